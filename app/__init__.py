@@ -1,0 +1,1 @@
+"""Simpul: election agencies log risk-mitigation tasks and hand each to the body whose mandate covers it."""

@@ -1,0 +1,155 @@
+"""Engine, reading(), writing(), and the one helper that turns driver rows into JSON bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any, Final
+
+import asyncpg
+import orjson
+from sqlalchemy import TextClause, text
+from sqlalchemy import exc as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.errors import Overloaded, Problem, Storage, TemporarilyUnavailable, Timeout
+from app.settings import Settings
+
+Reader = AsyncConnection
+Writer = AsyncSession
+Executor = AsyncConnection | AsyncSession
+Row = dict[str, Any]
+
+#: Row limits as literals: `LIMIT $n` makes PostgreSQL plan anew every time.
+_LIMITS: Final = (2, 11, 26, 51, 101, 201)
+
+_UNREACHABLE: Final = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
+_BY_STATE: Final[Mapping[str, type[Problem]]] = {
+    "57014": Timeout,
+    "55P03": Timeout,
+    "53100": Storage,
+    "53200": Overloaded,
+    "53300": Overloaded,
+    "40001": Overloaded,
+    "40P01": Overloaded,
+    "57P01": TemporarilyUnavailable,
+    "57P02": TemporarilyUnavailable,
+    "57P03": TemporarilyUnavailable,
+}
+
+
+class Database:
+    """The connections of one process."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_timeout=settings.pool_timeout,
+            pool_pre_ping=False,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={
+                "timeout": 5,
+                "server_settings": {
+                    "application_name": "simpul",
+                    "timezone": "UTC",
+                    "jit": "off",
+                    "statement_timeout": str(int(settings.statement_timeout * 1000)),
+                    "lock_timeout": str(int(settings.statement_timeout * 500)),
+                    "idle_in_transaction_session_timeout": "15000",
+                },
+            },
+        )
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Reader]:
+        """A connection for single statements, each its own read-only transaction."""
+        async with self.engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Writer]:
+        """One transaction: committed when the block ends, rolled back when it raises. Nobody else commits."""
+        async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+@lru_cache(maxsize=1024)
+def _statement(sql: str) -> TextClause:
+    return text(sql)
+
+
+async def rows(executor: Executor, sql: str, /, **values: Any) -> list[Row]:
+    """The rows of a statement, each a dict in the order of its columns."""
+    result = await executor.execute(_statement(sql), values)
+    return [dict(row) for row in result.mappings()]
+
+
+async def row(executor: Executor, sql: str, /, **values: Any) -> Row | None:
+    """The first row of a statement, or None."""
+    found = await rows(executor, sql, **values)
+    return found[0] if found else None
+
+
+async def value(executor: Executor, sql: str, /, **values: Any) -> Any:
+    """The first column of the first row, or None."""
+    found = await row(executor, sql, **values)
+    return next(iter(found.values())) if found else None
+
+
+def encode(content: Any) -> bytes:
+    """JSON bytes of rows or of a document; times in UTC with `Z`."""
+    return orjson.dumps(content, default=_plain, option=orjson.OPT_UTC_Z)
+
+
+def _plain(other: Any) -> Any:
+    """Driver types that orjson does not know: asyncpg's UUID, tuples and sets of text."""
+    if isinstance(other, set | frozenset):
+        return sorted(other)
+    return str(other)
+
+
+def limit_literal(limit: int) -> int:
+    """The smallest allowed literal that fetches `limit` rows and one more, which tells whether there is a next page."""
+    return next(literal for literal in _LIMITS if literal > limit)
+
+
+def jsonb(content: Mapping[str, Any] | Sequence[Any]) -> str:
+    """A document as a parameter of a raw statement (`:name ::jsonb`)."""
+    return json.dumps(content)
+
+
+def constraint_of(error: sa.IntegrityError) -> str | None:
+    """The name of the constraint that a write broke."""
+    cause = getattr(error.orig, "__cause__", None)
+    return getattr(cause, "constraint_name", None)
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """The refusal that a failure of the database amounts to, or None when it is a fault of ours."""
+    if isinstance(error, sa.TimeoutError):
+        return Overloaded()
+    if isinstance(error, sa.DBAPIError):
+        cause = getattr(error.orig, "__cause__", None)
+        state = getattr(cause, "sqlstate", None) or ""
+        if state in _BY_STATE:
+            return _BY_STATE[state]()
+        if error.connection_invalidated or state.startswith("08") or isinstance(cause, _UNREACHABLE):
+            return TemporarilyUnavailable()
+        return None
+    return TemporarilyUnavailable() if isinstance(error, (*_UNREACHABLE, TimeoutError)) else None
+
+
+def digest(content: bytes) -> str:
+    """A short name of some bytes: the same bytes, the same name."""
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -1,0 +1,85 @@
+"""What a handler may ask for: Reader, Writer, Caller, Keys, Page, IfMatch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Header, Query, Request
+
+from app import db, security
+from app.errors import PreconditionRequired
+from app.rules import vocabulary
+
+_ETAG: Final = re.compile(r'"?(\d{1,9})(-[0-9a-f]{1,64})?"?', re.ASCII)
+
+
+def _reader(request: Request) -> db.Reader:
+    reader: db.Reader = request.state.reader
+    return reader
+
+
+def _writer(request: Request) -> db.Writer:
+    writer: db.Writer = request.state.writer
+    return writer
+
+
+def _caller(request: Request) -> vocabulary.Caller:
+    caller: vocabulary.Caller = request.state.caller
+    return caller
+
+
+def _keys(request: Request) -> security.Keys:
+    keys: security.Keys = request.app.state.keys
+    return keys
+
+
+def _if_match(
+    if_match: Annotated[
+        str | None, Header(description="The ETag last read; required (428 without, 412 when outdated).")
+    ] = None,
+) -> int:
+    """The version that the caller last read; 0, which no record has, when the header names no single one of ours."""
+    if if_match is None:
+        raise PreconditionRequired
+    match = _ETAG.fullmatch(if_match.strip())
+    return int(match[1]) if match else 0
+
+
+def _idempotency_key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="Required on every POST: a fresh value for each intent, the same one for its retries; "
+            "the answer is replayed for 72 hours.",
+            max_length=255,
+        ),
+    ] = None,
+) -> str | None:
+    """Documents the header; the guard has read it."""
+    return idempotency_key
+
+
+@dataclass(frozen=True, slots=True)
+class PageAsked:
+    """How long a page and after which place."""
+
+    limit: int
+    cursor: str | None
+
+
+def _page(
+    limit: Annotated[int, Query(ge=1, le=200, description="Items on a page.")] = 50,
+    cursor: Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")] = None,
+) -> PageAsked:
+    return PageAsked(limit, cursor)
+
+
+Reader = Annotated[db.Reader, Depends(_reader)]
+Writer = Annotated[db.Writer, Depends(_writer)]
+Caller = Annotated[vocabulary.Caller, Depends(_caller)]
+Keys = Annotated[security.Keys, Depends(_keys)]
+IfMatch = Annotated[int, Depends(_if_match)]
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+Page = Annotated[PageAsked, Depends(_page)]

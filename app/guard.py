@@ -1,0 +1,226 @@
+"""GuardedRoute: every route names its permission, checked before the body is read; and owns the transaction."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from app import errors
+from app.errors import Fault, IdempotencyKeyMissing, InvalidParameter, PermissionDenied, Problem, TokenMissing, UnknownParameter
+from app.problems import responses
+from app.rules.policy import Permission, may_enter
+from app.rules.vocabulary import Caller, Role
+from app.security import verify
+from app.services import clients, idempotency
+from app.services.idempotency import Answer
+from app.wire import decode
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_BEARER: Final = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_ACTING_USER: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
+_KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control", "preference-applied")
+
+
+_WRITES: Final = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+_USUAL: Final = (
+    errors.UnknownParameter,
+    errors.InvalidParameter,
+    errors.TokenMissing,
+    errors.TokenInvalid,
+    errors.PermissionDenied,
+    errors.AgencySuspended,
+    errors.AddressNotAllowed,
+    errors.UriTooLong,
+    errors.Internal,
+    errors.Overloaded,
+    errors.Timeout,
+    errors.TemporarilyUnavailable,
+)
+_OF_WRITES: Final = (
+    errors.MalformedJson,
+    errors.JsonDepth,
+    errors.JsonDuplicateKey,
+    errors.JsonNumber,
+    errors.BodyTooLarge,
+    errors.UnsupportedMediaType,
+    errors.ValidationFailed,
+    errors.TextEncoding,
+    errors.Storage,
+)
+_OF_POST: Final = (
+    errors.IdempotencyKeyMissing,
+    errors.IdempotencyInProgress,
+    errors.IdempotencyKeyReused,
+)
+
+
+class Needs:
+    """The permission that a route names and the refusals it adds; a dependency that does nothing: GuardedRoute reads it."""
+
+    def __init__(self, permission: Permission, *refusals: type[Problem]) -> None:
+        self.permission, self.refusals = permission, refusals
+
+    def __call__(self) -> None:
+        """Let the request pass: it was checked before."""
+
+
+def needs(permission: Permission, *refusals: type[Problem]) -> Any:
+    """Name the permission of a route, and the refusals beyond those of every route of its kind.
+
+    `dependencies=[needs(P.TASK_LOG, MandateGap)]`
+    """
+    return Depends(Needs(permission, *refusals))
+
+
+class Asked(Request):
+    """A request whose JSON is read strictly."""
+
+    async def json(self) -> Any:
+        """The body as strict JSON; raises the refusals of `wire.decode`."""
+        if not hasattr(self, "_json"):
+            self._json = decode(await self.body())
+        return self._json
+
+
+class GuardedRoute(APIRoute):
+    """A route behind a permission. Fails at import if it names none.
+
+    Reads get a connection, writes a transaction that commits before the response starts; a POST keeps its answer
+    for replay in that same transaction.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
+        named = [one.dependency for one in kwargs.get("dependencies") or () if isinstance(one.dependency, Needs)]
+        if len(named) != 1:
+            raise TypeError(f"{path} must name exactly one permission")
+        self.permission: Permission = named[0].permission
+        methods = set(kwargs["methods"])
+        usual = _USUAL + (_OF_WRITES if methods & _WRITES else ()) + (_OF_POST if "POST" in methods else ())
+        kwargs["responses"] = responses(*dict.fromkeys((*usual, *named[0].refusals)))
+        said = inspect.cleandoc(endpoint.__doc__ or "")
+        kwargs["description"] = f"{said}\n\nPermission: `{self.permission}`."
+        super().__init__(path, endpoint, **kwargs)
+
+    def get_route_handler(self) -> Any:
+        """Wrap the framework's handler in the guard."""
+        handle = super().get_route_handler()
+        known = _query_parameters(self.dependant)
+
+        async def guarded(request: Request) -> Response:
+            asked = Asked(request.scope, request.receive)
+            if request.method in {"GET", "HEAD"}:
+                return await self._read(asked, handle, known)
+            return await self._write(asked, handle, known)
+
+        return guarded
+
+    async def _read(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:
+        async with request.app.state.database.reading() as reader:
+            request.state.reader = reader
+            await self._enter(request, reader)
+            _refuse_unknown(request, known)
+            return await handle(request)
+
+    async def _write(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:
+        database, keys = request.app.state.database, request.app.state.keys
+        async with database.reading() as reader:
+            caller = await self._enter(request, reader)
+        _refuse_unknown(request, known)
+        body = await request.body()
+        ticket = None
+        if request.method == "POST":
+            path = request.scope["path"]
+            ticket = idempotency.ticket(_client(caller), _key(request), method="POST", path=path, body=body)
+        async with database.writing() as writer:
+            request.state.writer = writer
+            if ticket is None:
+                return await handle(request)
+            kept = await idempotency.begin(writer, keys, ticket)
+            if kept is not None:
+                return Response(kept.body, kept.status, {**kept.headers, "Idempotent-Replayed": "true"})
+            response = await handle(request)
+            headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+            await idempotency.keep(writer, keys, ticket, Answer(response.status_code, headers, bytes(response.body)))
+            return response
+
+    async def _enter(self, request: Request, reader: Any) -> Caller:
+        """Authenticate and check the route's permission.
+
+        Raises TokenMissing, TokenInvalid, PermissionDenied, AgencySuspended, AddressNotAllowed.
+        """
+        match = _BEARER.fullmatch(request.headers.get("authorization", ""))
+        if match is None:
+            raise TokenMissing
+        claims = verify(request.app.state.keys, match[1], at=datetime.now(UTC))
+        caller = await clients.identify(
+            reader,
+            claims,
+            address=request.client.host if request.client else "",
+            acting_user=_acting_user(request),
+            request_id=request.state.request_id,
+        )
+        request.state.caller = caller
+        if not may_enter(Role(caller.role), self.permission):
+            raise PermissionDenied(permission=self.permission.value)
+        return caller
+
+
+def guarded(**kwargs: Any) -> APIRouter:
+    """A router all of whose routes are guarded."""
+    return APIRouter(route_class=GuardedRoute, **kwargs)
+
+
+def _query_parameters(dependant: Dependant) -> frozenset[str]:
+    """The names of the query parameters that a route knows, those inside a query model included."""
+    names: set[str] = set()
+    for field in dependant.query_params:
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names |= kind.model_fields.keys()
+        else:
+            names.add(field.alias)
+    return frozenset(names).union(*(_query_parameters(one) for one in dependant.dependencies))
+
+
+def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
+    unknown = sorted(request.query_params.keys() - known)
+    if unknown:
+        faults = [
+            Fault("unknown", "There is no such parameter.", "Parameter ini tidak dikenal.", parameter=name[:64])
+            for name in unknown[:20]
+        ]
+        raise UnknownParameter(errors=faults, known=sorted(known))
+
+
+def _client(caller: Caller) -> Any:
+    return caller.client_id
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if not _KEY.fullmatch(key):
+        raise IdempotencyKeyMissing
+    return key
+
+
+def _acting_user(request: Request) -> str | None:
+    given = request.headers.get("acting-user")
+    if given is not None and not _ACTING_USER.fullmatch(given):
+        wrong = Fault(
+            "acting_user",
+            "Send 1 to 100 visible ASCII characters, an opaque staff id.",
+            "Kirim 1 sampai 100 karakter ASCII, id staf yang tidak bermakna.",
+            parameter="Acting-User",
+        )
+        raise InvalidParameter(errors=[wrong])
+    return given

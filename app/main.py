@@ -1,0 +1,88 @@
+"""create_app(): the composition root. Nobody imports it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+
+from app import problems
+from app.db import Database
+from app.ingress import Ingress
+from app.routers import (
+    agencies,
+    clients,
+    elections,
+    legal_instruments,
+    mandates,
+    meetings,
+    meta,
+    oauth,
+    reference,
+    referrals,
+    regions,
+    tasks,
+    vulnerabilities,
+)
+from app.security import Keys
+from app.settings import Settings
+
+DESCRIPTION: Final = """
+Simpul is the service in which Indonesian election agencies coordinate: any agency logs a mitigation task, the law
+decides who owns it, the owner accepts, acts and closes, and everybody entitled sees the state.
+
+**Begin** with `POST /oauth2/token`, then `GET /v1/me`. Send `If-Match` with every change, `Idempotency-Key` with every
+POST. A refusal is a problem document (RFC 9457) whose `code` never changes; `/problems` explains each.
+
+Region names contain information from idn-area-data (pkg:npm/idn-area-data@4.0.1), which is made available under the
+Open Database License (ODbL), https://opendatacommons.org/licenses/odbl/1-0/
+"""
+
+
+def create_app(settings: Settings, database_url: str, *, keys: Keys | None = None) -> FastAPI:
+    """Compose the service: routes, guard, problems, ingress, over one database."""
+    database = Database(database_url, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await database.close()
+
+    app = FastAPI(
+        title="Simpul",
+        version="1.0.0",
+        summary="Inter-agency coordination of election-risk mitigation.",
+        description=DESCRIPTION.strip(),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.database = database
+    app.state.keys = keys or Keys.open(settings.var / "keys", issuer=settings.issuer, pepper=_pepper(settings))
+    for module in (
+        oauth,
+        clients,
+        tasks,
+        referrals,
+        vulnerabilities,
+        meetings,
+        mandates,
+        agencies,
+        legal_instruments,
+        elections,
+        regions,
+        reference,
+        meta,
+    ):
+        app.include_router(module.router)
+    app.mount("/docs/assets", meta.ASSETS)
+    problems.install(app)
+    app.add_middleware(Ingress, answer=problems.answer)
+    return app
+
+
+def _pepper(settings: Settings) -> str | None:
+    return settings.pepper.get_secret_value() if settings.pepper else None

@@ -1,0 +1,59 @@
+"""Tables. Never sent, never received: the wire has its own classes in `app.schemas`."""
+
+from sqlalchemy import DateTime, Text
+from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
+
+from app.models.access import Client, ClientSecret, IdempotencyRecord
+from app.models.agency import Agency, AgencyRegion, AgencyType, Member
+from app.models.event import Event
+from app.models.law import ClosingRequirement, DeadlineRule, Holiday, LegalInstrument, Mandate, Recusal
+from app.models.meeting import Decision, Meeting
+from app.models.referral import Referral
+from app.models.reference import Category, Election, Enumeration, EnumerationValue, Region, Stage
+from app.models.task import Assignment, Comment, Share, Task, TaskVulnerability
+from app.models.vulnerability import Vulnerability, VulnerabilityEvidence
+
+__all__ = [
+    "Agency",
+    "AgencyRegion",
+    "AgencyType",
+    "Assignment",
+    "Category",
+    "Client",
+    "ClientSecret",
+    "ClosingRequirement",
+    "Comment",
+    "DeadlineRule",
+    "Decision",
+    "Election",
+    "Enumeration",
+    "EnumerationValue",
+    "Event",
+    "Holiday",
+    "IdempotencyRecord",
+    "LegalInstrument",
+    "Mandate",
+    "Meeting",
+    "Member",
+    "Recusal",
+    "Referral",
+    "Region",
+    "Share",
+    "Stage",
+    "Task",
+    "TaskVulnerability",
+    "Vulnerability",
+    "VulnerabilityEvidence",
+    "metadata",
+]
+
+metadata = SQLModel.metadata
+
+# SQLModel's strings become VARCHAR; ours are plain text, as DESIGN.md section 7 has it, and instants plain timestamptz.
+for _table in metadata.tables.values():
+    for _column in _table.columns:
+        if isinstance(_column.type, AutoString):
+            _column.type = Text()
+        elif isinstance(_column.type, UTCDateTime):
+            _column.type = DateTime(timezone=True)

@@ -1,0 +1,52 @@
+"""What columns share: types, names of constraints, checks of enumerations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CheckConstraint, DateTime, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+from uuid_utils.compat import uuid7
+
+SQLModel.metadata.naming_convention = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+Instant = Annotated[datetime, Field(sa_type=DateTime(timezone=True))]  # type: ignore[call-overload]
+
+
+def identity() -> Any:
+    """A UUIDv7 primary key, made here and not by the database."""
+    return Field(default_factory=uuid7, primary_key=True)
+
+
+def texts() -> Any:
+    """A list of text, empty by default."""
+    return Field(default_factory=list, sa_type=ARRAY(Text))
+
+
+def document() -> Any:
+    """A JSON document."""
+    return Field(default_factory=dict, sa_type=JSONB)
+
+
+def recorded() -> Any:
+    """The database's own clock at the write."""
+    return Field(default=None, sa_type=DateTime(timezone=True), sa_column_kwargs={"server_default": func.now()})
+
+
+def one_of(column: str, values: Iterable[str], *, optional: str | None = None) -> CheckConstraint:
+    """Text and a CHECK, never a PostgreSQL enum; `optional` is a further value such as the empty string."""
+    allowed = [*values, *([] if optional is None else [optional])]
+    return CheckConstraint(f"{column} in ({', '.join(repr(str(value)) for value in allowed)})", name=f"{column}_known")
+
+
+__all__ = ["UUID", "Instant", "document", "identity", "one_of", "recorded", "texts"]

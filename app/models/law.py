@@ -1,0 +1,114 @@
+"""The law as data: instruments, mandates, recusals, deadlines, holidays. Rows are closed, never edited once used."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import CheckConstraint, Index
+from sqlmodel import Field, SQLModel
+
+from app.models.columns import one_of, texts
+from app.rules.vocabulary import Instant
+
+
+class LegalInstrument(SQLModel, table=True):
+    """A law, regulation, ruling or circular with the period in which it is in force (half-open, empty: unknown)."""
+
+    __tablename__ = "legal_instrument"
+    id: str = Field(primary_key=True)
+    kind: str
+    number: str
+    year: int | None = None
+    title_id: str
+    in_force_from: date | None = None
+    in_force_to: date | None = None
+    amends: list[str] = texts()
+    url: str | None = None
+    verified: bool
+    version: int = 1
+
+
+class Mandate(SQLModel, table=True):
+    """One row of the matrix: which office is accountable for what, where and when, on which basis.
+
+    Empty strings, not NULLs, stand in its key, so that the exclusion constraint of the migration bites. An empty
+    `accountable` says that the law gives no basis.
+    """
+
+    __table_args__ = (
+        one_of("resolve_at", Instant),
+        CheckConstraint("valid_to is null or valid_to > valid_from", name="period"),
+        # every resolution asks for the rows of one category and function
+        Index("ix_mandate_category_function", "category", "function"),
+    )
+    id: str = Field(primary_key=True)
+    category: str = Field(foreign_key="category.code")
+    subcategory: str = ""
+    function: str
+    variant: str = ""
+    accountable: str
+    supporting: list[str] = texts()
+    informed: list[str] = texts()
+    legal_basis: list[str] = texts()
+    resolve_at: str
+    region_code: str = ""
+    valid_from: date
+    valid_to: date | None = None
+    source: str
+    verified: bool
+    note: str
+    version: int = 1
+
+
+class Recusal(SQLModel, table=True):
+    """A body that may not own a case about its own people."""
+
+    subject_kind: str = Field(primary_key=True)
+    excluded_office: str = Field(primary_key=True)
+    applies_to_function: str = Field(primary_key=True)
+    excluded_role: str
+    successor: str
+    reason: str
+    source: str
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+class DeadlineRule(SQLModel, table=True):
+    """A statutory time limit, in its unit; a negative limit counts backwards."""
+
+    __tablename__ = "deadline_rule"
+    code: str = Field(primary_key=True)
+    category: str
+    function: str
+    clock_starts_at: str
+    limit: int
+    unit: str
+    extension: int | None = None
+    responsible_role: str
+    instrument_id: str | None = Field(default=None, foreign_key="legal_instrument.id")
+    article: str | None = None
+    source: str
+    verified: bool
+    note: str
+
+
+class Holiday(SQLModel, table=True):
+    """A day that is no working day."""
+
+    day: date = Field(primary_key=True)
+    name_id: str
+    kind: str
+    source: str
+    verified: bool
+
+
+class ClosingRequirement(SQLModel, table=True):
+    """A fact that a resolution must carry."""
+
+    __tablename__ = "closing_requirement"
+    category: str = Field(primary_key=True)
+    function: str = Field(primary_key=True)
+    required_fact: str = Field(primary_key=True)
+    label_id: str
+    label_en: str

@@ -1,0 +1,139 @@
+"""Tasks: the work, who held it when, with whom it is shared, what was said."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CheckConstraint, Computed, Index, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
+from sqlmodel import Field, SQLModel
+
+from app.models.columns import Instant, document, identity, one_of, recorded, texts
+from app.rules.vocabulary import Access, AssignmentRole, Classification, Priority, Status
+
+
+class Task(SQLModel, table=True):
+    """A mitigation task. Before the first acceptance the logger holds it; from then on exactly one agency is accountable.
+
+    `readers` and `summary_readers` are kept from assignments, referrals and shares by `services.visibility`.
+    """
+
+    __table_args__ = (
+        one_of("status", Status),
+        one_of("classification", Classification),
+        one_of("priority", Priority),
+        CheckConstraint("holder = coalesce(accountable, logged_by)", name="held"),
+        CheckConstraint(
+            "(accountable is null) = (accepted_at is null) and (accountable is null) = (mandate is null)",
+            name="accountable_from_acceptance",
+        ),
+        CheckConstraint(
+            "accountable is not null or status in ('draft', 'assigned', 'returned', 'cancelled')",
+            name="work_has_an_owner",
+        ),
+        UniqueConstraint("logged_by", "external_reference"),
+        # lists: what an agency may read, newest first
+        Index("ix_task_readers", "readers", postgresql_using="gin"),
+        Index("ix_task_summary_readers", "summary_readers", postgresql_using="gin"),
+        Index("ix_task_region_path", "region_path", postgresql_using="gin"),
+        # lists: the default order and its keyset; filters by holder and by meeting
+        Index("ix_task_updated_at", "updated_at", "id"),
+        Index("ix_task_effective_at", "effective_at", "id"),
+        Index("ix_task_holder", "holder", "updated_at", "id"),
+        Index("ix_task_meeting", "meeting", postgresql_where="meeting is not null"),
+    )
+    id: UUID = identity()
+    reference: str = Field(unique=True)
+    title: str
+    description: str
+    category: str = Field(foreign_key="category.code")
+    subcategory: str | None = Field(default=None, foreign_key="category.code")
+    function: str
+    variant: str | None = None
+    subject_kind: str | None = None
+    region_code: str = Field(foreign_key="region.code")
+    region_path: list[str] = Field(sa_type=ARRAY(Text), sa_column_args=(Computed("region_path(region_code)", persisted=True),))
+    polling_station: str | None = None
+    event_at: Instant | None = None
+    due_at: Instant | None = None
+    classification: str
+    priority: str
+    meeting: UUID | None = Field(default=None, foreign_key="meeting.id")
+    decision: UUID | None = Field(default=None, foreign_key="decision.id")
+    external_reference: str | None = None
+    proposed_owner: str | None = Field(default=None, foreign_key="agency.code")
+    chosen_supporting: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    logged_by: str = Field(foreign_key="agency.code")
+    holder: str = Field(foreign_key="agency.code")
+    accountable: str | None = Field(default=None, foreign_key="agency.code")
+    mandate: str | None = Field(default=None, foreign_key="mandate.id")
+    accepted_at: Instant | None = None
+    supporting: list[str] = texts()
+    informed: list[str] = texts()
+    recused_offices: list[str] = texts()
+    status: str
+    outcome: str | None = None
+    note: str | None = None
+    facts: dict[str, Any] = document()
+    resolved_by: UUID | None = Field(default=None, foreign_key="client.id")
+    open_referral: UUID | None = None
+    readers: list[str] = texts()
+    summary_readers: list[str] = texts()
+    effective_at: Instant
+    last_effective_at: Instant
+    recorded_at: datetime = recorded()
+    updated_at: datetime = recorded()
+    version: int = 1
+
+
+class TaskVulnerability(SQLModel, table=True):
+    """A vulnerability that a task mitigates."""
+
+    __tablename__ = "task_vulnerability"
+    task_id: UUID = Field(primary_key=True, foreign_key="task.id")
+    vulnerability_id: UUID = Field(primary_key=True, foreign_key="vulnerability.id", index=True)
+
+
+class Assignment(SQLModel, table=True):
+    """Who was accountable, supporting or informed, from when to when (effective, half-open), under which mandate row.
+
+    Migration: an exclusion constraint forbids two accountable agencies at one instant, a deferred trigger forbids gaps.
+    """
+
+    __table_args__ = (
+        one_of("role", AssignmentRole),
+        Index("ix_assignment_task_id", "task_id", "role"),
+    )
+    id: UUID = identity()
+    task_id: UUID = Field(foreign_key="task.id")
+    agency: str = Field(foreign_key="agency.code")
+    role: str
+    mandate: str = Field(foreign_key="mandate.id")
+    period: Range[datetime] = Field(sa_type=TSTZRANGE)
+    recorded_at: datetime = recorded()
+    ended_recorded_at: Instant | None = None
+
+
+class Share(SQLModel, table=True):
+    """A task shown to one more agency."""
+
+    __table_args__ = (one_of("level", Access),)
+    task_id: UUID = Field(primary_key=True, foreign_key="task.id")
+    agency: str = Field(primary_key=True, foreign_key="agency.code")
+    level: str
+    shared_by: str = Field(foreign_key="agency.code")
+    recorded_at: datetime = recorded()
+
+
+class Comment(SQLModel, table=True):
+    """Something said about a task; it does not change the task's version."""
+
+    id: UUID = identity()
+    task_id: UUID = Field(foreign_key="task.id", index=True)
+    body: str
+    agency: str = Field(foreign_key="agency.code")
+    client_id: UUID | None = Field(default=None, foreign_key="client.id")
+    acting_user: str | None = None
+    recorded_at: datetime = recorded()

@@ -1,0 +1,245 @@
+"""From any exception to application/problem+json (RFC 9457), and what OpenAPI and people read about it.
+
+A validator with a sentence of its own raises `PydanticCustomError(code, "{en}", {"en": ..., "id": ...})`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from html import escape
+from operator import attrgetter, itemgetter
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from app import errors
+from app.db import encode, problem_of
+from app.errors import Fault, Problem
+from app.wire import LISTED, body_fault, fault, parameter_fault
+
+Language = Literal["id", "en"]
+
+_TYPE: Final = "application/problem+json"
+_REQUEST_ID: Final = "0193f2a4-7c1e-7b52-9d0a-3f6c1e8b2d47"
+_SCHEMA: Final = "#/components/schemas/"
+_WISH: Final = re.compile(r"(?:^|,)\s*(id|en|\*)(?:-[a-z0-9-]+)?\s*(?:;\s*q=([01](?:\.\d{1,3})?))?\s*(?=,|$)")
+_EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "json-depth": {"limit": 16},
+    "unknown-parameter": {"known": ["limit", "status"]},
+    "permission-denied": {"permission": "task.confirm"},
+    "not-your-referral": {"agency": "BKN"},
+    "classification-denied": {"classification": "rahasia"},
+    "not-acceptable": {"available": "application/json"},
+    "body-too-large": {"limit": 65_536},
+    "uri-too-long": {"limit": 8_192},
+    "unsupported-media-type": {"expected": "application/json"},
+    "transition-not-allowed": {"action": "resolve", "current": "accepted", "lawful": ["start", "refer", "cancel"]},
+    "mandate-mismatch": {"agency": "KPU_JATIM", "refusal_kind": "out_of_mandate", "competent_agency": "BAWASLU_JATIM"},
+    "mandate-gap": {"missing_office": "KASN@national"},
+    "recusal": {"agency": "KPU_KOTA_MALANG", "competent_agency": "DKPP"},
+    "referral-open": {"to_agency": "BAWASLU_KOTA_MALANG"},
+    "duplicate-external-reference": {"reference": "35.73-2024-7K3M9Q"},
+    "stale-version": {"current_etag": '"7"'},
+    "no-legal-basis": {"valid_to": "2022-09-22", "mandate": "M01"},
+    "classification-refused": {"classification": "sangat_rahasia"},
+    "expiry-in-freeze-window": {"window": "2024-11-13/2024-12-16"},
+}
+_FAULTS: Final[Mapping[str, Fault]] = {
+    "unknown-parameter": fault("extra_forbidden", parameter="statu"),
+    "invalid-parameter": fault("int_parsing", parameter="limit"),
+    "validation-failed": fault("missing", pointer="/title"),
+    "text-encoding": fault("text", pointer="/description"),
+}
+_BY_STATUS: Final[Mapping[int, type[Problem]]] = {
+    400: errors.MalformedJson,
+    401: errors.TokenMissing,
+    404: errors.NotFound,
+    406: errors.NotAcceptable,
+    413: errors.BodyTooLarge,
+    415: errors.UnsupportedMediaType,
+}
+
+
+class ProblemError(BaseModel):
+    """One thing wrong with the input: `pointer` (RFC 6901) into the body, or the name of a `parameter`."""
+
+    pointer: str = Field(default_factory=str, examples=["/title"])
+    parameter: str = Field(default_factory=str, examples=["limit"])
+    code: str = Field(examples=["missing"])
+    detail: str
+
+
+class ProblemDocument(BaseModel):
+    """A refusal (RFC 9457); the facts of the case are further members."""
+
+    model_config = ConfigDict(title="Problem", extra="allow")
+
+    type: str = Field(description="`/problems/<code>`, readable by people.")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="The path of the request.")
+    code: str = Field(json_schema_extra={"enum": [*sorted(Problem.catalogue)]})
+    request_id: str
+    errors: list[ProblemError] = Field(default_factory=list, max_length=LISTED)
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer every exception with a problem document, and describe all of them as one schema, `Problem`."""
+    for kind in (Problem, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _handle)
+    generate = app.openapi
+    app.openapi = lambda: _described(generate())  # type: ignore[method-assign]
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return answer(error, request.scope)
+
+
+def answer(error: Exception, scope: Scope) -> Response:
+    """The response to any exception; leaves the problem's code in the scope's state for the access log."""
+    if isinstance(error, HTTPException) and error.status_code < 400:
+        return Response(status_code=error.status_code, headers=error.headers)
+    problem = _problem(error, scope)
+    language = language_of(HTTPConnection(scope))
+    state = scope.setdefault("state", {})
+    state["problem"] = problem.code
+    path = quote(scope["path"], safe="/:@")
+    instance = path if len(path) <= 1024 else "/"
+    document = problem.document(language=language, instance=instance, request_id=state.get("request_id", ""))
+    headers = {"Content-Language": language, "Vary": "Accept-Language", **_advice(problem), **problem.headers}
+    return Response(encode(document), problem.status, headers, _TYPE)
+
+
+def language_of(request: HTTPConnection) -> Language:
+    """The language a caller likes best (Accept-Language with weights); English when it names neither."""
+    wishes = _WISH.findall(request.headers.get("accept-language", "").lower())
+    tag, weight = max(((tag, float(weight or 1)) for tag, weight in wishes), key=itemgetter(1), default=("en", 1))
+    return "id" if tag == "id" and weight else "en"
+
+
+def _advice(problem: Problem | type[Problem]) -> dict[str, str]:
+    if problem.retry_after is not None:
+        return {"Retry-After": str(problem.retry_after)}
+    if problem.status == 401:
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"' if problem.code == "token-invalid" else "Bearer"}
+    return {}
+
+
+def _problem(error: Exception, scope: Scope) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case HTTPException(__cause__=Problem() as cause):
+            # FastAPI wraps whatever was raised while it read the body.
+            return cause
+        case HTTPException(status_code=405):
+            # The framework names the methods of the first route with this path only.
+            allowed = ", ".join(map(str.upper, sorted(_operations(scope))))
+            return errors.MethodNotAllowed(headers={"Allow": allowed} if allowed else error.headers)
+        case HTTPException(status_code=status):
+            return _example(_BY_STATUS.get(status, errors.Internal))
+        case RequestValidationError():
+            return _invalid(error, scope)
+        case _:
+            return problem_of(error) or errors.Internal()
+
+
+def _invalid(error: RequestValidationError, scope: Scope) -> Problem:
+    """What a failed validation amounts to: an unknown resource, a parameter, a media type, or the body."""
+    found = error.errors()
+    if any(one["loc"][0] == "path" and one["type"].startswith("uuid_") for one in found):
+        return errors.NotFound()
+    if outside := [one for one in found if one["loc"][0] != "body"]:
+        faults = [parameter_fault(one) for one in outside[:LISTED]]
+        if all(one["type"] == "extra_forbidden" for one in outside):
+            return errors.UnknownParameter(errors=faults, known=_known(scope))
+        return errors.InvalidParameter(errors=faults)
+    if isinstance(error.body, bytes):
+        # Only a body that does not call itself JSON stays bytes.
+        return errors.UnsupportedMediaType(expected="application/json")
+    if found[0]["type"] == "json_invalid":
+        return errors.MalformedJson()
+    return errors.ValidationFailed(errors=[body_fault(one, error.body) for one in found[:LISTED]])
+
+
+def _known(scope: Scope) -> list[str]:
+    parameters = _operations(scope).get(scope["method"].lower(), {}).get("parameters", ())
+    return sorted(parameter["name"] for parameter in parameters if parameter["in"] == "query")
+
+
+def _operations(scope: Scope) -> dict[str, Any]:
+    """What the OpenAPI document says of the path that was asked, by method."""
+    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return scope["app"].openapi()["paths"].get(getattr(route, "path_format", None), {})  # type: ignore[no-any-return]
+
+
+def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI `responses` of these problems, by status, one example a code; `install` adds the schema."""
+    shown: dict[int | str, dict[str, Any]] = {}
+    for kind in problems:
+        response = shown.setdefault(
+            kind.status,
+            {"description": "", "content": {_TYPE: {"schema": {"$ref": _SCHEMA + "Problem"}, "examples": {}}}},
+        )
+        response["content"][_TYPE]["examples"][kind.code] = {"summary": kind.title[0], "value": _document(kind, "en")}
+        response["description"] = "; ".join(filter(None, (response["description"], kind.title[0])))
+        for name in _advice(kind):
+            response.setdefault("headers", {})[name] = {"schema": {"type": "string"}}
+    return shown
+
+
+def _example(kind: type[Problem]) -> Problem:
+    faults = [_FAULTS[kind.code]] if kind.code in _FAULTS else []
+    return kind(errors=faults, **_EXAMPLES.get(kind.code, {}))
+
+
+def _document(kind: type[Problem], language: Language) -> dict[str, Any]:
+    return _example(kind).document(language=language, instance="/v1/tasks", request_id=_REQUEST_ID)
+
+
+def _described(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with `Problem` in place of the framework's validation errors."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schema = ProblemDocument.model_json_schema(ref_template=_SCHEMA + "{model}")
+    schemas.update(schema.pop("$defs"), Problem=schema)
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
+    return document
+
+
+def catalogue_page(language: Language) -> str:
+    """The catalogue of problems as HTML."""
+    heading, place = ("Katalog masalah", 1) if language == "id" else ("Problem catalogue", 0)
+    items = (
+        f'<dt>{kind.status} <a href="/problems/{kind.code}">{kind.code}</a></dt><dd>{escape(kind.title[place])}</dd>'
+        for kind in sorted(Problem.catalogue.values(), key=attrgetter("status", "code"))
+    )
+    return _page(heading, f"<dl>{''.join(items)}</dl>", language=language)
+
+
+def problem_page(code: str, language: Language) -> str:
+    """One problem as HTML, with an example; raises NotFound."""
+    if code not in Problem.catalogue:
+        raise errors.NotFound
+    shown = _document(Problem.catalogue[code], language)
+    example = escape(json.dumps(shown, indent=2, ensure_ascii=False))
+    return _page(shown["title"], f"<p>{escape(shown['detail'])}</p><pre>{example}</pre>", language=language)
+
+
+def _page(heading: str, content: str, *, language: Language) -> str:
+    return (
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{escape(heading)}</title>'
+        f"<h1>{escape(heading)}</h1>{content}</html>"
+    )

@@ -1,0 +1,1 @@
+"""HTTP: a handler says who asks, what comes in, what goes out. It decides nothing."""

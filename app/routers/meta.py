@@ -1,0 +1,82 @@
+"""What stands beside the resources: health, metrics, documentation, the catalogue of problems."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Final
+
+import fastapi_offline
+from fastapi import APIRouter, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import HTMLResponse
+
+from app.db import encode
+from app.problems import catalogue_page, language_of, problem_page
+from app.services import health
+
+router = APIRouter(include_in_schema=False)
+
+ASSETS: Final = StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static")
+_PAGE: Final = "default-src 'none'; frame-ancestors 'none'"
+
+
+@router.get("/livez")
+async def show_liveness() -> Response:
+    """The process answers."""
+    return Response(encode({"status": "ok"}), media_type="application/json")
+
+
+@router.get("/readyz")
+async def show_readiness(request: Request) -> Response:
+    """The process can serve: the database answers and is migrated; names what is missing otherwise (503)."""
+    found = await health.readiness(request.app.state.database)
+    status = 200 if found["status"] == "ready" else 503
+    return Response(encode(found), status, {"Retry-After": "2"} if status != 200 else None, "application/json")  # noqa: PLR2004
+
+
+@router.get("/metrics")
+async def show_metrics() -> Response:
+    """Counters and histograms for Prometheus."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/problems")
+async def list_problems(request: Request) -> HTMLResponse:
+    """The catalogue of problems, readable by people."""
+    return HTMLResponse(catalogue_page(language_of(request)), headers={"Content-Security-Policy": _PAGE})
+
+
+@router.get("/problems/{code}")
+async def show_problem(request: Request, code: str) -> HTMLResponse:
+    """One problem: what it means and what to do."""
+    return HTMLResponse(problem_page(code, language_of(request)), headers={"Content-Security-Policy": _PAGE})
+
+
+@router.get("/docs")
+async def show_docs(request: Request) -> HTMLResponse:
+    """The API's documentation; every asset comes from the service itself."""
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=request.app.title,
+        swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+        swagger_css_url="/docs/assets/swagger-ui.css",
+        swagger_favicon_url="/docs/assets/favicon.png",
+    )
+    page.headers["Content-Security-Policy"] = _policy_of(bytes(page.body).decode())
+    return page
+
+
+def _policy_of(page: str) -> str:
+    """Allow the service's own assets, and of inline scripts those of this page only, by their hash."""
+    inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in inline]
+    scripts = " ".join(f"'sha256-{one}'" for one in hashes)
+    return (
+        f"default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+        " connect-src 'self'; frame-ancestors 'none'"
+    )

@@ -1,0 +1,88 @@
+"""Access tokens (RFC 6749 client credentials); the surface of its own that the RFC prescribes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+from urllib.parse import unquote_plus
+
+from fastapi import APIRouter, Form, Header, Request, Response
+
+from app.db import encode
+from app.schemas.clients import Token, TokenError
+from app.services import clients
+from app.services.clients import GrantRefused
+
+router = APIRouter(tags=["access"])
+
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+@router.post(
+    "/oauth2/token",
+    operation_id="grantToken",
+    summary="Fetch an access token",
+    response_model=Token,
+    responses={400: {"model": TokenError}, 401: {"model": TokenError}},
+)
+async def grant_token(
+    request: Request,
+    grant_type: Annotated[str | None, Form(max_length=64, examples=["client_credentials"])] = None,
+    client_id: Annotated[str | None, Form(max_length=64)] = None,
+    client_secret: Annotated[str | None, Form(max_length=128)] = None,
+    scope: Annotated[str | None, Form(max_length=64, description="A lesser role than the client's own.")] = None,
+    authorization: Annotated[str | None, Header(description="HTTP Basic with client id and secret.")] = None,
+) -> Response:
+    """Exchange client id and secret (in the form, or by HTTP Basic) for a bearer token of ten minutes.
+
+    Errors come in the form of RFC 6749 section 5.2.
+    """
+    try:
+        named, secret = _credentials(authorization, client_id, client_secret)
+        _require(grant_type)
+        address = request.client.host if request.client else ""
+        async with request.app.state.database.writing() as writer:
+            granted = await clients.grant_token(
+                writer, request.app.state.keys, client_id=named, secret=secret, scope=scope, address=address
+            )
+    except GrantRefused as refused:
+        headers = {**_NO_STORE, **({"WWW-Authenticate": 'Basic realm="simpul"'} if refused.status == 401 else {})}  # noqa: PLR2004
+        content = {"error": refused.error, "error_description": refused.description}
+        return Response(encode(content), refused.status, headers, "application/json")
+    content = {
+        "access_token": granted.access_token,
+        "token_type": "Bearer",
+        "expires_in": granted.expires_in,
+        "scope": granted.scope,
+    }
+    return Response(encode(content), headers=_NO_STORE, media_type="application/json")
+
+
+def _require(grant_type: str | None) -> None:
+    if grant_type is None:
+        raise GrantRefused("invalid_request", "Send grant_type=client_credentials.")
+    if grant_type != "client_credentials":
+        raise GrantRefused("unsupported_grant_type", "Only client_credentials is supported.")
+
+
+def _credentials(authorization: str | None, client_id: str | None, secret: str | None) -> tuple[str, str]:
+    """Client id and secret, from the Basic header or the form, never both."""
+    if authorization is not None:
+        if secret is not None:
+            raise GrantRefused("invalid_request", "Authenticate in one way only.")
+        client_id, secret = _basic(authorization)
+    if not client_id or not secret:
+        raise GrantRefused("invalid_client", "Client id and secret do not match a usable client.", 401)
+    return client_id, secret
+
+
+def _basic(authorization: str) -> tuple[str | None, str | None]:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None, None
+    try:
+        named, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None, None
+    return unquote_plus(named), unquote_plus(secret)

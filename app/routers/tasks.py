@@ -1,0 +1,258 @@
+"""Tasks over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+
+from app import answers
+from app.deps import Caller, IdempotencyKey, IfMatch, Keys, Reader, Writer
+from app.errors import (
+    ClassificationDenied,
+    ClassificationRefused,
+    CursorMismatch,
+    DuplicateExternalReference,
+    FourEyes,
+    MandateGap,
+    MandateMismatch,
+    NoLegalBasis,
+    NotFound,
+    PreconditionRequired,
+    Recusal,
+    ReferralOpen,
+    StaleVersion,
+    TransitionNotAllowed,
+)
+from app.guard import guarded, needs
+from app.rules.policy import Permission as P
+from app.schemas.tasks import (
+    Comment,
+    CommentInput,
+    CommentList,
+    History,
+    Share,
+    ShareLevel,
+    ShareList,
+    Task,
+    TaskInput,
+    TaskPage,
+    TaskPatch,
+    TaskQuery,
+    TaskSummary,
+    TransitionInput,
+    TransitionList,
+)
+from app.schemas.types import AgencyCode
+from app.services import comments, listing, moves, shares, task_rows, tasks, transitions
+
+router = guarded(prefix="/v1/tasks", tags=["tasks"])
+
+LAW = (MandateMismatch, MandateGap, NoLegalBasis, Recusal)
+CONDITIONAL = (NotFound, PreconditionRequired, StaleVersion)
+
+
+@router.get(
+    "",
+    operation_id="listTasks",
+    summary="List tasks",
+    response_model=TaskPage,
+    dependencies=[needs(P.TASK_LIST, CursorMismatch)],
+)
+async def list_tasks(
+    request: Request, reader: Reader, caller: Caller, keys: Keys, query: Annotated[TaskQuery, Query()]
+) -> Response:
+    """The tasks you may see: whole where your agency is a party, in summary where it coordinates."""
+    return answers.page(request, await listing.list_tasks(reader, caller, keys, query))
+
+
+@router.post(
+    "",
+    operation_id="logTask",
+    summary="Log a task",
+    status_code=201,
+    response_model=Task,
+    dependencies=[needs(P.TASK_LOG, *LAW, ClassificationRefused, DuplicateExternalReference)],
+)
+async def log_task(request: Request, writer: Writer, caller: Caller, key: IdempotencyKey, input: TaskInput) -> Response:  # noqa: A002
+    """The law decides who owns it: a referral goes to the competent agency, or the task is accepted if that is you.
+
+    `proposed_owner` is checked, not trusted; the refusal names who is competent and why.
+    """
+    task = await tasks.log_task(writer, caller, input)
+    return answers.written(request, task, status=201, location=f"/v1/tasks/{task['id']}")
+
+
+@router.get(
+    "/{id}",
+    operation_id="showTask",
+    summary="Show a task",
+    response_model=Task | TaskSummary,
+    dependencies=[needs(P.TASK_LIST, NotFound)],
+)
+async def show_task(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+    """A task with the moves that are open to you (`available_transitions`); `access` says how much of it you see."""
+    task = await task_rows.load_task(reader, caller, id)
+    return answers.read(request, moves.shown(caller, task), version=task["version"])
+
+
+@router.patch(
+    "/{id}",
+    operation_id="updateTask",
+    summary="Change a task",
+    response_model=Task,
+    dependencies=[
+        needs(
+            P.TASK_UPDATE,
+            *CONDITIONAL,
+            TransitionNotAllowed,
+            ClassificationDenied,
+            ClassificationRefused,
+            DuplicateExternalReference,
+        )
+    ],
+)
+async def update_task(
+    request: Request,
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    version: IfMatch,
+    patch: TaskPatch,
+) -> Response:
+    """A merge patch of what does not decide ownership; category, region and function stay: cancel and log anew."""
+    return answers.written(request, await tasks.update_task(writer, caller, id, version, patch))
+
+
+@router.get(
+    "/{id}/transitions",
+    operation_id="listTaskTransitions",
+    summary="List the moves open to you",
+    response_model=TransitionList,
+    dependencies=[needs(P.TASK_LIST, NotFound)],
+)
+async def list_transitions(reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+    """What you may do with the task now, where to send it, and what each move requires."""
+    return answers.items(await transitions.list_transitions(reader, caller, id))
+
+
+@router.post(
+    "/{id}/transitions",
+    operation_id="moveTask",
+    summary="Move a task",
+    response_model=Task | TaskSummary,
+    dependencies=[needs(P.TASK_MOVE, *CONDITIONAL, TransitionNotAllowed, ReferralOpen, FourEyes, *LAW)],
+)
+async def move_task(
+    request: Request,
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    version: IfMatch,
+    key: IdempotencyKey,
+    input: TransitionInput,  # noqa: A002
+) -> Response:
+    """Submit, start, await_info, resume, resolve, confirm, reject_outcome, reopen or cancel. One of many callers wins."""
+    task, new = await transitions.move_task(writer, caller, id, version, input)
+    return answers.written(request, task, version=new)
+
+
+@router.get(
+    "/{id}/shares",
+    operation_id="listTaskShares",
+    summary="List whom a task is shown to",
+    response_model=ShareList,
+    dependencies=[needs(P.TASK_READ, NotFound, ClassificationDenied)],
+)
+async def list_shares(reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+    """The agencies to which the task is shown beyond its parties."""
+    return answers.items(await shares.list_shares(reader, caller, id))
+
+
+@router.put(
+    "/{id}/shares/{agency}",
+    operation_id="shareTask",
+    summary="Share a task",
+    response_model=Share,
+    dependencies=[needs(P.TASK_SHARE, *CONDITIONAL)],
+)
+async def share_task(
+    request: Request,
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    agency: AgencyCode,
+    version: IfMatch,
+    input: ShareLevel,  # noqa: A002
+) -> Response:
+    """Show the task to one more agency, whole or in summary. The ETag is the task's."""
+    share, new = await shares.share_task(writer, caller, id, agency, version, input.level)
+    return answers.written(request, share, version=new)
+
+
+@router.delete(
+    "/{id}/shares/{agency}",
+    operation_id="unshareTask",
+    summary="Take a share back",
+    status_code=204,
+    response_class=Response,
+    dependencies=[needs(P.TASK_SHARE, *CONDITIONAL)],
+)
+async def unshare_task(
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    agency: AgencyCode,
+    version: IfMatch,
+) -> Response:
+    """End what the agency sees by this share; what it sees as a party stays. The ETag is the task's."""
+    new = await shares.unshare_task(writer, caller, id, agency, version)
+    return Response(status_code=204, headers={"ETag": answers.etag(new, b"")})
+
+
+@router.get(
+    "/{id}/history",
+    operation_id="showTaskHistory",
+    summary="Show what happened to a task",
+    response_model=History,
+    dependencies=[needs(P.TASK_LIST, NotFound, ClassificationDenied)],
+)
+async def show_history(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+    """Every fact with its two instants, who, by which client; and who was assigned from when to when.
+
+    A previous owner reads up to its hand-over.
+    """
+    return answers.read(request, await comments.show_history(reader, caller, id))
+
+
+@router.get(
+    "/{id}/comments",
+    operation_id="listTaskComments",
+    summary="List comments",
+    response_model=CommentList,
+    dependencies=[needs(P.TASK_LIST, NotFound, ClassificationDenied)],
+)
+async def list_comments(reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+    """What was said about the task, oldest first."""
+    return answers.items(await comments.list_comments(reader, caller, id))
+
+
+@router.post(
+    "/{id}/comments",
+    operation_id="commentOnTask",
+    summary="Comment on a task",
+    status_code=201,
+    response_model=Comment,
+    dependencies=[needs(P.TASK_COMMENT, NotFound)],
+)
+async def comment_on_task(
+    request: Request,
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    key: IdempotencyKey,
+    input: CommentInput,  # noqa: A002
+) -> Response:
+    """Say something about the task; its version stays as it is."""
+    return answers.written(request, await comments.comment_on_task(writer, caller, id, input.body), status=201)

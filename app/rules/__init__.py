@@ -1,0 +1,1 @@
+"""The law: pure rules as rows. Nothing here awaits, reads a clock or opens a session."""

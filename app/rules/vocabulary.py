@@ -1,0 +1,330 @@
+"""The words of the domain, one per thing, as they stand in code, SQL, URL and log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a client may do for its agency; viewer, officer and supervisor include one another."""
+
+    VIEWER = "viewer"
+    OFFICER = "officer"
+    SUPERVISOR = "supervisor"
+    AUDITOR = "auditor"
+    EXPERT = "expert"
+    AGENCY_ADMIN = "agency_admin"
+    OPERATOR = "operator"
+
+
+class Standing(StrEnum):
+    """How an agency stands to one record."""
+
+    OWNER = "owner"
+    LOGGER = "logger"
+    REFERRED_TO = "referred_to"
+    SENDER = "sender"
+    SUPPORTING = "supporting"
+    INFORMED = "informed"
+    SHARED = "shared"
+    COORDINATOR = "coordinator"
+    FORMER = "former"
+    RESIDENT = "resident"
+    OWN_AGENCY = "own_agency"
+    OUTSIDER = "outsider"
+
+
+class Access(StrEnum):
+    """How much of a task a reader sees."""
+
+    FULL = "full"
+    SUMMARY = "summary"
+
+
+class Status(StrEnum):
+    """Where a task stands."""
+
+    DRAFT = "draft"
+    ASSIGNED = "assigned"
+    RETURNED = "returned"
+    ACCEPTED = "accepted"
+    IN_PROGRESS = "in_progress"
+    AWAITING_INFO = "awaiting_info"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class ReferralStatus(StrEnum):
+    """Where a referral (pelimpahan) stands."""
+
+    SENT = "sent"
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
+
+
+class Action(StrEnum):
+    """A move of a task or of its referral."""
+
+    LOG = "log"
+    SUBMIT = "submit"
+    START = "start"
+    AWAIT_INFO = "await_info"
+    RESUME = "resume"
+    RESOLVE = "resolve"
+    CONFIRM = "confirm"
+    REJECT_OUTCOME = "reject_outcome"
+    REOPEN = "reopen"
+    CANCEL = "cancel"
+    REFER = "refer"
+    RECEIVE = "receive"
+    ACCEPT = "accept"
+    RETURN = "return"
+    WITHDRAW = "withdraw"
+
+
+class EventKind(StrEnum):
+    """A fact, as the log names it."""
+
+    TASK_DRAFTED = "task.drafted"
+    TASK_LOGGED = "task.logged"
+    TASK_UPDATED = "task.updated"
+    TASK_SUBMITTED = "task.submitted"
+    TASK_STARTED = "task.started"
+    TASK_INFO_AWAITED = "task.info_awaited"
+    TASK_RESUMED = "task.resumed"
+    TASK_RESOLVED = "task.resolved"
+    TASK_CONFIRMED = "task.confirmed"
+    TASK_OUTCOME_REJECTED = "task.outcome_rejected"
+    TASK_REOPENED = "task.reopened"
+    TASK_CANCELLED = "task.cancelled"
+    TASK_SHARED = "task.shared"
+    TASK_UNSHARED = "task.unshared"
+    TASK_COMMENTED = "task.commented"
+    REFERRAL_SENT = "referral.sent"
+    REFERRAL_RECEIVED = "referral.received"
+    REFERRAL_ACCEPTED = "referral.accepted"
+    REFERRAL_RETURNED = "referral.returned"
+    REFERRAL_WITHDRAWN = "referral.withdrawn"
+    VULNERABILITY_MAPPED = "vulnerability.mapped"
+    VULNERABILITY_UPDATED = "vulnerability.updated"
+    VULNERABILITY_EVIDENCED = "vulnerability.evidenced"
+    MEETING_HELD = "meeting.held"
+    MEETING_UPDATED = "meeting.updated"
+    MEETING_DECIDED = "meeting.decided"
+    AGENCY_CREATED = "agency.created"
+    AGENCY_UPDATED = "agency.updated"
+    INSTRUMENT_CREATED = "legal_instrument.created"
+    INSTRUMENT_UPDATED = "legal_instrument.updated"
+    MANDATE_CREATED = "mandate.created"
+    ELECTION_CREATED = "election.created"
+    ELECTION_UPDATED = "election.updated"
+    STAGE_CREATED = "stage.created"
+    STAGE_UPDATED = "stage.updated"
+    CLIENT_CREATED = "client.created"
+
+
+class Classification(StrEnum):
+    """Security class of a record (Peraturan ANRI 17/2011); the fourth, sangat_rahasia, is refused."""
+
+    TERBUKA = "terbuka"
+    TERBATAS = "terbatas"
+    RAHASIA = "rahasia"
+
+
+class Clearance(StrEnum):
+    """The highest class a client may read."""
+
+    TERBATAS = "terbatas"
+    RAHASIA = "rahasia"
+
+
+class Instant(StrEnum):
+    """Which instant picks a mandate row (`resolve_at`)."""
+
+    CREATION = "creation"
+    REFERRAL = "referral"
+    EVENT = "event"
+
+
+class Priority(StrEnum):
+    """How soon a task wants doing."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class InformationStatus(StrEnum):
+    """What is known of a piece of information; a rumour is never shown as fact."""
+
+    RUMOUR = "rumour"
+    CLAIMED = "claimed"
+    UNDER_VERIFICATION = "under_verification"
+    VERIFIED = "verified"
+    REFUTED = "refuted"
+
+
+class CaseOutcome(StrEnum):
+    """How the work on a task ended."""
+
+    PROVEN = "proven"
+    NOT_PROVEN = "not_proven"
+    STOPPED = "stopped"
+    FORWARDED = "forwarded"
+    MITIGATED = "mitigated"
+    NO_INCIDENT = "no_incident"
+
+
+class Function(StrEnum):
+    """The kind of work that a mandate covers."""
+
+    PREVENTION = "prevention"
+    MONITORING = "monitoring"
+    HANDLING = "handling"
+    ADJUDICATION = "adjudication"
+    SANCTION = "sanction"
+    SECURITY = "security"
+    LOGISTICS = "logistics"
+
+
+class SubjectKind(StrEnum):
+    """Whom a case is about, as far as recusals ask."""
+
+    ANY = "any"
+    CITY_OFFICIAL = "city_official"
+    CITY_HEAD = "city_head"
+    KPU_MEMBER = "kpu_member"
+    KPU_ADHOC_MEMBER = "kpu_adhoc_member"
+    BAWASLU_MEMBER = "bawaslu_member"
+    POLICE_OFFICER_CITY = "police_officer_city"
+    SOLDIER_KODIM = "soldier_kodim"
+    KODIM_COMMANDER = "kodim_commander"
+
+
+class Urgency(StrEnum):
+    """Urgency of an official letter (sifat)."""
+
+    BIASA = "biasa"
+    SEGERA = "segera"
+    SANGAT_SEGERA = "sangat_segera"
+
+
+class RequestedClassification(StrEnum):
+    """The classes of Peraturan ANRI 17/2011 as a caller may name them; sangat_rahasia is refused."""
+
+    TERBUKA = "terbuka"
+    TERBATAS = "terbatas"
+    RAHASIA = "rahasia"
+    SANGAT_RAHASIA = "sangat_rahasia"
+
+
+class FacilityOwner(StrEnum):
+    """Whose facility is misused."""
+
+    PUBLIC = "public"
+    GOVERNMENT = "government"
+    MILITARY = "military"
+    POLICE = "police"
+    WORSHIP = "worship"
+    EDUCATION = "education"
+
+
+class ReachLevel(StrEnum):
+    """How far a story has spread."""
+
+    LOCAL = "local"
+    REGIONAL = "regional"
+    NATIONAL = "national"
+
+
+class CandidatePath(StrEnum):
+    """How a candidate came to run."""
+
+    PARTY = "party"
+    INDEPENDENT = "independent"
+
+
+class EvidenceSource(StrEnum):
+    """What kind of source a vulnerability rests on."""
+
+    PILEG = "pileg"
+    PREVIOUS_PILKADA = "previous_pilkada"
+    SUPERVISOR_MAPPING = "supervisor_mapping"
+    MEETING_STATEMENT = "meeting_statement"
+    PRESS_REPORT = "press_report"
+    COURT_DECISION = "court_decision"
+    PARTY_ASSIGNMENT_LETTER = "party_assignment_letter"
+    PARTY_ENDORSEMENT = "party_endorsement"
+    PARTY_APPROVAL_FORM = "party_approval_form"
+
+
+class Level(StrEnum):
+    """Administrative level of an agency."""
+
+    NATIONAL = "national"
+    PROVINCE = "province"
+    REGENCY = "regency"
+    CITY = "city"
+    DISTRICT = "district"
+    VILLAGE = "village"
+    POLLING_STATION = "polling_station"
+
+
+class Tier(StrEnum):
+    """Level of an office; city stands for regency or city."""
+
+    NATIONAL = "national"
+    PROVINCE = "province"
+    CITY = "city"
+    DISTRICT = "district"
+    VILLAGE = "village"
+    POLLING_STATION = "polling_station"
+
+
+class AssignmentRole(StrEnum):
+    """What an agency has to do with a task."""
+
+    ACCOUNTABLE = "accountable"
+    SUPPORTING = "supporting"
+    INFORMED = "informed"
+
+
+class ClientStatus(StrEnum):
+    """Whether a client may be used."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: one client, the agency it belongs to, and every body for which it may act.
+
+    `acts_for` is the agency and the joint centres and forums whose member it is. `agency` is None for an operator.
+    `regions` are the region codes that these cover; empty with `national` true means the whole country.
+    """
+
+    client_id: UUID | None
+    agency: str | None
+    role: Role
+    cleared: bool = False
+    acts_for: tuple[str, ...] = ()
+    office: str = ""
+    regions: tuple[str, ...] = ()
+    national: bool = False
+    coordinator: bool = False
+    acting_user: str | None = None
+    request_id: str = ""
+    token_ends: datetime | None = None
+    credential_ends: datetime | None = None

@@ -1,0 +1,94 @@
+"""Clients, tokens and the caller itself on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from app.rules.vocabulary import Clearance, ClientStatus, Role
+from app.schemas.types import AgencyCode, Command, Line, Shown
+
+
+class ClientInput(Command):
+    """A client to create. Only an operator's belongs to no agency."""
+
+    agency: AgencyCode | None = None
+    role: Role
+    purpose: Line
+    contact: Line | None = None
+    clearance: Clearance = Clearance.TERBATAS
+    networks: Annotated[list[IPv4Network | IPv6Network], Field(max_length=20)] = Field(
+        [], description="Addresses (CIDR) from which it may be used; none: any."
+    )
+
+
+class Secret(Shown):
+    """A client secret, without the secret."""
+
+    id: UUID
+    last_four: str
+    expires_at: datetime
+    last_used_at: datetime | None
+
+
+class Client(Shown):
+    """A client of an agency."""
+
+    id: UUID
+    agency: str | None
+    role: Role
+    purpose: str
+    contact: str | None
+    clearance: Clearance
+    networks: list[str]
+    status: ClientStatus
+    recorded_at: datetime
+    version: int
+    secrets: list[Secret]
+
+
+class NewClient(Client):
+    """A client just created; `client_secret` is shown this once."""
+
+    client_id: UUID
+    client_secret: str
+
+
+class ClientPage(Shown):
+    """A page of clients, newest first."""
+
+    items: list[Client]
+    next_cursor: str | None
+
+
+class Me(Shown):
+    """Who you are here: agency, client, role, what it may do, and when your credentials end."""
+
+    agency: str | None
+    acts_for: list[str]
+    client_id: UUID
+    role: Role
+    clearance: Clearance
+    permissions: list[str]
+    token_ends: datetime | None
+    credential_ends: datetime | None
+
+
+class Token(Shown):
+    """An access token (RFC 6749 section 5.1)."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    scope: str
+
+
+class TokenError(Shown):
+    """Why no token was issued (RFC 6749 section 5.2)."""
+
+    error: Literal["invalid_request", "invalid_client", "unsupported_grant_type", "invalid_scope"]
+    error_description: str

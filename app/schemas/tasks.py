@@ -1,0 +1,348 @@
+"""Tasks on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.rules.vocabulary import (
+    Access,
+    Action,
+    AssignmentRole,
+    CaseOutcome,
+    Classification,
+    EventKind,
+    Function,
+    Priority,
+    ReferralStatus,
+    RequestedClassification,
+    Status,
+    SubjectKind,
+)
+from app.schemas.types import (
+    AgencyCode,
+    Code,
+    Command,
+    ExternalReference,
+    Instant,
+    Line,
+    Prose,
+    RegionCode,
+    Shown,
+    absent,
+    distinct,
+    split,
+)
+
+Facts = Annotated[
+    dict[Code, Annotated[str, Field(min_length=1, max_length=2000)] | Annotated[int, Field(strict=True)] | bool],
+    Field(max_length=30, description="Facts of the outcome; `/v1/reference/closing_requirement` says which must be there."),
+]
+
+
+class ShareInput(Command):
+    """An agency to which a task is shown from the start."""
+
+    agency: AgencyCode
+    level: Access
+
+
+class ShareLevel(Command):
+    """How much an agency is shown."""
+
+    level: Access
+
+
+class TaskInput(Command):
+    """A mitigation task to log. The law decides who owns it; `proposed_owner` is checked, not trusted."""
+
+    title: Line
+    description: Prose
+    category: Code
+    subcategory: Code | None = None
+    function: Function
+    variant: Code | None = Field(None, description="A variant of the mandate matrix, e.g. `crime`.")
+    subject_kind: SubjectKind | None = Field(None, description="Whom the case is about; decides recusals.")
+    region: RegionCode
+    polling_station: Annotated[str, Field(pattern=r"^\d{1,4}$")] | None = None
+    event_at: Instant | None = Field(None, description="When the matter happened.")
+    effective_at: Instant | None = Field(None, description="When the task was logged in fact; default now.")
+    due_at: Instant | None = None
+    classification: RequestedClassification | None = Field(None, description="Default: the category's.")
+    shares: Annotated[list[ShareInput], Field(max_length=50)] = []
+    priority: Priority = Priority.MEDIUM
+    vulnerabilities: Annotated[list[UUID], AfterValidator(distinct), Field(max_length=50)] = []
+    meeting: UUID | None = None
+    supporting: Annotated[list[AgencyCode], AfterValidator(distinct), Field(max_length=50)] | None = Field(
+        None, description="A subset of the mandate's supporting agencies; default all of them."
+    )
+    external_reference: ExternalReference | None = Field(None, description="Your own number; unique in your agency.")
+    proposed_owner: AgencyCode | None = None
+    draft: bool = Field(default=False, strict=True)
+
+
+class TaskPatch(Command):
+    """Changes of a task (JSON merge patch). What decides ownership can't be changed: cancel and log anew."""
+
+    title: Line = absent()
+    description: Prose = absent()
+    priority: Priority = absent()
+    due_at: Instant | None = None
+    polling_station: Annotated[str, Field(pattern=r"^\d{1,4}$")] | None = None
+    external_reference: ExternalReference | None = None
+    classification: RequestedClassification = absent("May be raised; only the logger lowers it.")
+    vulnerabilities: Annotated[list[UUID], AfterValidator(distinct), Field(max_length=50)] = absent()
+
+
+class TransitionInput(Command):
+    """A move of a task. `available_transitions` says what each action requires."""
+
+    action: Literal[
+        Action.SUBMIT,
+        Action.START,
+        Action.AWAIT_INFO,
+        Action.RESUME,
+        Action.RESOLVE,
+        Action.CONFIRM,
+        Action.REJECT_OUTCOME,
+        Action.REOPEN,
+        Action.CANCEL,
+    ]
+    reason: Prose | None = None
+    outcome: CaseOutcome | None = None
+    note: Prose | None = None
+    facts: Facts | None = None
+    effective_at: Instant | None = None
+
+
+class CommentInput(Command):
+    """Something to say about a task."""
+
+    body: Prose
+
+
+class AvailableTransition(Shown):
+    """A move that is open to you now: send `action` to `href`; `requires` names the members that must be there."""
+
+    action: Action
+    method: Literal["POST"]
+    href: str
+    requires: list[str]
+
+
+class OpenReferral(Shown):
+    """The referral that waits for an answer."""
+
+    id: UUID
+    from_agency: str
+    to_agency: str
+    status: ReferralStatus
+    function: Function
+    variant: str | None
+    mandate: str
+    effective_at: datetime
+
+
+class TaskFields(Shown):
+    """What a party sees of a task."""
+
+    access: Literal[Access.FULL]
+    id: UUID
+    reference: str
+    title: str
+    description: str
+    category: str
+    subcategory: str | None
+    function: Function
+    variant: str | None
+    subject_kind: SubjectKind | None
+    region: str
+    polling_station: str | None
+    event_at: datetime | None
+    due_at: datetime | None
+    classification: Classification
+    priority: Priority
+    vulnerabilities: list[UUID]
+    meeting: UUID | None
+    decision: UUID | None
+    external_reference: str | None
+    logged_by: str
+    holder: str
+    accountable: str | None
+    mandate: str | None
+    supporting: list[str]
+    informed: list[str]
+    status: Status
+    outcome: CaseOutcome | None
+    note: str | None
+    facts: dict[str, Any]
+    open_referral: OpenReferral | None
+    effective_at: datetime
+    recorded_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class TaskSummaryFields(Shown):
+    """What a coordinator or a previous owner sees of a task."""
+
+    access: Literal[Access.SUMMARY]
+    id: UUID
+    reference: str
+    category: str
+    function: Function
+    region: str
+    status: Status
+    priority: Priority
+    accountable: str | None
+    due_at: datetime | None
+
+
+class Task(TaskFields):
+    """A task, with the moves that are open to this caller."""
+
+    available_transitions: list[AvailableTransition]
+
+
+class TaskSummary(TaskSummaryFields):
+    """The summary of a task, with the moves that are open to this caller."""
+
+    available_transitions: list[AvailableTransition]
+
+
+class TaskListItem(TaskFields):
+    """A task in a list; read it alone for its moves."""
+
+
+class TaskSummaryListItem(TaskSummaryFields):
+    """The summary of a task in a list."""
+
+
+class Count(Shown):
+    """How many there are in all; `at_least` when counting stopped early."""
+
+    value: int
+    relation: Literal["exact", "at_least"]
+
+
+class TaskPage(Shown):
+    """A page of tasks; with `fields` each item has those members only."""
+
+    items: list[TaskListItem | TaskSummaryListItem]
+    next_cursor: str | None
+    count: Count | None
+
+
+class TransitionList(Shown):
+    """The moves of a task that are open to this caller."""
+
+    items: list[AvailableTransition]
+
+
+class Share(Shown):
+    """An agency to which a task is shown."""
+
+    agency: str
+    level: Access
+    shared_by: str
+    recorded_at: datetime
+
+
+class ShareList(Shown):
+    """The agencies to which a task is shown."""
+
+    items: list[Share]
+
+
+class HistoryEntry(Shown):
+    """One fact of a task: from which status to which, who, which client, which acting person, place in the log."""
+
+    id: UUID
+    kind: EventKind
+    from_status: Status | None
+    to_status: Status | None
+    agency: str | None
+    client: UUID | None
+    acting_user: str | None
+    effective_at: datetime
+    recorded_at: datetime
+    log_index: int | None
+    facts: dict[str, Any]
+
+
+class Assignment(Shown):
+    """Who had which part in a task, from when to when (effective, half-open), under which mandate row."""
+
+    agency: str
+    role: AssignmentRole
+    mandate: str
+    from_at: datetime
+    to_at: datetime | None
+
+
+class History(Shown):
+    """What happened to a task, and who was assigned when."""
+
+    items: list[HistoryEntry]
+    assignments: list[Assignment]
+
+
+class Comment(Shown):
+    """Something said about a task."""
+
+    id: UUID
+    body: str
+    agency: str
+    client: UUID | None
+    acting_user: str | None
+    recorded_at: datetime
+
+
+class CommentList(Shown):
+    """What was said about a task, oldest first."""
+
+    items: list[Comment]
+
+
+
+Several = BeforeValidator(split)
+SortKey = Literal[
+    "updated_at", "-updated_at", "effective_at", "-effective_at", "due_at", "-due_at", "recorded_at", "-recorded_at"
+]
+TaskField = Literal[tuple(TaskFields.model_fields)]  # type: ignore[valid-type]
+
+
+class TaskQuery(BaseModel):
+    """Filters of the task list: comma is any of, different parameters are all of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Annotated[list[Status] | None, Several] = None
+    accountable: Annotated[list[AgencyCode] | None, Several] = None
+    holder: Annotated[list[AgencyCode] | None, Several] = None
+    logged_by: Annotated[list[AgencyCode] | None, Several] = None
+    supporting: Annotated[list[AgencyCode] | None, Several] = None
+    referred_to: Annotated[list[AgencyCode] | None, Several] = None
+    party: Literal["me"] | None = Field(None, description="`me`: tasks in which your agency has a part.")
+    category: Annotated[list[Code] | None, Several] = None
+    function: Annotated[list[Function] | None, Several] = None
+    priority: Annotated[list[Priority] | None, Several] = None
+    classification: Annotated[list[Classification] | None, Several] = None
+    vulnerability: UUID | None = None
+    meeting: UUID | None = None
+    stage: Code | None = Field(None, description="Tasks whose vulnerabilities belong to this stage.")
+    external_reference: ExternalReference | None = None
+    region: RegionCode | None = Field(None, description="That region and all below it.")
+    created_after: Instant | None = Field(None, description="Logged (effective_at) at or after.")
+    created_before: Instant | None = Field(None, description="Logged (effective_at) before.")
+    updated_after: Instant | None = None
+    due_before: Instant | None = None
+    due_after: Instant | None = None
+    sort: SortKey = "-updated_at"
+    limit: int = Field(50, ge=1, le=200)
+    cursor: Annotated[str, Field(max_length=500)] | None = None
+    fields: Annotated[list[TaskField] | None, Several] = None
+    count: Literal["none", "estimate", "exact"] = "none"

@@ -1,0 +1,1 @@
+"""What can happen: one public function per thing. No HTTP here."""

@@ -1,0 +1,262 @@
+"""Clients and tokens: who is asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+from uuid import UUID
+
+from app import db
+from app.db import Executor, Row, Writer, row, value
+from app.errors import AddressNotAllowed, AgencySuspended, NotFound, PermissionDenied, TokenInvalid
+from app.models import Client, ClientSecret
+from app.rules import policy
+from app.rules.policy import Permission
+from app.rules.vocabulary import Caller, Clearance, EventKind, Role, Standing
+from app.schemas.clients import ClientInput
+from app.security import Claims, Keys, fingerprint, is_secret, issue, new_secret
+from app.services import log, records
+from app.services.listing import Keyset, binding
+from app.settings import settings
+
+_COLUMNS: Final = """
+    c.id, c.agency, c.role, c.purpose, c.contact, c.clearance, c.networks, c.status, c.recorded_at, c.version,
+    coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'last_four', s.last_four,
+        'expires_at', to_char(s.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'last_used_at', to_char(s.last_used_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) order by s.id)
+        from client_secret s where s.client_id = c.id and s.revoked_at is null), '[]') as secrets
+"""
+_STANDING: Final = """
+    select c.id, c.role, c.clearance, c.status, c.networks, c.agency, a.suspended, a.office || '@' || a.tier as office,
+        a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies,
+        a.regions, a.code is not null and a.regions = '{}' as national,
+        (select max(s.expires_at) from client_secret s where s.client_id = c.id and s.revoked_at is null)
+            as credential_ends
+    from client c left join agency a on a.code = c.agency where c.id = :id
+"""
+
+
+class GrantRefused(Exception):
+    """No token, and the reason in the words of RFC 6749 section 5.2; `status` is the HTTP status."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(error)
+        self.error, self.description, self.status = error, description, status
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A token issued, its life in seconds, and the role it carries."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+
+
+async def grant_token(
+    writer: Writer, keys: Keys, *, client_id: str, secret: str, scope: str | None, address: str
+) -> Granted:
+    """Issue an access token for a client's credentials (RFC 6749 section 4.4), for its role or a lesser one.
+
+    Raises GrantRefused, alike for every cause that concerns the credentials.
+    """
+    refused = GrantRefused("invalid_client", "Client id and secret do not match a usable client.", 401)
+    try:
+        client = UUID(client_id)
+    except ValueError:
+        raise refused from None
+    if not is_secret(secret):
+        raise refused
+    used = await row(
+        writer,
+        "update client_secret s set last_used_at = now() from client c left join agency a on a.code = c.agency"
+        " where s.client_id = c.id and c.id = :client and s.fingerprint = :fingerprint and s.revoked_at is null"
+        " and s.expires_at > now() and c.status = 'active' and a.suspended is not true"
+        " returning c.role, c.agency, c.networks",
+        client=client,
+        fingerprint=fingerprint(keys, secret),
+    )
+    if used is None or not _from_allowed(used["networks"], address):
+        raise refused
+    role = Role(scope) if scope in {*Role} else Role(used["role"])
+    if (scope and scope not in {*Role}) or role not in policy.included(Role(used["role"])):
+        raise GrantRefused("invalid_scope", "Ask for the client's role or a lesser one that it includes.")
+    life = timedelta(minutes=settings().token_minutes)
+    token = issue(
+        keys, client_id=client, agency=used["agency"] or "", role=role, at=datetime.now(UTC), life=life
+    )
+    return Granted(token, int(life.total_seconds()), role.value)
+
+
+def _from_allowed(networks: list[str], address: str) -> bool:
+    if not networks:
+        return True
+    try:
+        here = ip_address(address)
+    except ValueError:
+        return False
+    return any(here in ip_network(network) for network in networks)
+
+
+async def identify(
+    executor: Executor, claims: Claims, *, address: str, acting_user: str | None, request_id: str
+) -> Caller:
+    """Who holds a verified token, as the database knows it now; revocation holds on the next request.
+
+    Raises TokenInvalid, AgencySuspended, AddressNotAllowed.
+    """
+    found = await row(executor, _STANDING, id=claims.client_id)
+    if found is None or found["status"] != "active" or (found["agency"] or "") != claims.agency:
+        raise TokenInvalid
+    if claims.role not in policy.included(Role(found["role"])):
+        raise TokenInvalid
+    if found["suspended"]:
+        raise AgencySuspended
+    if not _from_allowed(found["networks"], address):
+        raise AddressNotAllowed
+    return _caller(found, Role(claims.role), acting_user, request_id, claims.ends)
+
+
+def _caller(
+    found: Row, role: Role, acting_user: str | None, request_id: str, token_ends: datetime | None = None
+) -> Caller:
+    agency = found["agency"]
+    return Caller(
+        client_id=found["id"],
+        agency=agency,
+        role=role,
+        cleared=found["clearance"] == Clearance.RAHASIA,
+        acts_for=(agency, *found["bodies"]) if agency else (),
+        office=found["office"] or "",
+        regions=tuple(found["regions"] or ()),
+        national=found["national"],
+        coordinator=bool(found["coordinator"]),
+        acting_user=acting_user,
+        request_id=request_id,
+        token_ends=token_ends,
+        credential_ends=found["credential_ends"],
+    )
+
+
+def describe(caller: Caller) -> dict[str, Any]:
+    """What `/v1/me` says."""
+    return {
+        "agency": caller.agency,
+        "acts_for": caller.acts_for,
+        "client_id": caller.client_id,
+        "role": caller.role,
+        "clearance": Clearance.RAHASIA if caller.cleared else Clearance.TERBATAS,
+        "permissions": policy.effective(caller.role),
+        "token_ends": caller.token_ends,
+        "credential_ends": caller.credential_ends,
+    }
+
+
+def _own(caller: Caller, agency: str | None) -> set[Standing]:
+    return {Standing.OWN_AGENCY} if agency is not None and agency == caller.agency else set()
+
+
+async def create_client(writer: Writer, caller: Caller, keys: Keys, input: ClientInput) -> dict[str, Any]:  # noqa: A002
+    """Create a client with its first secret, which is shown this once.
+
+    Raises PermissionDenied, ValidationFailed.
+    """
+    policy.require(caller.role, Permission.CLIENT_CREATE, _own(caller, input.agency))
+    if input.role is Role.OPERATOR and caller.role is not Role.OPERATOR:
+        raise PermissionDenied(permission=Permission.CLIENT_CREATE.value)
+    if (input.agency is None) != (input.role is Role.OPERATOR):
+        raise records.refused(
+            "/agency", "agency_and_role", "Operators, and only they, belong to no agency.",
+            "Hanya operator yang tidak memiliki instansi.",
+        )
+    await records.require_known(writer, agencies={"/agency": input.agency} if input.agency else {})
+    client = Client(
+        agency=input.agency,
+        role=input.role,
+        purpose=input.purpose,
+        contact=input.contact,
+        clearance=input.clearance,
+        networks=[str(network) for network in input.networks],
+        created_by=caller.client_id,
+    )
+    secret = add_secret(writer, keys, client, by=caller.client_id)
+    log.record(
+        writer,
+        caller,
+        EventKind.CLIENT_CREATED,
+        on="client",
+        id=client.id,
+        effective_at=datetime.now(UTC),
+        versions=(None, 1),
+        payload={"agency": input.agency, "role": input.role, "clearance": input.clearance},
+    )
+    await writer.flush()
+    shown = await row(writer, f"select {_COLUMNS} from client c where c.id = :id", id=client.id)
+    return {**(shown or {}), "client_id": client.id, "client_secret": secret}
+
+
+def add_secret(writer: Writer, keys: Keys, client: Client, *, by: UUID | None) -> str:
+    """Give a client a fresh secret and return it; only its keyed hash is stored."""
+    secret = new_secret(settings().env)
+    writer.add(client)
+    writer.add(
+        ClientSecret(
+            client_id=client.id,
+            fingerprint=fingerprint(keys, secret),
+            last_four=secret[-4:],
+            created_by=by,
+            expires_at=datetime.now(UTC) + timedelta(days=settings().secret_days),
+        )
+    )
+    return secret
+
+
+async def show_client(executor: Executor, caller: Caller, id: UUID) -> Row:  # noqa: A002
+    """A client, without its secrets' texts; raises NotFound."""
+    found = await row(executor, f"select {_COLUMNS} from client c where c.id = :id", id=id)
+    if found is None or not policy.may(caller.role, Permission.CLIENT_READ, _own(caller, found["agency"])):
+        raise NotFound
+    return found
+
+
+async def list_clients(
+    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, agency: str | None
+) -> bytes:
+    """Clients, newest first, as JSON bytes of a ClientPage: all for an operator, else those of the own agency."""
+    everyone = caller.role is Role.OPERATOR
+    keyset = Keyset("c.recorded_at", "c.id", True, binding(caller, "clients", agency), keys, limit, cursor)
+    after, tail, place = keyset.clauses()
+    where = " and ".join(
+        ["true" if everyone else "c.agency = :own", "true" if agency is None else "c.agency = :agency", after]
+    )
+    given = {"own": caller.agency} if not everyone else {}
+    found = await db.rows(
+        executor,
+        f"select {_COLUMNS}, c.recorded_at as _key, c.id as _id from client c where {where} {tail}",
+        **given,
+        **({} if agency is None else {"agency": agency}),
+        **place,
+    )
+    items, following = keyset.page(found, lambda one: {k: v for k, v in one.items() if not k.startswith("_")})
+    return db.encode({"items": items, "next_cursor": following})
+
+
+async def caller_of(executor: Executor, agency: str) -> Caller:
+    """The loader's own caller: an agency as the register names it, without a client. Raises NotFound."""
+    found = await row(
+        executor,
+        "select null::uuid as id, 'rahasia' as clearance, a.code as agency, a.office || '@' || a.tier as office,"
+        " a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies, a.regions,"
+        " a.regions = '{}' as national, null::timestamptz as credential_ends from agency a where a.code = :agency",
+        agency=agency,
+    )
+    if found is None:
+        raise NotFound
+    return _caller(found, Role.OFFICER, None, "register")
+
+
+async def has_clients(executor: Executor) -> bool:
+    """Whether any client exists: the first run makes some."""
+    return bool(await value(executor, "select 1 as there from client limit 1"))

@@ -1,0 +1,75 @@
+"""Comments and history: what was said about a task and what happened to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from app.db import Executor, Row, Writer, row, rows
+from app.errors import NotFound
+from app.models import Comment
+from app.rules import policy
+from app.rules.policy import Permission
+from app.rules.vocabulary import Access, Caller, EventKind
+from app.services import assignments, log, visibility
+from app.services.task_rows import load_task
+
+_SHOWN: Final = "id, body, agency, client_id as client, acting_user, recorded_at"
+
+
+async def show_history(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+    """The facts and assignments of a task; a previous owner reads them up to its hand-over. Raises ClassificationDenied."""
+    until = await _sight(executor, caller, id)
+    return {
+        "items": await log.history(executor, id, until=until),
+        "assignments": await assignments.list_assignments(executor, id, until=until),
+    }
+
+
+async def list_comments(executor: Executor, caller: Caller, id: UUID) -> list[Row]:  # noqa: A002
+    """What was said about a task, oldest first; a previous owner reads up to its hand-over."""
+    until = await _sight(executor, caller, id)
+    return await rows(
+        executor,
+        f"select {_SHOWN} from comment where task_id = :id"
+        " and (cast(:until as timestamptz) is null or recorded_at <= :until) order by id",
+        id=id,
+        until=until,
+    )
+
+
+async def _sight(executor: Executor, caller: Caller, id: UUID) -> datetime | None:  # noqa: A002
+    """Up to which recorded instant the caller sees a task's past: None for all of it; raises ClassificationDenied."""
+    task = await load_task(executor, caller, id)
+    if task["access"] == Access.FULL:
+        return None
+    ended = await assignments.last_handed_over(executor, id, caller.acts_for)
+    if ended is None:
+        visibility.require_full(task)
+    return ended
+
+
+async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -> Row:  # noqa: A002
+    """Say something about a task; its version stays. Raises NotFound, PermissionDenied."""
+    task = await load_task(writer, caller, id)
+    policy.require(caller.role, Permission.TASK_COMMENT, visibility.standings(caller, task))
+    comment = Comment(
+        task_id=id, body=body, agency=caller.agency, client_id=caller.client_id, acting_user=caller.acting_user
+    )
+    writer.add(comment)
+    log.record(
+        writer,
+        caller,
+        EventKind.TASK_COMMENTED,
+        on="comment",
+        id=comment.id,
+        task_id=id,
+        effective_at=task["now"],
+        payload={"comment": str(comment.id)},
+    )
+    await writer.flush()
+    found = await row(writer, f"select {_SHOWN} from comment where id = :id", id=comment.id)
+    if found is None:
+        raise NotFound
+    return found

@@ -1,0 +1,250 @@
+"""Ask the law: load the rows that bear on a question, resolve, and turn a refusal into its problem."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any, Final
+
+from app.db import Executor, Row, rows, value
+from app.errors import Fault, InvalidParameter, MandateGap, MandateMismatch, NoLegalBasis, Problem, Recusal, ValidationFailed
+from app.rules import mandates, regions
+from app.rules.mandates import Law, Outcome, Question, RefusalKind, Resolution
+from app.rules.vocabulary import Instant
+
+_MANDATES: Final = """
+    select m.*, array(
+        select jsonb_build_object('instrument', split_part(b.ref, '#', 1),
+            'article', nullif(split_part(b.ref, '#', 2), ''), 'title', i.title_id, 'year', i.year,
+            'in_force_from', i.in_force_from, 'in_force_to', i.in_force_to)
+        from unnest(m.legal_basis) with ordinality as b(ref, place)
+        join legal_instrument i on i.id = split_part(b.ref, '#', 1) order by b.place) as basis
+    from mandate m where m.category = :category and (cast(:function as text) is null or m.function = :function)
+    order by m.id
+"""
+_RECUSALS: Final = "select * from recusal where subject_kind in ('any', :subject_kind)"
+_HOLDERS: Final = """
+    select a.code, a.office || '@' || a.tier as office, a.regions, a.valid_from, a.valid_to, y.may_be_accountable
+    from agency a join agency_type y on y.code = a.type
+    where a.code = :code or a.code in (
+        select r.agency from unnest(cast(:offices as text[])) o(name) join agency_region r
+            on r.office = split_part(o.name, '@', 1) and r.tier = split_part(o.name, '@', 2)
+            and r.region_code = any(:path))
+"""
+
+
+async def question(
+    executor: Executor,
+    *,
+    category: str,
+    function: str,
+    region: str,
+    at: datetime,
+    event_at: datetime | None = None,
+    subcategory: str | None = None,
+    variant: str | None = None,
+    subject_kind: str | None = None,
+) -> Question:
+    """A question about known things; raises ValidationFailed for a category, sub-category or region that is none."""
+    known = await rows(
+        executor,
+        "select (select count(*) from region where code = :region) as regions,"
+        " (select count(*) from category where code = :category and parent_code is null) as categories,"
+        " (select count(*) from category where code = :subcategory and parent_code = :category) as subcategories",
+        region=region,
+        category=category,
+        subcategory=subcategory,
+    )
+    wrong = [
+        Fault("unknown", f"There is no such {name}.", f"Tidak ada {name} seperti itu.", pointer=f"/{name}")
+        for name, found, asked in (
+            ("region", known[0]["regions"], True),
+            ("category", known[0]["categories"], True),
+            ("subcategory", known[0]["subcategories"], subcategory is not None),
+        )
+        if asked and not found
+    ]
+    if wrong:
+        raise ValidationFailed(errors=wrong)
+    return Question(
+        category=category,
+        function=function,
+        region=region,
+        at=at,
+        event_at=event_at or at,
+        subcategory=subcategory or "",
+        variant=variant or "",
+        subject_kind=subject_kind or mandates.ANY_SUBJECT,
+    )
+
+
+async def load(executor: Executor, asked: Question, *, proposed: str | None = None, function: str | None = None) -> Law:
+    """The rows that bear on a question; `proposed` adds one agency to the holders, `function` None adds all functions."""
+    found = await rows(executor, _MANDATES, category=asked.category, function=function)
+    recused = await rows(executor, _RECUSALS, subject_kind=asked.subject_kind)
+    offices = {office for row in found for office in (row["accountable"], *row["supporting"], *row["informed"])}
+    offices |= {row["successor"] for row in recused}
+    holders = await rows(
+        executor, _HOLDERS, offices=sorted(offices - {""}), path=["", *regions.path(asked.region)], code=proposed or ""
+    )
+    return Law(
+        [_mandate(row) for row in found],
+        [_recusal(row) for row in recused],
+        [mandates.Holder(**{**row, "regions": tuple(row["regions"])}) for row in holders],
+    )
+
+
+def _mandate(row: Row) -> mandates.Mandate:
+    return mandates.Mandate(
+        id=row["id"],
+        category=row["category"],
+        function=row["function"],
+        accountable=row["accountable"],
+        resolve_at=Instant(row["resolve_at"]),
+        valid_from=row["valid_from"],
+        valid_to=row["valid_to"],
+        subcategory=row["subcategory"],
+        variant=row["variant"],
+        region=row["region_code"],
+        supporting=tuple(row["supporting"]),
+        informed=tuple(row["informed"]),
+        legal_basis=tuple(_basis(basis) for basis in row["basis"]),
+        verified=row["verified"],
+    )
+
+
+def _basis(found: dict[str, Any]) -> mandates.Basis:
+    days = {name: found[name] and date.fromisoformat(found[name]) for name in ("in_force_from", "in_force_to")}
+    return mandates.Basis(**{**found, **days})
+
+
+def _recusal(row: Row) -> mandates.Recusal:
+    return mandates.Recusal(
+        subject_kind=row["subject_kind"],
+        excluded_office=row["excluded_office"],
+        function=row["applies_to_function"],
+        successor=row["successor"],
+        reason=row["reason"],
+        valid_from=row["valid_from"],
+        valid_to=row["valid_to"],
+    )
+
+
+async def ask(executor: Executor, *, at: datetime | None, **matter: Any) -> dict[str, Any]:
+    """Who is competent, in exactly API.md's shape: the dry run. `at` None is now. Raises InvalidParameter."""
+    instant = at or await value(executor, "select clock_timestamp()")
+    try:
+        asked = await question(executor, at=instant, **matter)
+    except ValidationFailed as refused:
+        named = [replace(fault, parameter=fault.pointer[1:], pointer=None) for fault in refused.errors if fault.pointer]
+        raise InvalidParameter(errors=named) from refused
+    return shown(mandates.resolve(await load(executor, asked, function=asked.function), asked))
+
+
+async def determine(executor: Executor, asked: Question, *, proposed: str | None, pointer: str) -> Resolution:
+    """Who is competent, after checking a proposed owner.
+
+    Raises MandateMismatch, MandateGap, NoLegalBasis or Recusal; ValidationFailed if no such agency is known.
+    """
+    law = await load(executor, asked, proposed=proposed, function=asked.function)
+    answer = mandates.resolve(law, asked)
+    if proposed is None:
+        if answer.outcome is not Outcome.RESOLVED:
+            raise refusal(answer, None, _KIND_OF[answer.outcome])
+        return answer
+    holder = next((one for one in law.holders if one.code == proposed), None)
+    if holder is None:
+        unknown = Fault("unknown", "There is no such agency.", "Tidak ada instansi seperti itu.", pointer=pointer)
+        raise ValidationFailed(errors=[unknown])
+    kind = mandates.refusal(law, answer, holder)
+    if kind is not None:
+        raise refusal(answer, proposed, kind)
+    return answer
+
+
+async def check_suggestion(executor: Executor, asked: Question, *, suggested: str) -> None:
+    """Check that an agency suggested on return is competent in this matter for some function; raises MandateMismatch."""
+    law = await load(executor, asked, proposed=suggested)
+    for function, variant in {(row.function, row.variant) for row in law.mandates}:
+        answer = mandates.resolve(law, replace(asked, function=function, variant=variant))
+        if answer.accountable == suggested:
+            return
+    await determine(executor, asked, proposed=suggested, pointer="/suggested_agency")
+
+
+_KIND_OF: Final = {
+    Outcome.GAP: RefusalKind.NO_COMPETENT_AGENCY,
+    Outcome.NO_LEGAL_BASIS: RefusalKind.NO_LEGAL_BASIS,
+    Outcome.RECUSED: RefusalKind.OWN_CASE,
+}
+_PROBLEM_OF: Final[dict[RefusalKind, type[Problem]]] = {
+    RefusalKind.OUT_OF_REGION: MandateMismatch,
+    RefusalKind.NOT_ACCOUNTABLE_TYPE: MandateMismatch,
+    RefusalKind.NO_COMPETENT_AGENCY: MandateGap,
+    RefusalKind.NO_LEGAL_BASIS: NoLegalBasis,
+    RefusalKind.OWN_CASE: Recusal,
+    RefusalKind.OUT_OF_MANDATE: MandateMismatch,
+}
+
+
+def refusal(answer: Resolution, proposed: str | None, kind: RefusalKind) -> Problem:
+    """The problem that a refusal amounts to, with the facts of the case: competent agency, articles, dates."""
+    row = answer.mandate
+    return _PROBLEM_OF[kind](
+        agency=proposed,
+        refusal_kind=kind.value,
+        competent_agency=answer.accountable,
+        missing_office=answer.missing_office,
+        mandate=row.id if row else None,
+        legal_basis=[_shown_basis(basis) for basis in answer.legal_basis],
+        valid_from=row.valid_from.isoformat() if row else None,
+        valid_to=row.valid_to.isoformat() if row and row.valid_to else None,
+    )
+
+
+def _shown_basis(basis: mandates.Basis) -> dict[str, Any]:
+    return {"instrument": basis.instrument, "article": basis.article, "title": basis.title}
+
+
+def shown(answer: Resolution) -> dict[str, Any]:
+    """The answer of a resolution, in exactly API.md's shape."""
+    asked, row = answer.question, answer.mandate
+    accountable = None
+    if answer.accountable is not None and row is not None:
+        accountable = {
+            "agency": answer.accountable,
+            "mandate": row.id,
+            "legal_basis": [_shown_basis(basis) for basis in answer.legal_basis],
+            "valid_from": row.valid_from,
+            "valid_to": row.valid_to,
+            "verified": row.verified,
+        }
+    return {
+        "category": asked.category,
+        "subcategory": asked.subcategory or None,
+        "function": asked.function,
+        "variant": asked.variant or None,
+        "subject_kind": None if asked.subject_kind == mandates.ANY_SUBJECT else asked.subject_kind,
+        "region": asked.region,
+        "at": asked.at,
+        "event_at": asked.event_at,
+        "outcome": answer.outcome,
+        "accountable": accountable,
+        "missing_office": answer.missing_office,
+        "supporting": answer.supporting,
+        "informed": answer.informed,
+        "recusals": [
+            {
+                "subject_kind": row.subject_kind,
+                "excluded_office": row.excluded_office,
+                "function": row.function,
+                "successor": row.successor or None,
+                "reason": row.reason,
+            }
+            for row in answer.recusals
+        ],
+        "considered": [
+            {"mandate": lost.mandate, "office": lost.office or None, "rejected_because": lost.rejected_because}
+            for lost in answer.considered
+        ],
+    }

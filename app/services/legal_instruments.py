@@ -1,0 +1,87 @@
+"""Legal instruments: read, add, change."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy.exc import IntegrityError
+
+from app.db import Executor, Row, Writer, constraint_of, row
+from app.errors import NotFound
+from app.models import LegalInstrument
+from app.rules.vocabulary import Caller, EventKind
+from app.schemas.registry import LegalInstrumentInput, LegalInstrumentPatch
+from app.security import Keys
+from app.services import changes, records, registry
+
+_COLUMNS: Final = (
+    "i.id, i.kind, i.number, i.year, i.title_id, i.in_force_from, i.in_force_to, i.amends, i.url, i.verified, i.version"
+)
+
+
+async def list_legal_instruments(
+    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
+) -> bytes:
+    """Legal instruments by id."""
+    return await registry.page_by_code(
+        executor,
+        caller,
+        keys,
+        select=_COLUMNS,
+        tail="from legal_instrument i",
+        key="i.id",
+        name="legal-instruments",
+        conditions={"kind": "i.kind = :kind", "year": "i.year = :year"},
+        filters=filters,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+async def show_legal_instrument(executor: Executor, id: str) -> Row:  # noqa: A002
+    """A legal instrument; raises NotFound."""
+    found = await row(executor, f"select {_COLUMNS} from legal_instrument i where i.id = :id", id=id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def create_legal_instrument(writer: Writer, caller: Caller, input: LegalInstrumentInput) -> Row:  # noqa: A002
+    """Add a legal instrument; raises ValidationFailed."""
+    _require_period(input.in_force_from, input.in_force_to)
+    writer.add(LegalInstrument(**input.model_dump()))
+    try:
+        await writer.flush()
+    except IntegrityError as error:
+        raise (records.duplicate("/id") if constraint_of(error) == "pk_legal_instrument" else error) from error
+    changes.record(writer, caller, EventKind.INSTRUMENT_CREATED, "legal_instrument", input.id, (None, 1))
+    await writer.flush()
+    return await show_legal_instrument(writer, input.id)
+
+
+async def update_legal_instrument(
+    writer: Writer,
+    caller: Caller,
+    id: str,  # noqa: A002
+    version: int,
+    patch: LegalInstrumentPatch,
+) -> Row:
+    """Change a legal instrument (merge patch); raises NotFound, StaleVersion, ValidationFailed."""
+    found = await show_legal_instrument(writer, id)
+    changed = {name: getattr(patch, name) for name in patch.model_fields_set}
+    _require_period(
+        changed.get("in_force_from", found["in_force_from"]), changed.get("in_force_to", found["in_force_to"])
+    )
+    new = await changes.compare_and_set(writer, "legal_instrument", {"id": id}, version, changed)
+    changes.record(
+        writer, caller, EventKind.INSTRUMENT_UPDATED, "legal_instrument", id, (version, new), sorted(changed)
+    )
+    await writer.flush()
+    return await show_legal_instrument(writer, id)
+
+
+def _require_period(start: Any, end: Any) -> None:
+    if start is not None and end is not None and end <= start:
+        raise records.refused(
+            "/in_force_to", "period", "It must lie after in_force_from.", "Harus sesudah in_force_from."
+        )

@@ -1,0 +1,207 @@
+"""Lists: filters, keyset cursors, counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from app import db
+from app.db import Executor, Row
+from app.errors import CursorMismatch
+from app.rules.vocabulary import Access, Caller
+from app.schemas.tasks import TaskQuery
+from app.security import Keys, open_cursor, seal_cursor
+from app.services import referrals, visibility
+from app.services.task_rows import FROM, FULL_FIELDS, SUMMARY_FIELDS, columns, load_task
+
+_COUNT_LIMIT: Final = 10_000
+_FAR: Final = "timestamptz '9999-01-01'"
+
+#: Parameter of the task list -> condition.
+TASK_FILTERS: Final = {
+    "status": "t.status = any(:status)",
+    "accountable": "t.accountable = any(:accountable)",
+    "holder": "t.holder = any(:holder)",
+    "logged_by": "t.logged_by = any(:logged_by)",
+    "supporting": "t.supporting && :supporting",
+    "referred_to": "r.to_agency = any(:referred_to)",
+    "party": "(t.readers && :acts_for and :party = 'me')",
+    "category": "t.category = any(:category)",
+    "function": "t.function = any(:function)",
+    "priority": "t.priority = any(:priority)",
+    "classification": "t.classification = any(:classification)",
+    "vulnerability": "exists (select from task_vulnerability v where v.task_id = t.id"
+    " and v.vulnerability_id = :vulnerability)",
+    "meeting": "t.meeting = :meeting",
+    "stage": "exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
+    " where l.task_id = t.id and v.stage = :stage)",
+    "external_reference": "t.external_reference = :external_reference",
+    "region": "t.region_path @> array[:region]",
+    "created_after": "t.effective_at >= :created_after",
+    "created_before": "t.effective_at < :created_before",
+    "updated_after": "t.updated_at >= :updated_after",
+    "due_before": "t.due_at < :due_before",
+    "due_after": "t.due_at >= :due_after",
+}
+#: What a reader of the summary doesn't see can't be asked about either, or a filter would tell it.
+_FULL_ONLY: Final = frozenset(TASK_FILTERS) - {
+    "status",
+    "accountable",
+    "category",
+    "function",
+    "priority",
+    "region",
+    "due_before",
+    "due_after",
+}
+_TASK_SORTS: Final = {
+    "updated_at": "t.updated_at",
+    "effective_at": "t.effective_at",
+    "recorded_at": "t.recorded_at",
+    "due_at": f"coalesce(t.due_at, {_FAR})",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """A total order (`key`, then `id`) and where to go on."""
+
+    key: str
+    id: str
+    descending: bool
+    binding: str
+    keys: Keys
+    limit: int
+    cursor: str | None
+
+    def clauses(self) -> tuple[str, str, dict[str, Any]]:
+        """The condition that starts after the cursor, the order with its limit, and parameters; raises CursorMismatch."""
+        direction, sign = ("desc", "<") if self.descending else ("asc", ">")
+        tail = f"order by {self.key} {direction}, {self.id} {direction} limit {db.limit_literal(self.limit)}"
+        if self.cursor is None:
+            return "true", tail, {}
+        try:
+            moment, last = open_cursor(self.keys, self.binding, self.cursor)
+            after = {"_key": datetime.fromisoformat(moment), "_id": UUID(last)}
+        except (ValueError, TypeError) as cause:
+            raise CursorMismatch from cause
+        return f"({self.key}, {self.id}) {sign} (:_key, :_id)", tail, after
+
+    def page(self, found: list[Row], shape: Callable[[Row], Row]) -> tuple[list[Row], str | None]:
+        """The items of this page and the cursor of the next, or None."""
+        more, kept = len(found) > self.limit, found[: self.limit]
+        following = None
+        if more:
+            last = kept[-1]
+            following = seal_cursor(self.keys, self.binding, [last["_key"].isoformat(), str(last["_id"])])
+        return [shape(one) for one in kept], following
+
+
+def binding(caller: Caller, *parts: Any) -> str:
+    """What a cursor is bound to: the agency, its role and clearance, the list and its filters."""
+    text = json.dumps([caller.agency, caller.role, caller.cleared, *parts], default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> bytes:
+    """The tasks a caller may see, filtered, as JSON bytes of a TaskPage; raises CursorMismatch."""
+    given = query.model_dump(exclude={"sort", "limit", "cursor", "fields", "count"}, exclude_none=True)
+    names = FULL_FIELDS if query.fields is None else tuple(dict.fromkeys(("access", *query.fields)))
+    keyset = Keyset(
+        _TASK_SORTS[query.sort.lstrip("-")],
+        "t.id",
+        query.sort.startswith("-"),
+        binding(caller, "tasks", query.sort, given),
+        keys,
+        query.limit,
+        query.cursor,
+    )
+    after, tail, place = keyset.clauses()
+    where = _task_where(caller, given)
+    values = {**_plain(given), **visibility.reach(caller)}
+    found = await db.rows(
+        executor,
+        f"select {columns(caller, names)}, {keyset.key} as _key, t.id as _id {FROM} where {where} and {after} {tail}",
+        **values,
+        **place,
+    )
+    items, following = keyset.page(found, lambda task: _shown(task, query.fields))
+    count = await _count(executor, query.count, f"{FROM} where {where}", values)
+    return db.encode({"items": items, "next_cursor": following, "count": count})
+
+
+def _task_where(caller: Caller, given: dict[str, Any]) -> str:
+    conditions = [visibility.task_visible(caller), *(TASK_FILTERS[name] for name in given)]
+    if _FULL_ONLY & given.keys():
+        conditions.append(visibility.task_full(caller))
+    return " and ".join(conditions)
+
+
+def _plain(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: [str(one) for one in asked] if isinstance(asked, list) else asked for name, asked in given.items()}
+
+
+def _shown(task: Row, fields: list[Any] | None) -> Row:
+    names = FULL_FIELDS if task["access"] == Access.FULL else SUMMARY_FIELDS
+    return {name: task[name] for name in names if fields is None or name in fields}
+
+
+async def _count(executor: Executor, kind: str, tail: str, values: dict[str, Any]) -> dict[str, Any] | None:
+    """`exact` counts all; `estimate` stops at 10,000 and then says `at_least`."""
+    if kind == "none":
+        return None
+    inner = f"select 1 as one {tail}" + ("" if kind == "exact" else f" limit {_COUNT_LIMIT}")
+    number = await db.value(executor, f"select count(*) from ({inner}) counted", **values)
+    stopped = kind == "estimate" and number == _COUNT_LIMIT
+    return {"value": number, "relation": "at_least" if stopped else "exact"}
+
+
+async def list_referrals(
+    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
+) -> bytes:
+    """The referrals a caller may see, newest first, as JSON bytes of a ReferralPage; raises CursorMismatch.
+
+    Filters: `task` (one id), `status`, `from_agency`, `to_agency` (any of).
+    """
+    given = {name: asked for name, asked in filters.items() if asked is not None}
+    conditions = {
+        "task": "f.task_id = :task",
+        "status": "f.status = any(:status)",
+        "from_agency": "f.from_agency = any(:from_agency)",
+        "to_agency": "f.to_agency = any(:to_agency)",
+    }
+    keyset = Keyset("f.recorded_at", "f.id", True, binding(caller, "referrals", given), keys, limit, cursor)
+    after, tail, place = keyset.clauses()
+    where = " and ".join([referrals.visible(caller), *(conditions[name] for name in given), after])
+    found = await db.rows(
+        executor,
+        f"select {referrals.COLUMNS}, f.recorded_at as _key, f.id as _id {referrals.FROM} where {where} {tail}",
+        **_plain(given),
+        **visibility.reach(caller),
+        **place,
+    )
+    items, following = keyset.page(found, _without_place)
+    return db.encode({"items": items, "next_cursor": following})
+
+
+async def list_task_referrals(
+    executor: Executor,
+    caller: Caller,
+    keys: Keys,
+    id: UUID,  # noqa: A002
+    *,
+    limit: int,
+    cursor: str | None,
+) -> bytes:
+    """The referrals of a task that the caller may see; raises NotFound if the task is not visible."""
+    await load_task(executor, caller, id)
+    return await list_referrals(executor, caller, keys, limit=limit, cursor=cursor, task=id)
+
+
+def _without_place(found: Row) -> Row:
+    return {name: content for name, content in found.items() if not name.startswith("_")}

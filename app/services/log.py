@@ -1,0 +1,59 @@
+"""The one door for facts. Nothing else touches the event table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from app.db import Executor, Row, Writer, rows
+from app.models import Event
+from app.rules.vocabulary import Caller, EventKind
+
+
+def record(
+    writer: Writer,
+    caller: Caller,
+    kind: EventKind,
+    *,
+    on: str,
+    id: UUID | str,  # noqa: A002 - the word of the wire
+    effective_at: datetime,
+    task_id: UUID | None = None,
+    versions: tuple[int | None, int | None] = (None, None),
+    payload: dict[str, Any] | None = None,
+) -> Event:
+    """Enter a fact in the transaction of its change: if the fact can't be written, the change can't commit.
+
+    `on` is the kind of object, `versions` its version before and after.
+    """
+    event = Event(
+        kind=kind,
+        object_type=on,
+        object_id=str(id),
+        task_id=task_id,
+        agency=caller.agency,
+        client_id=caller.client_id,
+        acting_user=caller.acting_user,
+        request_id=caller.request_id,
+        effective_at=effective_at,
+        version_before=versions[0],
+        version_after=versions[1],
+        payload=payload or {},
+    )
+    writer.add(event)
+    return event
+
+
+_HISTORY: Final = """
+    select id, kind, payload ->> 'from' as from_status, payload ->> 'to' as to_status, agency,
+        client_id as client, acting_user, effective_at, recorded_at, log_index,
+        payload - 'from' - 'to' as facts
+    from event where task_id = :task_id and (cast(:until as timestamptz) is null or recorded_at <= :until)
+    order by id
+"""
+
+
+async def history(executor: Executor, task_id: UUID, *, until: datetime | None = None) -> list[Row]:
+    """The facts of one task in their order, up to a recorded instant."""
+    return await rows(executor, _HISTORY, task_id=task_id, until=until)

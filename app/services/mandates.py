@@ -1,0 +1,103 @@
+"""Mandate rows: read, add."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy.exc import IntegrityError
+
+from app.db import Executor, Row, Writer, constraint_of, row
+from app.errors import NotFound, ValidationFailed
+from app.models import Mandate
+from app.rules.vocabulary import Caller, EventKind
+from app.schemas.registry import MandateInput
+from app.security import Keys
+from app.services import changes, records, registry
+
+_COLUMNS: Final = """
+    m.id, m.category, nullif(m.subcategory, '') as subcategory, m.function, nullif(m.variant, '') as variant,
+    nullif(m.accountable, '') as accountable, m.supporting, m.informed, m.legal_basis, m.resolve_at,
+    nullif(m.region_code, '') as region_code, m.valid_from, m.valid_to, m.source, m.verified, m.note, m.version
+"""
+
+
+async def list_mandates(
+    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
+) -> bytes:
+    """Mandate rows by id; `as_of` keeps those in force on the WIB date of an instant."""
+    return await registry.page_by_code(
+        executor,
+        caller,
+        keys,
+        select=_COLUMNS,
+        tail="from mandate m",
+        key="m.id",
+        name="mandates",
+        conditions={
+            "category": "m.category = :category",
+            "function": "m.function = :function",
+            "as_of": "m.valid_from <= :as_of and (m.valid_to is null or m.valid_to > :as_of)",
+        },
+        filters=filters,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+async def show_mandate(executor: Executor, id: str) -> Row:  # noqa: A002
+    """A mandate row; raises NotFound."""
+    found = await row(executor, f"select {_COLUMNS} from mandate m where m.id = :id", id=id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def create_mandate(writer: Writer, caller: Caller, input: MandateInput) -> Row:  # noqa: A002
+    """Add a row to the matrix.
+
+    Raises ValidationFailed, also when a row for the same matter, region and variant holds in part of its period:
+    there is never more than one accountable office at one instant.
+    """
+    await records.require_known(
+        writer, region_code=input.region_code, category=input.category, subcategory=input.subcategory
+    )
+    await _require_basis(writer, input.legal_basis)
+    if input.valid_to is not None and input.valid_to <= input.valid_from:
+        raise records.refused("/valid_to", "period", "It must lie after valid_from.", "Harus sesudah valid_from.")
+    keyed = {
+        name: getattr(input, name) or "" for name in ("subcategory", "variant", "accountable", "region_code")
+    }
+    writer.add(Mandate(**input.model_dump(exclude={*keyed}), **keyed))
+    try:
+        await writer.flush()
+    except IntegrityError as error:
+        raise _refused(error) from error
+    changes.record(writer, caller, EventKind.MANDATE_CREATED, "mandate", input.id, (None, 1))
+    await writer.flush()
+    return await show_mandate(writer, input.id)
+
+
+async def _require_basis(writer: Writer, refs: list[str]) -> None:
+    ids = [ref.split("#")[0] for ref in refs]
+    found = await row(writer, "select array(select id from legal_instrument where id = any(:ids)) as ids", ids=ids)
+    known = set(found["ids"]) if found else set()
+    wrong = [
+        records.unknown("legal instrument", f"/legal_basis/{place}")
+        for place, one in enumerate(ids)
+        if one not in known
+    ]
+    if wrong:
+        raise ValidationFailed(errors=wrong)
+
+
+def _refused(error: IntegrityError) -> Exception:
+    if constraint_of(error) == "pk_mandate":
+        return records.duplicate("/id")
+    if constraint_of(error) == "ex_mandate_one_accountable":
+        return records.refused(
+            "/valid_from",
+            "overlap",
+            "Another row is in force for the same matter, region and variant in part of this period; close it first.",
+            "Baris lain berlaku untuk perkara, wilayah, dan varian yang sama pada sebagian masa ini; tutup dahulu.",
+        )
+    return error

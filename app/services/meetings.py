@@ -1,0 +1,191 @@
+"""Coordination meetings: hold, update, decide, read."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from app import db
+from app.db import Executor, Row, Writer, jsonb, rows, value
+from app.errors import DuplicateExternalReference, NotFound
+from app.models import Decision, Meeting
+from app.rules import moments, policy
+from app.rules.policy import Permission
+from app.rules.vocabulary import Caller, Classification, EventKind, Standing
+from app.schemas.meetings import DecisionInput, MeetingInput, MeetingListItem, MeetingPatch
+from app.security import Keys
+from app.services import log, records, tasks, visibility
+from app.services.listing import Keyset, binding
+from app.services.task_rows import check_version
+from app.settings import settings
+
+_COLUMNS: Final = ", ".join(
+    "t.region_code as region" if name == "region" else f"t.{name}" for name in MeetingListItem.model_fields
+)
+_FILTERS: Final = {
+    "host": "t.host = any(:host)",
+    "election": "t.election = :election",
+    "region": "t.region_path @> array[:region]",
+    "external_reference": "t.external_reference = :external_reference",
+}
+_DOCUMENTS: Final = ("participants", "experts")
+
+
+async def show_meeting(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+    """A meeting with its decisions; raises NotFound."""
+    found = await records.load(executor, caller, "meeting", _COLUMNS, id)
+    shown = {name: found[name] for name in MeetingListItem.model_fields}
+    return {**shown, "decisions": await _decisions(executor, caller, id)}
+
+
+async def list_decisions(executor: Executor, caller: Caller, id: UUID) -> list[Row]:  # noqa: A002
+    """What a meeting decided, in order; raises NotFound."""
+    await records.load(executor, caller, "meeting", "t.id", id)
+    return await _decisions(executor, caller, id)
+
+
+async def _decisions(executor: Executor, caller: Caller, meeting_id: UUID) -> list[Row]:
+    return await rows(
+        executor,
+        "select d.id, d.meeting_id as meeting, d.number, d.text, d.text_en, d.agency,"
+        f" array(select t.id from task t where t.decision = d.id and {visibility.task_visible(caller)} order by t.id)"
+        " as tasks, d.effective_at, d.recorded_at from decision d where d.meeting_id = :id order by d.number",
+        id=meeting_id,
+        **visibility.reach(caller),
+    )
+
+
+async def list_meetings(
+    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
+) -> bytes:
+    """The meetings a caller may see, newest first, as JSON bytes of a MeetingPage."""
+    given = {name: asked for name, asked in filters.items() if asked is not None}
+    keyset = Keyset("t.recorded_at", "t.id", True, binding(caller, "meetings", given), keys, limit, cursor)
+    after, tail, place = keyset.clauses()
+    where = " and ".join([visibility.register_visible(), *(_FILTERS[name] for name in given), after])
+    found = await db.rows(
+        executor,
+        f"select {_COLUMNS}, t.recorded_at as _key, t.id as _id from meeting t where {where} {tail}",
+        **given,
+        **visibility.reach(caller),
+        **place,
+    )
+    items, following = keyset.page(found, lambda one: {k: one[k] for k in MeetingListItem.model_fields})
+    return db.encode({"items": items, "next_cursor": following})
+
+
+async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> dict[str, Any]:  # noqa: A002
+    """Enter a meeting.
+
+    Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference.
+    """
+    if caller.agency is None:
+        raise NotFound
+    now = await value(writer, "select clock_timestamp()")
+    at = moments.effective(input.effective_at, now=now, backdating=settings().backdating)
+    there = {f"/participants/{place}/agency": one.agency for place, one in enumerate(input.participants)}
+    await records.require_known(
+        writer, agencies=there, region=input.region, election=input.election, host=input.host
+    )
+    taken = await value(
+        writer,
+        "select id from meeting where logged_by = :agency and external_reference = :external",
+        agency=caller.agency,
+        external=input.external_reference,
+    )
+    if taken:
+        raise DuplicateExternalReference(reference=str(taken))
+    host = input.host or caller.agency
+    meeting = Meeting(
+        **input.model_dump(mode="json", include={*_DOCUMENTS}),
+        **input.model_dump(exclude={*_DOCUMENTS, "region", "host", "classification", "effective_at"}),
+        region_code=input.region,
+        host=host,
+        classification=records.classification(input.classification, Classification.TERBUKA),
+        logged_by=caller.agency,
+        readers=sorted({caller.agency, host, *there.values()}),
+        effective_at=at,
+    )
+    writer.add(meeting)
+    _record(writer, caller, EventKind.MEETING_HELD, meeting.id, at, (None, 1), {"held_on": str(input.held_on)})
+    await writer.flush()
+    return await _show_written(writer, caller, meeting.id)
+
+
+async def update_meeting(
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    version: int,
+    patch: MeetingPatch,
+) -> dict[str, Any]:
+    """Change a meeting (merge patch).
+
+    Raises NotFound, PermissionDenied, StaleVersion, ValidationFailed.
+    """
+    found = await _load_for(writer, caller, id, Permission.MEETING_UPDATE)
+    check_version(found["version"], version)
+    changed = {name: getattr(patch, name) for name in patch.model_fields_set}
+    there: dict[str, str] = {}
+    if "participants" in changed:
+        there = {f"/participants/{place}/agency": one.agency for place, one in enumerate(patch.participants)}
+        changed["readers"] = sorted({found["logged_by"], found["host"], *there.values()})
+    await records.require_known(writer, agencies=there, election=changed.get("election"))
+    for name in changed.keys() & {*_DOCUMENTS}:
+        changed[name] = jsonb([one.model_dump(mode="json") for one in changed[name]])
+    new = await records.compare_and_set(writer, "meeting", found, **changed)
+    said = {"changed": sorted(patch.model_fields_set)}
+    _record(writer, caller, EventKind.MEETING_UPDATED, id, found["now"], (version, new), said)
+    await writer.flush()
+    return await _show_written(writer, caller, id)
+
+
+async def decide(writer: Writer, caller: Caller, id: UUID, input: DecisionInput) -> Row:  # noqa: A002
+    """Enter a decision and log its tasks in the same step, or nothing at all.
+
+    Raises NotFound, PermissionDenied, and what `tasks.log_task` raises.
+    """
+    found = await _load_for(writer, caller, id, Permission.MEETING_DECIDE)
+    at = moments.effective(
+        input.effective_at, now=found["now"], not_before=found["effective_at"], backdating=settings().backdating
+    )
+    number = await value(writer, "select version from meeting where id = :id for update", id=id)
+    number = await value(writer, "select coalesce(max(number), 0) + 1 from decision where meeting_id = :id", id=id)
+    decision = Decision(
+        meeting_id=id, number=number, text=input.text, text_en=input.text_en, agency=caller.agency, effective_at=at
+    )
+    writer.add(decision)
+    _record(writer, caller, EventKind.MEETING_DECIDED, id, at, (None, None), {"decision": str(decision.id)})
+    await writer.flush()
+    for task in input.tasks:
+        said = task.model_copy(update={"meeting": id, "effective_at": task.effective_at or input.effective_at})
+        await tasks.log_task(writer, caller, said, decision=decision.id)
+    return (await _decisions(writer, caller, id))[-1]
+
+
+async def _load_for(writer: Writer, caller: Caller, id: UUID, permission: Permission) -> Row:  # noqa: A002
+    found = await records.load(writer, caller, "meeting", _COLUMNS, id)
+    held = {
+        standing
+        for standing, agency in ((Standing.LOGGER, found["logged_by"]), (Standing.OWNER, found["host"]))
+        if agency in caller.acts_for
+    }
+    policy.require(caller.role, permission, held)
+    return found
+
+
+async def _show_written(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+    found = (await rows(writer, f"select {_COLUMNS} from meeting t where t.id = :id", id=id))[0]
+    return {**found, "decisions": await _decisions(writer, caller, id)}
+
+
+def _record(
+    writer: Writer,
+    caller: Caller,
+    kind: EventKind,
+    id: UUID,  # noqa: A002
+    at: Any,
+    versions: tuple[int | None, int | None],
+    said: dict[str, Any],
+) -> None:
+    log.record(writer, caller, kind, on="meeting", id=id, effective_at=at, versions=versions, payload=said)

@@ -1,0 +1,85 @@
+"""Placing a task with the competent agency."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+
+from app.db import Writer
+from app.errors import Fault, ValidationFailed
+from app.models import Referral, Task
+from app.rules.mandates import Resolution
+from app.rules.vocabulary import Caller, EventKind, ReferralStatus, Status
+from app.services import assignments, log
+
+async def place(
+    writer: Writer, caller: Caller, task: Task, answer: Resolution, *, at: datetime
+) -> dict[str, Any]:
+    """Give a task to the competent agency: accepted at once when that is the logger, else by a referral.
+
+    Returns the facts for the event. Raises ValidationFailed if chosen supporters are not the mandate's.
+    """
+    if answer.mandate is None or answer.accountable is None or answer.outcome is not Outcome.RESOLVED:
+        raise AssertionError(answer)
+    supporting = _supporting(task.chosen_supporting, answer)
+    party = assignments.Party(answer.accountable, answer.mandate.id, supporting, answer.informed)
+    if answer.accountable == task.logged_by:
+        await assignments.hand_over(writer, task.id, party, at=at)
+        changed: dict[str, Any] = {
+            "status": Status.ACCEPTED,
+            "accountable": party.agency,
+            "holder": party.agency,
+            "mandate": party.mandate,
+            "accepted_at": at,
+        }
+    else:
+        referral = Referral(
+            task_id=task.id,
+            from_agency=task.logged_by,
+            to_agency=answer.accountable,
+            status=ReferralStatus.SENT,
+            function=task.function,
+            variant=task.variant,
+            mandate=answer.mandate.id,
+            supporting=list(supporting),
+            informed=list(answer.informed),
+            effective_at=at,
+        )
+        writer.add(referral)
+        await writer.flush()
+        await assignments.support(writer, task.id, party, at=at)
+        changed = {"status": Status.ASSIGNED, "open_referral": referral.id}
+        log.record(
+            writer,
+            caller,
+            EventKind.REFERRAL_SENT,
+            on="referral",
+            id=referral.id,
+            task_id=task.id,
+            effective_at=at,
+            versions=(None, 1),
+            payload={"to_agency": referral.to_agency, "mandate": referral.mandate},
+        )
+    values = {**changed, "supporting": list(supporting), "informed": list(answer.informed)}
+    await writer.execute(update(Task).where(Task.id == task.id).values(**values))  # type: ignore[arg-type]
+    return {"to": changed["status"], "mandate": answer.mandate.id, "competent": answer.accountable}
+
+
+def _supporting(chosen: list[str] | None, answer: Resolution) -> tuple[str, ...]:
+    if chosen is None:
+        return answer.supporting
+    wrong = [
+        Fault(
+            "not_supporting",
+            f"The mandate names as supporting: {', '.join(answer.supporting) or 'nobody'}.",
+            f"Instansi pendukung menurut mandat: {', '.join(answer.supporting) or 'tidak ada'}.",
+            pointer=f"/supporting/{place}",
+        )
+        for place, agency in enumerate(chosen)
+        if agency not in answer.supporting
+    ]
+    if wrong:
+        raise ValidationFailed(errors=wrong)
+    return tuple(chosen)

@@ -1,0 +1,92 @@
+"""What vulnerabilities and meetings share: classification, checks of what they refer to, the compare-and-set."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from app.db import Executor, Row, Writer, row, value
+from app.errors import ClassificationRefused, Fault, NotFound, StaleVersion, ValidationFailed
+from app.rules.vocabulary import Caller, RequestedClassification
+from app.services import visibility
+
+_KNOWN: Final = {
+    "region": "select 1 from region where code = :region",
+    "region_code": "select 1 from region where code = :region_code",
+    "category": "select 1 from category where code = :category and parent_code is null",
+    "subcategory": "select 1 from category where code = :subcategory and parent_code = :category",
+    "election": "select 1 from election where code = :election",
+    "stage": "select 1 from stage where election_code = :election and code = :stage",
+    "mapped_by": "select 1 from agency where code = :mapped_by",
+    "host": "select 1 from agency where code = :host",
+    "suggested_agency": "select 1 from agency where code = :suggested_agency",
+}
+
+
+async def require_known(executor: Executor, *, agencies: dict[str, str] | None = None, **names: Any) -> None:
+    """Refuse names of things that are not; `agencies` maps pointers to codes. Raises ValidationFailed."""
+    asked = {name: given for name, given in names.items() if given is not None and name in _KNOWN}
+    checks = [f"exists ({_KNOWN[name]}) as {name}" for name in asked]
+    checks.append("array(select code from agency where code = any(:codes)) as codes")
+    codes = agencies or {}
+    values = {**names, "codes": list(codes.values())}
+    used = {name for name in values if any(f":{name}" in check for check in checks)}
+    found = await row(executor, f"select {', '.join(checks)}", **{name: values[name] for name in used}) or {}
+    wrong = [unknown(name, f"/{name}") for name in asked if not found[name]]
+    wrong += [unknown("agency", pointer) for pointer, code in codes.items() if code not in found["codes"]]
+    if wrong:
+        raise ValidationFailed(errors=wrong)
+
+
+def unknown(noun: str, pointer: str) -> Fault:
+    """The fault of a reference to something that is not, or that the caller may not see."""
+    return Fault("unknown", f"There is no such {noun}.", f"Tidak ada {noun} seperti itu.", pointer=pointer)
+
+
+def duplicate(pointer: str) -> ValidationFailed:
+    """The refusal of a code or number that is taken."""
+    taken = Fault("taken", "It is already used.", "Sudah dipakai.", pointer=pointer)
+    return ValidationFailed(errors=[taken])
+
+
+def classification(asked: RequestedClassification | None, default: str) -> str:
+    """The class of a new record; raises ClassificationRefused for the one that doesn't belong here."""
+    if asked == RequestedClassification.SANGAT_RAHASIA:
+        raise ClassificationRefused(classification=asked.value)
+    return asked.value if asked is not None else default
+
+
+async def load(executor: Executor, caller: Caller, table: str, columns: str, id: UUID) -> Row:  # noqa: A002
+    """A vulnerability or meeting as the caller may see it; raises NotFound."""
+    found = await row(
+        executor,
+        f"select {columns}, t.readers, clock_timestamp() as now from {table} t"
+        f" where t.id = :id and {visibility.register_visible()}",
+        id=id,
+        **visibility.reach(caller),
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def compare_and_set(writer: Writer, table: str, found: Row, **changed: Any) -> int:
+    """Change a record if its version still holds; returns the new one, raises StaleVersion."""
+    sets = "".join(f", {name} = :{name}" for name in changed)
+    new = await value(
+        writer,
+        f"update {table} set version = version + 1, updated_at = now(){sets}"
+        " where id = :id and version = :version returning version",
+        id=found["id"],
+        version=found["version"],
+        **changed,
+    )
+    if new is None:
+        current = await value(writer, f"select version from {table} where id = :id", id=found["id"])
+        raise StaleVersion(current_etag=f'"{current}"')
+    return int(new)
+
+
+def refused(pointer: str, code: str, en: str, id_: str) -> ValidationFailed:
+    """One refused member, in both languages."""
+    return ValidationFailed(errors=[Fault(code, en, id_, pointer=pointer)])

@@ -1,0 +1,395 @@
+"""Referrals: send, answer, withdraw, read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from app.db import Executor, Row, Writer, row, value
+from app.errors import (
+    ClassificationRefused,
+    MandateMismatch,
+    NotFound,
+    NotYourReferral,
+    PermissionDenied,
+    StaleVersion,
+    TransitionNotAllowed,
+    ValidationFailed,
+)
+from app.models import Referral
+from app.rules import mandates, moments, policy, workflow
+from app.rules.mandates import Question
+from app.rules.policy import Permission
+from app.rules.vocabulary import Action, Caller, EventKind, ReferralStatus, RequestedClassification, Standing
+from app.rules.workflow import ReferralMove
+from app.schemas.referrals import LetterInput, ReferralInput, ResponseInput, WithdrawalInput
+from app.services import assignments, law, log, visibility
+from app.services.moves import available
+from app.services.task_rows import check_version, compare_and_set, load_task
+from app.services.transitions import allowed, required
+from app.settings import settings
+
+COLUMNS: Final = """
+    f.id, f.task_id as task, t.reference as task_reference, f.from_agency, f.to_agency, f.status, f.function, f.variant,
+    f.mandate,
+    case when f.letter_number is not null then jsonb_build_object('number', f.letter_number, 'date', f.letter_date,
+        'classification', f.letter_classification, 'urgency', f.letter_urgency) end as letter,
+    f.note, f.retain_access, f.reason, f.suggested_agency,
+    case when f.answer_letter_number is not null then jsonb_build_object('number', f.answer_letter_number,
+        'date', f.answer_letter_date, 'classification', f.answer_letter_classification,
+        'urgency', f.answer_letter_urgency) end as answer_letter,
+    f.recorded_by_sender, f.effective_at, f.received_at, f.answered_at, f.recorded_at, f.updated_at, f.version
+"""
+FROM: Final = "from referral f join task t on t.id = f.task_id"
+_ACTION_OF: Final = {
+    ReferralStatus.RECEIVED: Action.RECEIVE,
+    ReferralStatus.ACCEPTED: Action.ACCEPT,
+    ReferralStatus.RETURNED: Action.RETURN,
+}
+
+
+def visible(caller: Caller) -> str:
+    """SQL: the caller sees referral `f` of task `t`: its sender and receiver, and who sees the whole task."""
+    party = "array[f.from_agency, f.to_agency] && :acts_for"
+    cleared = "(t.classification <> 'rahasia' or :cleared)"
+    return f"({cleared} and ({party} or {visibility.task_full(caller)}))"
+
+
+async def _load(executor: Executor, caller: Caller, id: UUID) -> Row:  # noqa: A002
+    found = await row(
+        executor,
+        f"select {COLUMNS} {FROM} where f.id = :id and {visible(caller)}",
+        id=id,
+        **visibility.reach(caller),
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def show_referral(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+    """A referral with the moves open to this caller; raises NotFound."""
+    found = await _load(executor, caller, id)
+    return {**found, "available_transitions": await _moves(executor, caller, found)}
+
+
+async def _moves(executor: Executor, caller: Caller, referral: Row) -> list[dict[str, Any]]:
+    if referral["status"] not in workflow.OPEN_REFERRAL:
+        return []
+    task = await load_task(executor, caller, referral["task"])
+    own = f"/v1/referrals/{referral['id']}/"
+    return [move for move in available(caller, task) if move["href"].startswith(own)]
+
+
+# sending
+
+
+async def refer_task(
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    version: int,
+    input: ReferralInput,  # noqa: A002
+) -> dict[str, Any]:
+    """Hand a task to the agency whose mandate covers it; it changes hands only when that agency accepts.
+
+    Raises NotFound, PermissionDenied, StaleVersion, TransitionNotAllowed, ReferralOpen, and the refusals of
+    `law.determine`.
+    """
+    task = await load_task(writer, caller, id)
+    move = allowed(caller, task, Action.REFER, version)
+    at = moments.effective(
+        input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
+    )
+    asked = await _question(writer, task, at)
+    if input.function is not None:
+        asked = replace(asked, function=input.function, variant=input.variant or "")
+    elif input.variant is not None:
+        asked = replace(asked, variant=input.variant)
+    answer = await law.determine(writer, asked, proposed=input.to_agency, pointer="/to_agency")
+    if answer.mandate is None:
+        raise AssertionError(answer)
+    referral = Referral(
+        task_id=task["id"],
+        from_agency=task["holder"],
+        to_agency=input.to_agency,
+        status=ReferralStatus.SENT,
+        function=asked.function,
+        variant=asked.variant or None,
+        mandate=answer.mandate.id,
+        supporting=list(answer.supporting),
+        informed=list(answer.informed),
+        note=input.note,
+        retain_access=input.retain_access,
+        effective_at=at,
+        **_letter(input.letter, "letter"),
+    )
+    writer.add(referral)
+    await writer.flush()
+    await compare_and_set(
+        writer, task, move.sources, status=move.target, open_referral=referral.id, last_effective_at=at
+    )
+    _record(
+        writer,
+        caller,
+        EventKind.REFERRAL_SENT,
+        {"id": referral.id, "task": task["id"], "version": 0},
+        at,
+        {"from": task["status"], "to": move.target, "to_agency": referral.to_agency, "mandate": referral.mandate},
+    )
+    await writer.flush()
+    await visibility.keep_readers(writer, task["id"])
+    return await show_referral(writer, caller, referral.id)
+
+
+async def _question(executor: Executor, task: Row, at: datetime) -> Question:
+    return await law.question(
+        executor,
+        category=task["category"],
+        subcategory=task["subcategory"],
+        function=task["function"],
+        variant=task["variant"],
+        subject_kind=task["subject_kind"],
+        region=task["region_code"],
+        at=at,
+        event_at=task["event_at"] or task["effective_at"],
+    )
+
+
+def _letter(letter: LetterInput | None, prefix: str) -> dict[str, Any]:
+    if letter is None:
+        return {}
+    if letter.classification == RequestedClassification.SANGAT_RAHASIA:
+        raise ClassificationRefused(classification=letter.classification.value)
+    return {f"{prefix}_{name}": content for name, content in letter.model_dump().items()}
+
+
+# answering
+
+
+async def answer_referral(
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    version: int,
+    input: ResponseInput,  # noqa: A002
+) -> dict[str, Any]:
+    """Receive, accept or return a referral; on acceptance the receiver becomes accountable.
+
+    Raises NotFound, NotYourReferral, PermissionDenied, StaleVersion, TransitionNotAllowed, MandateMismatch,
+    ValidationFailed.
+    """
+    referral = await _load(writer, caller, id)
+    action = _ACTION_OF[ReferralStatus(input.answer)]
+    by_sender = await _recorded_by_sender(writer, caller, referral, action)
+    check_version(referral["version"], version)
+    move = await _lawful(writer, caller, referral, action)
+    _require_members(input, move, by_sender=by_sender)
+    task = await _task(writer, referral["task"])
+    at = moments.effective(
+        input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
+    )
+    if input.suggested_agency is not None:
+        asked = replace(await _question(writer, task, at), function=referral["function"])
+        await law.check_suggestion(writer, asked, suggested=input.suggested_agency)
+    if action is Action.ACCEPT:
+        await _require_valid(writer, referral, task, at)
+    changed = {
+        "reason": input.reason,
+        "suggested_agency": input.suggested_agency,
+        "recorded_by_sender": by_sender,
+        ("received_at" if action is Action.RECEIVE else "answered_at"): at,
+        **_letter(input.letter, "answer_letter"),
+    }
+    said = input.model_dump(mode="json", exclude={"answer", "effective_at"}, exclude_none=True)
+    return await _close(writer, caller, referral, move, at, changed, {**said, "recorded_by_sender": by_sender})
+
+
+async def withdraw_referral(
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    version: int,
+    input: WithdrawalInput,  # noqa: A002
+) -> dict[str, Any]:
+    """Take a referral back before its acceptance.
+
+    Raises NotFound, NotYourReferral, PermissionDenied, StaleVersion, TransitionNotAllowed, ValidationFailed.
+    """
+    referral = await _load(writer, caller, id)
+    if referral["from_agency"] not in caller.acts_for:
+        raise NotYourReferral(agency=referral["from_agency"])
+    policy.require(caller.role, Permission.REFERRAL_WITHDRAW, {Standing.SENDER})
+    check_version(referral["version"], version)
+    move = await _lawful(writer, caller, referral, Action.WITHDRAW)
+    task = await _task(writer, referral["task"])
+    at = moments.effective(
+        input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
+    )
+    said = {"reason": input.reason} if input.reason else {}
+    return await _close(writer, caller, referral, move, at, {"reason": input.reason, "answered_at": at}, said)
+
+
+async def _recorded_by_sender(writer: Writer, caller: Caller, referral: Row, action: Action) -> bool:
+    """Whether the sender's supervisor records the answer of a receiver that has no active client.
+
+    Raises NotYourReferral or PermissionDenied for anybody else but an officer of the receiver.
+    """
+    if referral["to_agency"] in caller.acts_for:
+        move = next(one for one in workflow.REFERRAL_MOVES if one.action == action)
+        policy.require(caller.role, move.permission, {Standing.REFERRED_TO})
+        return False
+    if referral["from_agency"] not in caller.acts_for or await value(
+        writer,
+        "select 1 as active from client c where c.status = 'active' and (c.agency = :to_agency"
+        " or c.agency in (select m.agency from member m where m.body = :to_agency)) limit 1",
+        to_agency=referral["to_agency"],
+    ):
+        raise NotYourReferral(agency=referral["to_agency"])
+    policy.require(caller.role, Permission.REFERRAL_RECORD_ANSWER, {Standing.SENDER})
+    return True
+
+
+async def _lawful(writer: Writer, caller: Caller, referral: Row, action: Action) -> ReferralMove:
+    move = workflow.referral_move(action, ReferralStatus(referral["status"]))
+    if move is None:
+        lawful = await _moves(writer, caller, referral)
+        raise TransitionNotAllowed(action=action, current=referral["status"], lawful=lawful)
+    return move
+
+
+def _require_members(input: ResponseInput, move: ReferralMove, *, by_sender: bool) -> None:  # noqa: A002
+    missing = [f"/{name}" for name in move.requires if getattr(input, name) is None]
+    if by_sender and input.letter is None:
+        missing.append("/letter")
+    if missing:
+        raise ValidationFailed(errors=[required(pointer) for pointer in missing])
+
+
+async def _task(writer: Writer, task_id: UUID) -> Row:
+    """The referred task as the move needs it; the referral itself was already seen to be visible."""
+    found = await row(
+        writer,
+        "select id, category, subcategory, function, variant, subject_kind, region_code, event_at, effective_at,"
+        " last_effective_at, status, clock_timestamp() as now from task where id = :id",
+        id=task_id,
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def _require_valid(writer: Writer, referral: Row, task: Row, at: datetime) -> None:
+    """An agency that has ended can't accept: refuse and name who is competent now; raises MandateMismatch."""
+    agency = await row(
+        writer, "select valid_from, valid_to from agency where code = :code", code=referral["to_agency"]
+    )
+    if agency is None or mandates.within(mandates.day_of(at), agency["valid_from"], agency["valid_to"]):
+        return
+    asked = replace(
+        await _question(writer, task, at), function=referral["function"], variant=referral["variant"] or ""
+    )
+    await law.determine(writer, asked, proposed=referral["to_agency"], pointer="/answer")
+    raise MandateMismatch(agency=referral["to_agency"], refusal_kind="agency_not_valid", competent_agency=None)
+
+
+async def _close(
+    writer: Writer,
+    caller: Caller,
+    referral: Row,
+    move: ReferralMove,
+    at: datetime,
+    changed: dict[str, Any],
+    said: dict[str, Any],
+) -> dict[str, Any]:
+    """Move the referral by compare-and-set, let the task follow, and record the fact."""
+    sets = ", ".join(f"{name} = :{name}" for name in changed)
+    won = await row(
+        writer,
+        f"update referral set status = :target, version = version + 1, updated_at = now(), {sets}"
+        " where id = :id and version = :version and status = any(:sources) returning supporting, informed",
+        id=referral["id"],
+        version=referral["version"],
+        target=move.target,
+        sources=sorted(move.sources),
+        **changed,
+    )
+    if won is None:
+        current = await value(writer, "select version from referral where id = :id", id=referral["id"])
+        raise StaleVersion(current_etag=f'"{current}"')
+    moved = await _follow(writer, referral, move, won, at)
+    _record(writer, caller, move.event, referral, at, {**moved, **said, "to_agency": referral["to_agency"]})
+    await writer.flush()
+    await visibility.keep_readers(writer, referral["task"])
+    return await _show_closed(writer, caller, referral["id"])
+
+
+_ACCEPTED: Final = """
+    update task set status = 'accepted', accountable = :agency, holder = :agency, mandate = :mandate,
+        accepted_at = coalesce(accepted_at, :at), function = :function, variant = :variant,
+        supporting = :supporting, informed = :informed, open_referral = null,
+        last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
+    where id = :id and open_referral = :referral returning status
+"""
+_HANDED_BACK: Final = """
+    update task set status = case when status = 'assigned' then 'returned' else status end, open_referral = null,
+        last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
+    where id = :id and open_referral = :referral returning status
+"""
+_RECEIVED: Final = """
+    update task set last_effective_at = greatest(last_effective_at, :at)
+    where id = :id and open_referral = :referral returning status
+"""
+
+
+async def _follow(writer: Writer, referral: Row, move: ReferralMove, won: Row, at: datetime) -> dict[str, Any]:
+    """What the referral's move does to the task; returns from and to for the fact."""
+    before = await value(writer, "select status from task where id = :id for update", id=referral["task"])
+    place = {"id": referral["task"], "referral": referral["id"], "at": at}
+    if move.action is Action.ACCEPT:
+        party = assignments.Party(
+            referral["to_agency"], referral["mandate"], tuple(won["supporting"]), tuple(won["informed"])
+        )
+        await assignments.hand_over(writer, referral["task"], party, at=at)
+        after = await value(
+            writer,
+            _ACCEPTED,
+            **place,
+            agency=party.agency,
+            mandate=party.mandate,
+            function=referral["function"],
+            variant=referral["variant"],
+            supporting=won["supporting"],
+            informed=won["informed"],
+        )
+    else:
+        after = await value(writer, _RECEIVED if move.action is Action.RECEIVE else _HANDED_BACK, **place)
+    return {"from": before, "to": after}
+
+
+async def _show_closed(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+    """A referral after its answer, which its own writer may always see."""
+    found = await row(writer, f"select {COLUMNS} {FROM} where f.id = :id", id=id)
+    if found is None:
+        raise NotFound
+    return {**found, "available_transitions": await _moves(writer, caller, found)}
+
+
+def _record(
+    writer: Writer, caller: Caller, kind: EventKind, referral: Row, at: datetime, payload: dict[str, Any]
+) -> None:
+    log.record(
+        writer,
+        caller,
+        kind,
+        on="referral",
+        id=referral["id"],
+        task_id=referral["task"],
+        effective_at=at,
+        versions=(referral["version"] or None, referral["version"] + 1),
+        payload=payload,
+    )
+
+

@@ -1,0 +1,142 @@
+"""Regions and reference lists, and what every list by code shares."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app import db
+from app.db import Executor, Row, row, rows
+from app.errors import CursorMismatch, NotFound
+from app.rules.vocabulary import Caller
+from app.security import Keys, open_cursor, seal_cursor
+from app.services.listing import binding
+
+_REGION: Final = "code, name, level, parent_code as parent, time_zone, source"
+
+#: Lists of `/v1/reference` that are tables of their own: description and values.
+_TABLES: Final = {
+    "category": (
+        "Categories and sub-categories of vulnerability; an open list.",
+        "select code, parent_code as parent, label_id, label_en, description_en, default_classification,"
+        " locally_distinctive, source from category order by coalesce(parent_code, code), parent_code nulls first, code",
+    ),
+    "agency_type": (
+        "Kinds of agency; a forum may never be accountable.",
+        "select code, label_id, label_en, levels, may_be_accountable, notes from agency_type order by code",
+    ),
+    "closing_requirement": (
+        "Facts that a resolution must carry, by category and function.",
+        "select required_fact as code, category, function, label_id, label_en from closing_requirement"
+        " order by category, function, required_fact",
+    ),
+    "deadline_rule": (
+        "Statutory time limits.",
+        "select code, category, function, clock_starts_at, \"limit\", unit, extension, responsible_role, instrument_id,"
+        " article, source, verified, note from deadline_rule order by code",
+    ),
+    "holiday": (
+        "Days that are no working days.",
+        "select day as code, name_id as label_id, kind, source, verified from holiday order by day",
+    ),
+    "recusal": (
+        "Bodies that may not own cases about their own people.",
+        "select subject_kind as code, excluded_office, applies_to_function as function, nullif(successor, '')"
+        " as successor, reason, source, valid_from, valid_to from recusal order by 1, 2, 3",
+    ),
+}
+
+
+async def page_by_code(
+    executor: Executor,
+    caller: Caller,
+    keys: Keys,
+    *,
+    select: str,
+    tail: str,
+    key: str,
+    name: str,
+    conditions: dict[str, str],
+    filters: dict[str, Any],
+    limit: int,
+    cursor: str | None,
+) -> bytes:
+    """A page of a list that is ordered by a text key, as JSON bytes; raises CursorMismatch."""
+    given = {one: asked for one, asked in filters.items() if asked is not None}
+    bound = binding(caller, name, given)
+    where = [conditions[one] for one in given]
+    values = dict(given)
+    if cursor is not None:
+        position = open_cursor(keys, bound, cursor)
+        if len(position) != 1:
+            raise CursorMismatch
+        where.append(f"{key} > :_after")
+        values["_after"] = position[0]
+    found = await db.rows(
+        executor,
+        f"select {select}, {key} as _key {tail} {'where ' + ' and '.join(where) if where else ''}"
+        f" order by {key} limit {db.limit_literal(limit)}",
+        **values,
+    )
+    following = seal_cursor(keys, bound, [found[limit - 1]["_key"]]) if len(found) > limit else None
+    items = [{k: v for k, v in one.items() if k != "_key"} for one in found[:limit]]
+    return db.encode({"items": items, "next_cursor": following})
+
+
+async def list_regions(
+    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
+) -> bytes:
+    """Regions by code: the children of `parent`, of a `level`, or whose name begins with `q`."""
+    if filters.get("q") is not None:
+        filters["q"] = filters["q"].replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+    return await page_by_code(
+        executor,
+        caller,
+        keys,
+        select=_REGION,
+        tail="from region",
+        key="code",
+        name="regions",
+        conditions={"parent": "parent_code = :parent", "level": "level = :level", "q": "lower(name) like lower(:q)"},
+        filters=filters,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+async def show_region(executor: Executor, code: str) -> Row:
+    """A region; raises NotFound."""
+    found = await row(executor, f"select {_REGION} from region where code = :code", code=code)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def list_references(executor: Executor) -> dict[str, Any]:
+    """The names of all reference lists."""
+    enumerations = await rows(executor, "select name, description_en from enumeration")
+    names = {one["name"]: one["description_en"] for one in enumerations}
+    names |= {name: description for name, (description, _) in _TABLES.items()}
+    return {
+        "items": [
+            {"list": name, "description_en": names[name], "href": f"/v1/reference/{name}"} for name in sorted(names)
+        ]
+    }
+
+
+async def show_reference(executor: Executor, name: str) -> dict[str, Any]:
+    """One reference list with its values; raises NotFound."""
+    if name in _TABLES:
+        description, select = _TABLES[name]
+        values = await rows(executor, select)
+    else:
+        found = await row(
+            executor,
+            "select e.description_en, array(select jsonb_build_object('code', v.code, 'label_id', v.label_id,"
+            " 'label_en', v.label_en) from enumeration_value v where v.enumeration = e.name order by v.position)"
+            " as entries from enumeration e where e.name = :name",
+            name=name,
+        )
+        if found is None:
+            raise NotFound
+        description, values = found["description_en"], found["entries"]
+    return {"list": name, "description_en": description, "version": db.digest(db.encode(values)), "values": values}

@@ -1,0 +1,91 @@
+"""Task rows: their columns as this caller sees them, loading through visibility, the compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, update
+
+from app.db import Executor, Row, Writer, row, value
+from app.errors import NotFound, StaleVersion
+from app.models import Task
+from app.rules.vocabulary import Caller, Status
+from app.schemas.tasks import TaskFields, TaskSummaryFields
+from app.services import visibility
+
+FULL_FIELDS: Final = tuple(TaskFields.model_fields)
+SUMMARY_FIELDS: Final = tuple(TaskSummaryFields.model_fields)
+
+#: The members of a task on the wire as columns of `task t left join referral r`.
+COLUMNS: Final[Mapping[str, str]] = {
+    **{name: f"t.{name}" for name in FULL_FIELDS},
+    "region": "t.region_code as region",
+    "vulnerabilities": "array(select vulnerability_id from task_vulnerability where task_id = t.id order by 1)"
+    " as vulnerabilities",
+    "open_referral": "case when r.id is not null then jsonb_build_object('id', r.id, 'from_agency', r.from_agency,"
+    " 'to_agency', r.to_agency, 'status', r.status, 'function', r.function, 'variant', r.variant,"
+    " 'mandate', r.mandate, 'effective_at', to_char(r.effective_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')) end"
+    " as open_referral",
+}
+FROM: Final = "from task t left join referral r on r.id = t.open_referral"
+_INTERNAL: Final = """
+    t.region_code, t.region_path, t.readers, t.summary_readers, t.recused_offices, t.resolved_by,
+    t.last_effective_at, t.chosen_supporting, t.proposed_owner, clock_timestamp() as now,
+    r.id is not null and not exists (
+        select from client c where c.status = 'active' and (c.agency = r.to_agency
+            or c.agency in (select m.agency from member m where m.body = r.to_agency))) as receiver_has_no_client,
+    array(select q.required_fact from closing_requirement q
+        where q.category = t.category and q.function = t.function order by 1) as required_facts
+"""
+
+
+def columns(caller: Caller, names: tuple[str, ...] = FULL_FIELDS) -> str:
+    """The select list that shows these members of a task to a caller."""
+    access = f"case when {visibility.task_full(caller)} then 'full' else 'summary' end as access"
+    return ", ".join(access if name == "access" else COLUMNS[name] for name in names)
+
+
+async def load_task(executor: Executor, caller: Caller, id: UUID) -> Row:  # noqa: A002
+    """A task as the caller may see it, with what the rules need to know; raises NotFound if it is not visible."""
+    found = await row(
+        executor,
+        f"select {columns(caller)}, {_INTERNAL} {FROM} where t.id = :id and {visibility.task_visible(caller)}",
+        id=id,
+        **visibility.reach(caller),
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def load_written(writer: Writer, caller: Caller, id: UUID) -> Row:  # noqa: A002
+    """A task just written, for its own writer even where a read would need a clearance; raises NotFound."""
+    found = await row(
+        writer, f"select {columns(caller)}, {_INTERNAL} {FROM} where t.id = :id", id=id, **visibility.reach(caller)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def check_version(current: int, expected: int) -> None:
+    """Refuse an outdated If-Match; raises StaleVersion."""
+    if current != expected:
+        raise StaleVersion(current_etag=f'"{current}"')
+
+
+async def compare_and_set(writer: Writer, task: Row, sources: frozenset[Status], **values: Any) -> int:
+    """One UPDATE that only the holder of the current version wins; returns the new version, raises StaleVersion."""
+    changed = await writer.execute(
+        update(Task)
+        .where(Task.id == task["id"], Task.version == task["version"], Task.status.in_(sources))  # type: ignore[arg-type,attr-defined]
+        .values(version=Task.version + 1, updated_at=func.now(), **values)
+        .returning(Task.version)  # type: ignore[arg-type]
+    )
+    version = changed.scalar_one_or_none()
+    if version is None:
+        current = await value(writer, "select version from task where id = :id", id=task["id"])
+        raise StaleVersion(current_etag=f'"{current}"')
+    return int(version)

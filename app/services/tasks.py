@@ -1,0 +1,264 @@
+"""Tasks: show, log, update."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import insert
+from uuid_utils.compat import uuid7
+
+from app.db import Row, Writer, row, rows, value
+from app.errors import (
+    ClassificationDenied,
+    ClassificationRefused,
+    DuplicateExternalReference,
+    Fault,
+    NotFound,
+    TransitionNotAllowed,
+    ValidationFailed,
+)
+from app.models import Share, Task, TaskVulnerability
+from app.rules import moments, policy, regions
+from app.rules.mandates import WIB
+from app.rules.policy import Permission
+from app.rules.vocabulary import Caller, Classification, EventKind, RequestedClassification, Standing, Status
+from app.schemas.tasks import TaskInput, TaskPatch
+from app.services import law, log, visibility
+from app.services.moves import available, shown
+from app.services.placement import place
+from app.services.task_rows import check_version, compare_and_set, load_task, load_written
+from app.settings import settings
+
+_CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+# logging
+
+
+async def log_task(
+    writer: Writer,
+    caller: Caller,
+    input: TaskInput,  # noqa: A002
+    *,
+    decision: UUID | None = None,
+) -> dict[str, Any]:
+    """Log a task: the law decides who owns it, and a referral goes to that agency unless it is the logger itself.
+
+    Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference, or the refusals of `law.determine`.
+    """
+    if caller.agency is None:
+        raise NotFound
+    now = await value(writer, "select clock_timestamp()")
+    at = moments.effective(input.effective_at, now=now, backdating=settings().backdating)
+    asked = await law.question(
+        writer,
+        category=input.category,
+        subcategory=input.subcategory,
+        function=input.function,
+        variant=input.variant,
+        subject_kind=input.subject_kind,
+        region=input.region,
+        at=at,
+        event_at=input.event_at,
+    )
+    context = await _context(writer, caller, input, decision)
+    answer = None if input.draft else await law.determine(
+        writer, asked, proposed=input.proposed_owner, pointer="/proposed_owner"
+    )
+    task = Task(
+        id=uuid7(),
+        reference=await _reference(writer, input.region, at),
+        title=input.title,
+        description=input.description,
+        category=input.category,
+        subcategory=input.subcategory,
+        function=input.function,
+        variant=input.variant,
+        subject_kind=input.subject_kind,
+        region_code=input.region,
+        polling_station=input.polling_station,
+        event_at=input.event_at,
+        due_at=input.due_at,
+        classification=_classification(input.classification, context["default_classification"]),
+        priority=input.priority,
+        meeting=input.meeting,
+        decision=decision,
+        external_reference=input.external_reference,
+        proposed_owner=input.proposed_owner,
+        chosen_supporting=input.supporting,
+        logged_by=caller.agency,
+        holder=caller.agency,
+        recused_offices=context["recused_offices"],
+        status=Status.DRAFT,
+        effective_at=at,
+        last_effective_at=at,
+    )
+    writer.add(task)
+    await writer.flush()
+    await _attach(writer, caller, task.id, input)
+    outcome: dict[str, Any] = {"to": Status.DRAFT}
+    if answer is not None:
+        outcome = await place(writer, caller, task, answer, at=at)
+    kind = EventKind.TASK_DRAFTED if input.draft else EventKind.TASK_LOGGED
+    log.record(
+        writer,
+        caller,
+        kind,
+        on="task",
+        id=task.id,
+        task_id=task.id,
+        effective_at=at,
+        versions=(None, 1),
+        payload={"from": None, **outcome, "reference": task.reference},
+    )
+    await writer.flush()
+    await visibility.keep_readers(writer, task.id)
+    return shown(caller, await load_written(writer, caller, task.id))
+
+
+async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: UUID | None) -> Row:  # noqa: A002
+    """What the input refers to, checked through the caller's own sight; raises ValidationFailed."""
+    visible = visibility.register_visible()
+    found = await row(
+        writer,
+        f"""select
+        (select coalesce(s.default_classification, c.default_classification) from category c
+            left join category s on s.code = :subcategory where c.code = :category) as default_classification,
+        array(select distinct excluded_office from recusal where subject_kind = :subject) as recused_offices,
+        array(select t.id from vulnerability t where t.id = any(:vulnerabilities) and {visible}) as vulnerabilities,
+        array(select t.id from meeting t where t.id = :meeting and {visible}) as meetings,
+        array(select code from agency where code = any(:agencies)) as agencies,
+        (select reference from task where logged_by = :agency and external_reference = :external) as duplicate""",
+        category=input.category,
+        subcategory=input.subcategory,
+        subject=input.subject_kind or "",
+        vulnerabilities=input.vulnerabilities,
+        meeting=input.meeting,
+        agencies=[share.agency for share in input.shares],
+        agency=caller.agency,
+        external=input.external_reference,
+        **visibility.reach(caller),
+    )
+    context: Row = found or {}
+    if context["duplicate"]:
+        raise DuplicateExternalReference(reference=context["duplicate"])
+    wrong = [
+        *_unknown("vulnerability", "/vulnerabilities", input.vulnerabilities, context["vulnerabilities"]),
+        *_unknown("agency", "/shares", [share.agency for share in input.shares], context["agencies"]),
+    ]
+    if input.meeting is not None and decision is None and not context["meetings"]:
+        wrong.append(_fault("meeting", "/meeting"))
+    if wrong:
+        raise ValidationFailed(errors=wrong)
+    return context
+
+
+def _unknown(noun: str, pointer: str, asked: list[Any], known: list[Any]) -> list[Fault]:
+    there = {str(one) for one in known}
+    return [_fault(noun, f"{pointer}/{place}") for place, one in enumerate(asked) if str(one) not in there]
+
+
+def _fault(noun: str, pointer: str) -> Fault:
+    return Fault("unknown", f"There is no such {noun}.", f"Tidak ada {noun} seperti itu.", pointer=pointer)
+
+
+def _classification(asked: RequestedClassification | None, default: str) -> str:
+    if asked == RequestedClassification.SANGAT_RAHASIA:
+        raise ClassificationRefused(classification=asked.value)
+    return asked.value if asked is not None else default
+
+
+async def _reference(writer: Writer, region: str, at: datetime) -> str:
+    """A reference for people: seat of the region, year, and a random part that betrays no number of tasks."""
+    while True:
+        tail = "".join(secrets.choice(_CROCKFORD) for _ in range(6))
+        reference = f"{regions.seat(region)}-{at.astimezone(WIB).year}-{tail}"
+        if not await value(writer, "select 1 as taken from task where reference = :reference", reference=reference):
+            return reference
+
+
+async def _attach(writer: Writer, caller: Caller, task_id: UUID, input: TaskInput) -> None:  # noqa: A002
+    if input.vulnerabilities:
+        links = [{"task_id": task_id, "vulnerability_id": one} for one in input.vulnerabilities]
+        await writer.execute(insert(TaskVulnerability), links)
+    for share in input.shares:
+        writer.add(Share(task_id=task_id, agency=share.agency, level=share.level, shared_by=caller.agency))
+
+
+_ORDER: Final = [Classification.TERBUKA, Classification.TERBATAS, Classification.RAHASIA]
+_ENDED: Final = frozenset({Status.CLOSED, Status.CANCELLED})
+
+
+async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, patch: TaskPatch) -> dict[str, Any]:  # noqa: A002
+    """Change what does not decide ownership (merge patch).
+
+    Raises NotFound, PermissionDenied, StaleVersion, TransitionNotAllowed, ClassificationDenied, ValidationFailed.
+    """
+    task = await load_task(writer, caller, id)
+    held = visibility.standings(caller, task)
+    policy.require(caller.role, Permission.TASK_UPDATE, held)
+    check_version(task["version"], version)
+    if task["status"] in _ENDED:
+        raise TransitionNotAllowed(action="update", current=task["status"], lawful=available(caller, task))
+    changed = {name: getattr(patch, name) for name in patch.model_fields_set}
+    linked = changed.pop("vulnerabilities", None)
+    if "classification" in changed:
+        changed["classification"] = _reclassified(task, patch.classification, held)
+    if "external_reference" in changed:
+        policy.require(caller.role, Permission.TASK_CANCEL_OWN, held)
+        await _refuse_duplicate(writer, caller, task["id"], patch.external_reference)
+    new = await compare_and_set(writer, task, frozenset(Status) - _ENDED, **changed)
+    if linked is not None:
+        await _relink(writer, caller, task["id"], linked)
+    log.record(
+        writer,
+        caller,
+        EventKind.TASK_UPDATED,
+        on="task",
+        id=task["id"],
+        task_id=task["id"],
+        effective_at=task["now"],
+        versions=(version, new),
+        payload={"changed": sorted(patch.model_fields_set)},
+    )
+    await writer.flush()
+    return shown(caller, await load_written(writer, caller, task["id"]))
+
+
+def _reclassified(task: Row, asked: RequestedClassification, held: frozenset[Standing]) -> str:
+    new = _classification(asked, task["classification"])
+    lowered = _ORDER.index(Classification(new)) < _ORDER.index(Classification(task["classification"]))
+    if lowered and Standing.LOGGER not in held:
+        raise ClassificationDenied(classification=task["classification"])
+    return new
+
+
+async def _refuse_duplicate(writer: Writer, caller: Caller, id: UUID, external: str | None) -> None:  # noqa: A002
+    taken = await value(
+        writer,
+        "select reference from task where logged_by = :agency and external_reference = :external and id <> :id",
+        agency=caller.agency,
+        external=external,
+        id=id,
+    )
+    if taken:
+        raise DuplicateExternalReference(reference=taken)
+
+
+async def _relink(writer: Writer, caller: Caller, task_id: UUID, linked: list[UUID]) -> None:
+    known = await rows(
+        writer,
+        f"select t.id from vulnerability t where t.id = any(:ids) and {visibility.register_visible()}",
+        ids=linked,
+        **visibility.reach(caller),
+    )
+    wrong = _unknown("vulnerability", "/vulnerabilities", linked, [one["id"] for one in known])
+    if wrong:
+        raise ValidationFailed(errors=wrong)
+    await value(writer, "delete from task_vulnerability where task_id = :id returning task_id", id=task_id)
+    if linked:
+        links = [{"task_id": task_id, "vulnerability_id": one} for one in linked]
+        await writer.execute(insert(TaskVulnerability), links)

@@ -1,0 +1,166 @@
+"""Moves of a task: one row of the workflow each, one compare-and-set each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from app.db import Row, Writer, row
+from app.errors import Fault, FourEyes, PermissionDenied, ReferralOpen, TransitionNotAllowed, ValidationFailed
+from app.models import Task
+from app.rules import moments, policy, workflow
+from app.rules.vocabulary import Action, Caller, EventKind, Status
+from app.rules.workflow import Transition
+from app.schemas.tasks import TransitionInput
+from app.services import law, log, visibility
+from app.services.moves import FOUR_EYES, available, shown
+from app.services.placement import place
+from app.services.task_rows import check_version, compare_and_set, load_task, load_written
+from app.settings import settings
+
+#: What a move back to work leaves behind of the outcome.
+_NO_OUTCOME: Final[dict[str, Any]] = {"outcome": None, "note": None, "facts": {}, "resolved_by": None}
+
+
+async def list_transitions(executor: Any, caller: Caller, id: UUID) -> list[dict[str, Any]]:  # noqa: A002
+    """The moves open to this caller; raises NotFound."""
+    return available(caller, await load_task(executor, caller, id))
+
+
+async def move_task(
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    version: int,
+    input: TransitionInput,  # noqa: A002
+) -> tuple[dict[str, Any], int]:
+    """Make one move of a task; returns its representation and its new version.
+
+    Raises NotFound, PermissionDenied, StaleVersion, TransitionNotAllowed, ReferralOpen, FourEyes, ValidationFailed,
+    and on submit the refusals of `law.determine`.
+    """
+    task = await load_task(writer, caller, id)
+    move = allowed(caller, task, Action(input.action), version)
+    if move.action in FOUR_EYES and caller.client_id == task["resolved_by"]:
+        raise FourEyes
+    _require_members(task, move, input)
+    at = moments.effective(
+        input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
+    )
+    if move.action is Action.CANCEL and task["open_referral"]:
+        await _withdraw(writer, caller, task, at)
+    new = await compare_and_set(writer, task, move.sources, last_effective_at=at, **_values(caller, move, input))
+    target: dict[str, Any] = {"to": move.target}
+    if move.action is Action.SUBMIT:
+        target = await _submit(writer, caller, task, at)
+    log.record(
+        writer,
+        caller,
+        move.event,
+        on="task",
+        id=task["id"],
+        task_id=task["id"],
+        effective_at=at,
+        versions=(version, new),
+        payload={"from": task["status"], **target, **_said(input)},
+    )
+    await writer.flush()
+    await visibility.keep_readers(writer, task["id"])
+    return shown(caller, await load_written(writer, caller, task["id"])), new
+
+
+def allowed(caller: Caller, task: Row, action: Action, version: int) -> Transition:
+    """The row that lets this caller make this move now.
+
+    Raises PermissionDenied, StaleVersion, TransitionNotAllowed or ReferralOpen, in that order.
+    """
+    held = visibility.standings(caller, task)
+    rows_of_action = [move for move in (*workflow.TRANSITIONS, *workflow.REFER) if move.action == action]
+    move = workflow.transition(action, Status(task["status"]))
+    wanted = [move] if move else rows_of_action
+    if not any(policy.may(caller.role, one.permission, held) for one in wanted):
+        raise PermissionDenied(permission=wanted[0].permission.value)
+    check_version(task["version"], version)
+    if move is None:
+        raise TransitionNotAllowed(action=action, current=task["status"], lawful=available(caller, task))
+    if move.halted_by_referral and task["open_referral"]:
+        raise ReferralOpen(to_agency=task["open_referral"]["to_agency"], referral=str(task["open_referral"]["id"]))
+    return move
+
+
+def _require_members(task: Row, move: Transition, input: TransitionInput) -> None:  # noqa: A002
+    missing = [f"/{name}" for name in move.requires if getattr(input, name) is None]
+    if move.action is Action.RESOLVE:
+        missing += [f"/facts/{fact}" for fact in task["required_facts"] if fact not in (input.facts or {})]
+    if missing:
+        raise ValidationFailed(errors=[required(pointer) for pointer in missing])
+
+
+def required(pointer: str) -> Fault:
+    """The fault of a member that this move needs."""
+    return Fault("missing", "This move needs it.", "Perpindahan ini memerlukannya.", pointer=pointer)
+
+
+def _values(caller: Caller, move: Transition, input: TransitionInput) -> dict[str, Any]:  # noqa: A002
+    """The columns a move sets beside the status."""
+    changed: dict[str, Any] = {"status": move.target}
+    if move.action is Action.RESOLVE:
+        changed |= {
+            "outcome": input.outcome,
+            "note": input.note,
+            "facts": input.facts or {},
+            "resolved_by": caller.client_id,
+        }
+    if move.target is Status.IN_PROGRESS:
+        changed |= _NO_OUTCOME
+    if move.action is Action.CANCEL:
+        changed["open_referral"] = None
+    return changed
+
+
+def _said(input: TransitionInput) -> dict[str, Any]:  # noqa: A002
+    said = input.model_dump(mode="json", exclude={"action", "effective_at"}, exclude_none=True)
+    return {name: content for name, content in said.items() if content}
+
+
+async def _withdraw(writer: Writer, caller: Caller, task: Row, at: datetime) -> None:
+    """A task cancelled before acceptance takes its referral back."""
+    referral = task["open_referral"]
+    withdrawn = await row(
+        writer,
+        "update referral set status = 'withdrawn', version = version + 1, answered_at = :at, updated_at = now()"
+        " where id = :id and status in ('sent', 'received') returning version",
+        id=referral["id"],
+        at=at,
+    )
+    if withdrawn is None:
+        return  # answered meanwhile: the compare-and-set of the task will find out
+    log.record(
+        writer,
+        caller,
+        EventKind.REFERRAL_WITHDRAWN,
+        on="referral",
+        id=referral["id"],
+        task_id=task["id"],
+        effective_at=at,
+        versions=(withdrawn["version"] - 1, withdrawn["version"]),
+        payload={"to_agency": referral["to_agency"]},
+    )
+
+
+async def _submit(writer: Writer, caller: Caller, task: Row, at: datetime) -> dict[str, Any]:
+    asked = await law.question(
+        writer,
+        category=task["category"],
+        subcategory=task["subcategory"],
+        function=task["function"],
+        variant=task["variant"],
+        subject_kind=task["subject_kind"],
+        region=task["region"],
+        at=at,
+        event_at=task["event_at"],
+    )
+    answer = await law.determine(writer, asked, proposed=task["proposed_owner"], pointer="/proposed_owner")
+    draft = await writer.get_one(Task, task["id"])
+    return await place(writer, caller, draft, answer, at=at)

