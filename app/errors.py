@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-
 _NONE = "—"
 
 
@@ -56,7 +55,9 @@ class Problem(Exception):
             "type": f"/problems/{self.code}",
             "title": self.title[place],
             "status": self.status,
-            "detail": self.detail[place].format_map({name: _NONE if fact is None else fact for name, fact in self.facts.items()}),
+            "detail": self.detail[place].format_map(
+                {name: _NONE if fact is None else fact for name, fact in self.facts.items()}
+            ),
             "instance": instance,
             "code": self.code,
             "request_id": request_id,
@@ -379,7 +380,10 @@ class Overloaded(Problem):
 class Timeout(Problem):
     code, status = "timeout", 503
     title = "Took too long", "Terlalu lama"
-    detail = "The request was stopped and changed nothing. Try again.", "Permintaan dihentikan tanpa mengubah apa pun. Coba lagi."
+    detail = (
+        "The request was stopped and changed nothing. Try again.",
+        "Permintaan dihentikan tanpa mengubah apa pun. Coba lagi.",
+    )
     retry_after = 1
 
 

@@ -14,7 +14,15 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app import errors
-from app.errors import Fault, IdempotencyKeyMissing, InvalidParameter, PermissionDenied, Problem, TokenMissing, UnknownParameter
+from app.errors import (
+    Fault,
+    IdempotencyKeyMissing,
+    InvalidParameter,
+    PermissionDenied,
+    Problem,
+    TokenMissing,
+    UnknownParameter,
+)
 from app.problems import responses
 from app.rules.policy import Permission, may_enter
 from app.rules.vocabulary import Caller, Role

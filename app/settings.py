@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -17,7 +18,7 @@ DATA: Final = Path(__file__).resolve().parent / "data"
 class Settings(BaseSettings):
     """The settings of one process. Times in seconds unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="SIMPUL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SIMPUL_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     env: Literal["embedded", "production"] = Field("embedded", description="`production` refuses placeholder secrets.")
     host: str = Field("127.0.0.1", description="Address the API listens on.")
@@ -35,6 +36,14 @@ class Settings(BaseSettings):
     idempotency_hours: int = Field(72, ge=1, description="How long an answer can be replayed, hours.")
     backdate_days: int | None = Field(None, ge=0, description="How far back effective_at may lie; empty: unbounded.")
     register_on_start: bool = Field(True, description="Load the Malang 2024 register on the first start.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _through_asyncpg(cls, url: SecretStr | None) -> SecretStr | None:
+        """Accept the usual `postgresql://` spelling."""
+        if url is None:
+            return None
+        return SecretStr(re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql+asyncpg://", url.get_secret_value()))
 
     @property
     def backdating(self) -> timedelta | None:

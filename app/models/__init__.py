@@ -9,8 +9,8 @@ from app.models.agency import Agency, AgencyRegion, AgencyType, Member
 from app.models.event import Event
 from app.models.law import ClosingRequirement, DeadlineRule, Holiday, LegalInstrument, Mandate, Recusal
 from app.models.meeting import Decision, Meeting
-from app.models.referral import Referral
 from app.models.reference import Category, Election, Enumeration, EnumerationValue, Region, Stage
+from app.models.referral import Referral
 from app.models.task import Assignment, Comment, Share, Task, TaskVulnerability
 from app.models.vulnerability import Vulnerability, VulnerabilityEvidence
 

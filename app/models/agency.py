@@ -45,7 +45,6 @@ class Agency(SQLModel, table=True):
     version: int = 1
 
 
-
 class AgencyRegion(SQLModel, table=True):
     """One region an agency covers, empty for the whole country.
 

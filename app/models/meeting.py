@@ -30,7 +30,9 @@ class Meeting(SQLModel, table=True):
     time_of_day: str | None = None
     venue: str | None = None
     region_code: str = Field(foreign_key="region.code")
-    region_path: list[str] = Field(sa_type=ARRAY(Text), sa_column_args=(Computed("region_path(region_code)", persisted=True),))
+    region_path: list[str] = Field(
+        sa_type=ARRAY(Text), sa_column_args=(Computed("region_path(region_code)", persisted=True),)
+    )
     election: str | None = Field(default=None, foreign_key="election.code")
     participants: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)
     experts: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)

@@ -84,5 +84,3 @@ class Stage(SQLModel, table=True):
     source: str
     verified: bool
     version: int = 1
-
-

@@ -18,9 +18,7 @@ class Referral(SQLModel, table=True):
     __table_args__ = (
         one_of("status", ReferralStatus),
         # a task has one open referral at most
-        Index(
-            "uq_referral_open", "task_id", unique=True, postgresql_where="status in ('sent', 'received')"
-        ),
+        Index("uq_referral_open", "task_id", unique=True, postgresql_where="status in ('sent', 'received')"),
         Index("ix_referral_task_id", "task_id"),
         # the inbox and outbox of an agency
         Index("ix_referral_to_agency", "to_agency", "id"),

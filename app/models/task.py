@@ -54,7 +54,9 @@ class Task(SQLModel, table=True):
     variant: str | None = None
     subject_kind: str | None = None
     region_code: str = Field(foreign_key="region.code")
-    region_path: list[str] = Field(sa_type=ARRAY(Text), sa_column_args=(Computed("region_path(region_code)", persisted=True),))
+    region_path: list[str] = Field(
+        sa_type=ARRAY(Text), sa_column_args=(Computed("region_path(region_code)", persisted=True),)
+    )
     polling_station: str | None = None
     event_at: Instant | None = None
     due_at: Instant | None = None

@@ -18,9 +18,7 @@ from app.services import clients
 router = guarded(prefix="/v1", tags=["access"])
 
 
-@router.get(
-    "/me", operation_id="showMe", summary="Who am I?", response_model=Me, dependencies=[needs(P.SELF_READ)]
-)
+@router.get("/me", operation_id="showMe", summary="Who am I?", response_model=Me, dependencies=[needs(P.SELF_READ)])
 async def show_me(request: Request, caller: Caller) -> Response:
     """Your agency and the bodies it acts for, your client, role and permissions, and when your credentials end."""
     return answers.read(request, clients.describe(caller))

@@ -92,6 +92,4 @@ async def update_legal_instrument(
     patch: LegalInstrumentPatch,
 ) -> Response:
     """A merge patch: title, dates, address, whether it is verified."""
-    return answers.written(
-        request, await legal_instruments.update_legal_instrument(writer, caller, id, version, patch)
-    )
+    return answers.written(request, await legal_instruments.update_legal_instrument(writer, caller, id, version, patch))

@@ -127,9 +127,7 @@ async def update_vulnerability(
     patch: VulnerabilityPatch,
 ) -> Response:
     """A merge patch, by the agency that logged or mapped it; the information status moves here."""
-    return answers.written(
-        request, await vulnerabilities.update_vulnerability(writer, caller, id, version, patch)
-    )
+    return answers.written(request, await vulnerabilities.update_vulnerability(writer, caller, id, version, patch))
 
 
 @router.get(

@@ -218,9 +218,7 @@ def _seat(law: Law, question: Question, row: Mandate, lost: tuple[Lost, ...]) ->
     holder = holder_of(law.holders, office, question.region, day)
     if holder is None:
         fallen = Lost(row.id, row.accountable, Rejected.AGENCY_NOT_VALID)
-        return Resolution(
-            question, Outcome.GAP, missing_office=office, recusals=applied, considered=(*lost, fallen)
-        )
+        return Resolution(question, Outcome.GAP, missing_office=office, recusals=applied, considered=(*lost, fallen))
     return Resolution(
         question,
         Outcome.RESOLVED,

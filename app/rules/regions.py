@@ -28,4 +28,4 @@ def covers(region: str, incident: str) -> bool:
 
 def seat(code: str) -> str:
     """The regency or city in which a region lies, or the province itself."""
-    return path(code)[: 2][-1]
+    return path(code)[:2][-1]

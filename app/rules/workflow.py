@@ -69,12 +69,8 @@ TRANSITIONS: Final = (
         E.TASK_OUTCOME_REJECTED,
         requires=("reason",),
     ),
-    Transition(
-        A.REOPEN, frozenset({S.CLOSED}), S.IN_PROGRESS, P.TASK_REOPEN, E.TASK_REOPENED, requires=("reason",)
-    ),
-    Transition(
-        A.CANCEL, BEFORE_ACCEPTANCE, S.CANCELLED, P.TASK_CANCEL_OWN, E.TASK_CANCELLED, requires=("reason",)
-    ),
+    Transition(A.REOPEN, frozenset({S.CLOSED}), S.IN_PROGRESS, P.TASK_REOPEN, E.TASK_REOPENED, requires=("reason",)),
+    Transition(A.CANCEL, BEFORE_ACCEPTANCE, S.CANCELLED, P.TASK_CANCEL_OWN, E.TASK_CANCELLED, requires=("reason",)),
     Transition(
         A.CANCEL,
         ACTIVE,

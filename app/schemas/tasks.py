@@ -39,7 +39,9 @@ from app.schemas.types import (
 
 Facts = Annotated[
     dict[Code, Annotated[str, Field(min_length=1, max_length=2000)] | Annotated[int, Field(strict=True)] | bool],
-    Field(max_length=30, description="Facts of the outcome; `/v1/reference/closing_requirement` says which must be there."),
+    Field(
+        max_length=30, description="Facts of the outcome; `/v1/reference/closing_requirement` says which must be there."
+    ),
 ]
 
 
@@ -305,7 +307,6 @@ class CommentList(Shown):
     """What was said about a task, oldest first."""
 
     items: list[Comment]
-
 
 
 Several = BeforeValidator(split)

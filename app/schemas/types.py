@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -90,9 +90,7 @@ Day = Annotated[date, AfterValidator(_sane), BeforeValidator(_day), Field(exampl
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 Prose = Annotated[str, Field(min_length=1, max_length=10_000)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
-AgencyCode = Annotated[
-    str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,63}$", max_length=64, examples=["BAWASLU_KOTA_MALANG"])
-]
+AgencyCode = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,63}$", max_length=64, examples=["BAWASLU_KOTA_MALANG"])]
 MandateCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", max_length=64, examples=["M05"])]
 InstrumentId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,79}$", max_length=80, examples=["uu_1_2015"])]
 ElectionCode = Annotated[

@@ -71,7 +71,9 @@ class VulnerabilityInput(Command):
     linked_to: Links = []
     source: Sources = []
     external_reference: ExternalReference | None = None
-    classification: RequestedClassification | None = Field(None, description="Default terbuka; rahasia if the category is.")
+    classification: RequestedClassification | None = Field(
+        None, description="Default terbuka; rahasia if the category is."
+    )
     effective_at: Instant | None = None
 
 

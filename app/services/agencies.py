@@ -12,7 +12,7 @@ from app.models import Agency
 from app.rules.vocabulary import Caller, EventKind
 from app.schemas.registry import AgencyInput, AgencyPatch
 from app.security import Keys
-from app.services import changes, log, records, registry
+from app.services import changes, records, registry
 
 _COLUMNS: Final = """
     a.code, a.office, a.tier, a.name_id, a.name_en, a.type, a.level, a.region_code, a.regions, a.coordinator,

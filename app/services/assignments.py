@@ -85,6 +85,4 @@ async def _begin(
 ) -> None:
     if agencies:
         ids = [uuid7() for _ in agencies]
-        await rows(
-            writer, _BEGIN, task_id=task_id, role=role, mandate=mandate, at=at, ids=ids, agencies=list(agencies)
-        )
+        await rows(writer, _BEGIN, task_id=task_id, role=role, mandate=mandate, at=at, ids=ids, agencies=list(agencies))

@@ -84,9 +84,7 @@ async def grant_token(
     if (scope and scope not in {*Role}) or role not in policy.included(Role(used["role"])):
         raise GrantRefused("invalid_scope", "Ask for the client's role or a lesser one that it includes.")
     life = timedelta(minutes=settings().token_minutes)
-    token = issue(
-        keys, client_id=client, agency=used["agency"] or "", role=role, at=datetime.now(UTC), life=life
-    )
+    token = issue(keys, client_id=client, agency=used["agency"] or "", role=role, at=datetime.now(UTC), life=life)
     return Granted(token, int(life.total_seconds()), role.value)
 
 
@@ -168,7 +166,9 @@ async def create_client(writer: Writer, caller: Caller, keys: Keys, input: Clien
         raise PermissionDenied(permission=Permission.CLIENT_CREATE.value)
     if (input.agency is None) != (input.role is Role.OPERATOR):
         raise records.refused(
-            "/agency", "agency_and_role", "Operators, and only they, belong to no agency.",
+            "/agency",
+            "agency_and_role",
+            "Operators, and only they, belong to no agency.",
             "Hanya operator yang tidak memiliki instansi.",
         )
     await records.require_known(writer, agencies={"/agency": input.agency} if input.agency else {})

@@ -16,9 +16,7 @@ from app.security import Keys
 from app.services import changes, records, registry
 
 _ELECTION: Final = "e.code, e.kind, e.name_id, e.region_code, e.voting_date, e.source, e.version"
-_STAGE: Final = (
-    "election_code as election, code, name_id, name_en, starts_on, ends_on, source, verified, version"
-)
+_STAGE: Final = "election_code as election, code, name_id, name_en, starts_on, ends_on, source, verified, version"
 
 
 async def list_elections(
@@ -115,14 +113,18 @@ async def update_stage(
     _require_order(changed.get("starts_on", found["starts_on"]), changed.get("ends_on", found["ends_on"]))
     key = {"election_code": election, "code": code}
     new = await changes.compare_and_set(writer, "stage", key, version, changed)
-    changes.record(writer, caller, EventKind.STAGE_UPDATED, "stage", f"{election}/{code}", (version, new), sorted(changed))
+    changes.record(
+        writer, caller, EventKind.STAGE_UPDATED, "stage", f"{election}/{code}", (version, new), sorted(changed)
+    )
     await writer.flush()
     return await show_stage(writer, election, code)
 
 
 def _require_order(start: Any, end: Any) -> None:
     if start is not None and end is not None and end < start:
-        raise records.refused("/ends_on", "period", "It must not lie before starts_on.", "Tidak boleh sebelum starts_on.")
+        raise records.refused(
+            "/ends_on", "period", "It must not lie before starts_on.", "Tidak boleh sebelum starts_on."
+        )
 
 
 async def _flush(writer: Writer, key: str) -> None:

@@ -100,7 +100,6 @@ async def forget_expired(writer: Writer) -> int:
     """Delete answers past their time; returns how many."""
     gone = await value(
         writer,
-        "with gone as (delete from idempotency_record where expires_at <= now() returning 1)"
-        " select count(*) from gone",
+        "with gone as (delete from idempotency_record where expires_at <= now() returning 1) select count(*) from gone",
     )
     return int(gone)

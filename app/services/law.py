@@ -7,7 +7,16 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from app.db import Executor, Row, rows, value
-from app.errors import Fault, InvalidParameter, MandateGap, MandateMismatch, NoLegalBasis, Problem, Recusal, ValidationFailed
+from app.errors import (
+    Fault,
+    InvalidParameter,
+    MandateGap,
+    MandateMismatch,
+    NoLegalBasis,
+    Problem,
+    Recusal,
+    ValidationFailed,
+)
 from app.rules import mandates, regions
 from app.rules.mandates import Law, Outcome, Question, RefusalKind, Resolution
 from app.rules.vocabulary import Instant

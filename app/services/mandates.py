@@ -64,9 +64,7 @@ async def create_mandate(writer: Writer, caller: Caller, input: MandateInput) ->
     await _require_basis(writer, input.legal_basis)
     if input.valid_to is not None and input.valid_to <= input.valid_from:
         raise records.refused("/valid_to", "period", "It must lie after valid_from.", "Harus sesudah valid_from.")
-    keyed = {
-        name: getattr(input, name) or "" for name in ("subcategory", "variant", "accountable", "region_code")
-    }
+    keyed = {name: getattr(input, name) or "" for name in ("subcategory", "variant", "accountable", "region_code")}
     writer.add(Mandate(**input.model_dump(exclude={*keyed}), **keyed))
     try:
         await writer.flush()

@@ -84,9 +84,7 @@ async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> d
     now = await value(writer, "select clock_timestamp()")
     at = moments.effective(input.effective_at, now=now, backdating=settings().backdating)
     there = {f"/participants/{place}/agency": one.agency for place, one in enumerate(input.participants)}
-    await records.require_known(
-        writer, agencies=there, region=input.region, election=input.election, host=input.host
-    )
+    await records.require_known(writer, agencies=there, region=input.region, election=input.election, host=input.host)
     taken = await value(
         writer,
         "select id from meeting where logged_by = :agency and external_reference = :external",

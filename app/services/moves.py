@@ -11,6 +11,7 @@ from app.rules.vocabulary import Access, Action, Caller, Standing, Status
 from app.services import visibility
 from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS
 
+
 def shown(caller: Caller, task: Row) -> dict[str, Any]:
     """The representation of a loaded task."""
     names = FULL_FIELDS if task["access"] == Access.FULL else SUMMARY_FIELDS

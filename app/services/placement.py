@@ -10,13 +10,12 @@ from sqlalchemy import update
 from app.db import Writer
 from app.errors import Fault, ValidationFailed
 from app.models import Referral, Task
-from app.rules.mandates import Resolution
+from app.rules.mandates import Outcome, Resolution
 from app.rules.vocabulary import Caller, EventKind, ReferralStatus, Status
 from app.services import assignments, log
 
-async def place(
-    writer: Writer, caller: Caller, task: Task, answer: Resolution, *, at: datetime
-) -> dict[str, Any]:
+
+async def place(writer: Writer, caller: Caller, task: Task, answer: Resolution, *, at: datetime) -> dict[str, Any]:
     """Give a task to the competent agency: accepted at once when that is the logger, else by a referral.
 
     Returns the facts for the event. Raises ValidationFailed if chosen supporters are not the mandate's.

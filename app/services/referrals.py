@@ -13,7 +13,6 @@ from app.errors import (
     MandateMismatch,
     NotFound,
     NotYourReferral,
-    PermissionDenied,
     StaleVersion,
     TransitionNotAllowed,
     ValidationFailed,
@@ -283,14 +282,10 @@ async def _task(writer: Writer, task_id: UUID) -> Row:
 
 async def _require_valid(writer: Writer, referral: Row, task: Row, at: datetime) -> None:
     """An agency that has ended can't accept: refuse and name who is competent now; raises MandateMismatch."""
-    agency = await row(
-        writer, "select valid_from, valid_to from agency where code = :code", code=referral["to_agency"]
-    )
+    agency = await row(writer, "select valid_from, valid_to from agency where code = :code", code=referral["to_agency"])
     if agency is None or mandates.within(mandates.day_of(at), agency["valid_from"], agency["valid_to"]):
         return
-    asked = replace(
-        await _question(writer, task, at), function=referral["function"], variant=referral["variant"] or ""
-    )
+    asked = replace(await _question(writer, task, at), function=referral["function"], variant=referral["variant"] or "")
     await law.determine(writer, asked, proposed=referral["to_agency"], pointer="/answer")
     raise MandateMismatch(agency=referral["to_agency"], refusal_kind="agency_not_valid", competent_agency=None)
 
@@ -391,5 +386,3 @@ def _record(
         versions=(referral["version"] or None, referral["version"] + 1),
         payload=payload,
     )
-
-

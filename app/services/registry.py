@@ -31,7 +31,7 @@ _TABLES: Final = {
     ),
     "deadline_rule": (
         "Statutory time limits.",
-        "select code, category, function, clock_starts_at, \"limit\", unit, extension, responsible_role, instrument_id,"
+        'select code, category, function, clock_starts_at, "limit", unit, extension, responsible_role, instrument_id,'
         " article, source, verified, note from deadline_rule order by code",
     ),
     "holiday": (

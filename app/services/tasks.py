@@ -65,8 +65,10 @@ async def log_task(
         event_at=input.event_at,
     )
     context = await _context(writer, caller, input, decision)
-    answer = None if input.draft else await law.determine(
-        writer, asked, proposed=input.proposed_owner, pointer="/proposed_owner"
+    answer = (
+        None
+        if input.draft
+        else await law.determine(writer, asked, proposed=input.proposed_owner, pointer="/proposed_owner")
     )
     task = Task(
         id=uuid7(),

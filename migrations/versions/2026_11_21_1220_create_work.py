@@ -24,10 +24,17 @@ alter table assignment add constraint ex_assignment_one_part exclude using gist 
 CHECK_ACCOUNTABILITY = """
 create function check_accountability() returns trigger language plpgsql as $$
 declare
-    subject uuid := case when tg_table_name = 'task' then new.id else coalesce(new.task_id, old.task_id) end;
+    subject uuid;
     held record;
     kept record;
 begin
+    if tg_table_name = 'task' then
+        subject := new.id;
+    elsif tg_op = 'DELETE' then
+        subject := old.task_id;
+    else
+        subject := new.task_id;
+    end if;
     select accountable, accepted_at into held from task where id = subject;
     if not found then
         return null;

@@ -1,0 +1,218 @@
+"""`simpul`: serve, migrate, load, demo, clients, openapi."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import structlog
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from app import documents, start
+from app.db import Database
+from app.demo import tell
+from app.embedded import AlreadyRunning, EmbeddedError
+from app.main import create_app
+from app.security import Keys
+from app.settings import ROOT, Settings, settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="Simpul: coordination of election agencies.",
+)
+console = Console(highlight=False)
+GRACE = 8
+
+
+@app.command()
+def serve() -> None:
+    """Start everything: PostgreSQL if none is configured, migrations, data, worker, API."""
+    chosen = settings()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    try:
+        with _socket(chosen) as bound, start.database_url(chosen) as url:
+            made = asyncio.run(_prepare(chosen, url))
+            with _worker(url):
+                port = bound.getsockname()[1]
+                _welcome(chosen, port, made)
+                config = uvicorn.Config(
+                    create_app(chosen, url),
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    timeout_graceful_shutdown=GRACE,
+                )
+                uvicorn.Server(config).run(sockets=[bound])
+    except AlreadyRunning as error:
+        _fail(f"Simpul is already running in this folder. {error}")
+    except EmbeddedError as error:
+        _fail(str(error))
+
+
+@contextmanager
+def _socket(chosen: Settings) -> Iterator[socket.socket]:
+    """The port, taken before anything else is done."""
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((chosen.host, chosen.port))
+    except OSError as error:
+        bound.close()
+        _fail(
+            f"{chosen.host}:{chosen.port} can't be used ({error.strerror}). Is Simpul already running there?"
+            " Choose another port with SIMPUL_PORT."
+        )
+    try:
+        yield bound
+    finally:
+        bound.close()
+
+
+@contextmanager
+def _worker(url: str) -> Iterator[None]:
+    """The worker as a child that ends when our end of its pipe closes, however we end."""
+    environment = {**os.environ, "SIMPUL_DATABASE_URL": url}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "app.worker", "--with-parent"], cwd=ROOT, env=environment, stdin=subprocess.PIPE
+    )
+    try:
+        yield
+    finally:
+        if child.stdin is not None:
+            child.stdin.close()
+        try:
+            child.wait(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+async def _prepare(chosen: Settings, url: str) -> list[dict[str, Any]]:
+    await start.migrate(url)
+    database = Database(url, chosen)
+    try:
+        await start.load(database, console)
+        if chosen.register_on_start:
+            await start.load_register(database)
+        keys = _keys(chosen)
+        return await start.first_clients(database, keys, chosen.var)
+    finally:
+        await database.close()
+
+
+def _keys(chosen: Settings) -> Keys:
+    pepper = chosen.pepper.get_secret_value() if chosen.pepper else None
+    return Keys.open(chosen.var / "keys", issuer=chosen.issuer, pepper=pepper)
+
+
+def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
+    """Print the clients, one curl that works as pasted, and where the docs are."""
+    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    address = f"http://{host}:{port}"
+    table = Table("agency", "role", "client_id", "client_secret", title="Clients of the first run")
+    for one in made:
+        table.add_row(one["agency"] or "(operator)", one["role"], one["client_id"], one["client_secret"])
+    Console(width=180, highlight=False).print(table)
+    first = made[0]
+    print(f"\nKept in {chosen.var / start.CREDENTIALS} (mode 0600). Paste this as it is:\n")  # noqa: T201
+    print(  # noqa: T201
+        f'curl -s {address}/v1/tasks -H "Authorization: Bearer $(curl -s {address}/oauth2/token'
+        f" -d grant_type=client_credentials -d client_id={first['client_id']}"
+        f' -d client_secret={first["client_secret"]} | sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\')"\n'
+    )
+    print(f"Docs: {address}/docs   Problems: {address}/problems   Stop: Ctrl-C", flush=True)  # noqa: T201
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema to its newest revision."""
+    chosen = settings()
+    with _own_database(chosen) as url:
+        asyncio.run(start.migrate(url))
+    console.print("The schema is at its newest revision.")
+
+
+@app.command()
+def load(*, register: Annotated[bool, typer.Option(help="Load the Malang 2024 register as well.")] = True) -> None:
+    """Load the registry from app/data; repeat it as often as you like."""
+    chosen = settings()
+
+    async def run(url: str) -> int:
+        database = Database(url, chosen)
+        try:
+            await start.migrate(url)
+            await start.load(database, console)
+            return await start.load_register(database) if register else 0
+        finally:
+            await database.close()
+
+    with _own_database(chosen) as url:
+        new = asyncio.run(run(url))
+    console.print(f"The registry is loaded; {new} records of the register were new.")
+
+
+@app.command()
+def demo(url: Annotated[str, typer.Option(help="Where the service runs; default as configured.")] = "") -> None:
+    """Tell a story over HTTP against the running service, step by step."""
+    chosen = settings()
+    path = chosen.var / start.CREDENTIALS
+    if not path.exists():
+        _fail(f"There are no credentials at {path}: start the service with `make run` first.")
+    clients = json.loads(path.read_text())
+    failed = asyncio.run(tell(url or f"http://{chosen.host}:{chosen.port}", clients, console))
+    if failed:
+        _fail(failed)
+
+
+@app.command()
+def openapi(path: Annotated[Path, typer.Argument(help="Where to write it.")] = ROOT / "openapi/openapi.json") -> None:
+    """Write the OpenAPI document."""
+    documents.write_openapi(path)
+    console.print(f"Wrote {path}.")
+
+
+@app.command()
+def readme(path: Annotated[Path, typer.Argument(help="Which file to renew.")] = ROOT / "README.md") -> None:
+    """Renew the generated parts of the README: state diagram, policy matrix, settings."""
+    documents.renew_readme(path)
+    console.print(f"Renewed {path}.")
+
+
+@contextmanager
+def _own_database(chosen: Settings) -> Iterator[str]:
+    try:
+        with start.running_or_own(chosen) as url:
+            yield url
+    except EmbeddedError as error:
+        _fail(str(error))
+
+
+def _fail(sentence: str) -> NoReturn:
+    Console(stderr=True, highlight=False).print(sentence, style="bold red")
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,151 @@
+"""Loading the registry from `app/data` by COPY: idempotent, restartable, all or nothing."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, Boolean, Column, Date, Integer, Table
+
+from app import models
+from app.db import Writer
+from app.rules import regions
+from app.settings import DATA
+
+Report = Callable[[str, int], None]
+
+_REGION_SOURCE: Final = "idn-area-data@4.0.1 (Kepmendagri 300.2.2-2138/2025), ODbL 1.0"
+_FIRST_CITY: Final = 71
+_AREAS: Final = (
+    ("provinces", None),
+    ("regencies", "province_code"),
+    ("districts", "regency_code"),
+    ("villages", "district_code"),
+)
+
+#: Table, file, and columns of the file that go by another name in the table. In the order of their references.
+_FILES: Final = (
+    (models.AgencyType, "agency_types.csv", {"level": "levels"}),
+    (models.Category, "categories.csv", {}),
+    (models.LegalInstrument, "legal_instruments.csv", {}),
+    (models.Election, "elections.csv", {}),
+    (models.Stage, "stages.csv", {}),
+    (models.Agency, "agencies.csv", {}),
+    (models.Member, "members.csv", {}),
+    (models.Mandate, "mandates.csv", {}),
+    (models.Recusal, "recusals.csv", {}),
+    (models.DeadlineRule, "deadlines.csv", {}),
+    (models.Holiday, "holidays.csv", {"date": "day"}),
+    (models.ClosingRequirement, "closing_requirements.csv", {}),
+)
+
+
+async def load_registry(writer: Writer, *, report: Report, folder: Path = DATA) -> None:
+    """Load every table of the registry; rows that are there already stay as they are, for rows are never edited.
+
+    `report` hears of each table and its rows. Raises FileNotFoundError or ValueError for a damaged folder.
+    """
+    await _copy(writer, models.Region.__table__, _regions(folder), report)  # type: ignore[attr-defined]
+    enumerations = json.loads((folder / "enums.json").read_text())["enums"]
+    await _copy(writer, models.Enumeration.__table__, _enumerations(enumerations), report)  # type: ignore[attr-defined]
+    await _copy(writer, models.EnumerationValue.__table__, _values(enumerations), report)  # type: ignore[attr-defined]
+    for model, name, renamed in _FILES:
+        table = model.__table__  # type: ignore[attr-defined]
+        await _copy(writer, table, _rows(folder / name, table, renamed), report)
+
+
+async def _copy(writer: Writer, table: Table, found: Iterable[dict[str, Any]], report: Report) -> None:
+    """COPY into a temporary twin, then insert what is new."""
+    rows = list(found)
+    names = list(rows[0])
+    columns = ", ".join(f'"{name}"' for name in names)
+    twin = f"loading_{table.name}"
+    # The statement begins the transaction: before any, the driver's own COPY would commit by itself.
+    await writer.connection()
+    await _execute(
+        writer, f"create temporary table {twin} on commit drop as select {columns} from {table.name} limit 0"
+    )
+    raw = await (await writer.connection()).get_raw_connection()
+    driver: Any = raw.driver_connection
+    await driver.copy_records_to_table(twin, records=[tuple(row.values()) for row in rows], columns=names)
+    defaults = {"version": 1} if "version" in table.columns and "version" not in names else {}
+    if "suspended" in table.columns:
+        defaults["suspended"] = False
+    extra = "".join(f", {name}" for name in defaults)
+    given = "".join(f", {content}" for content in defaults.values())
+    await _execute(
+        writer,
+        f"insert into {table.name} ({columns}{extra}) select {columns}{given} from {twin} on conflict do nothing",
+    )
+    await _execute(writer, f"analyze {table.name}")
+    report(table.name, len(rows))
+
+
+async def _execute(writer: Writer, statement: str) -> None:
+    await (await writer.connection()).exec_driver_sql(statement)
+
+
+def _regions(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every region of the country, widest first, each with its level and the zone of its province."""
+    with (folder / "province_zones.csv").open(encoding="utf-8", newline="") as file:
+        zones = {row["province_code"]: row["time_zone"] for row in csv.DictReader(file)}
+    for name, parent in _AREAS:
+        with gzip.open(folder / "idn-area" / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if not regions.is_code(row["code"]):
+                    raise ValueError(f"{name}: {row['code']} is no region code")
+                yield {
+                    "code": row["code"],
+                    "name": row["name"],
+                    "level": _level(row["code"]),
+                    "parent_code": row[parent] if parent else None,
+                    "time_zone": zones[row["code"][:2]],
+                    "source": _REGION_SOURCE,
+                }
+
+
+def _level(code: str) -> str:
+    """The level of a region by its code; regencies count from 01, cities from 71."""
+    parts = code.split(".")
+    if len(parts) == 2:  # noqa: PLR2004
+        return "city" if int(parts[1]) >= _FIRST_CITY else "regency"
+    return {1: "province", 3: "district", 4: "village"}[len(parts)]
+
+
+def _enumerations(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, one in found.items():
+        yield {"name": name, "description_en": one["description_en"], "section": one["section"]}
+
+
+def _values(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, one in found.items():
+        for position, entry in enumerate(one["values"]):
+            labels = {"label_id": entry["label_id"], "label_en": entry["label_en"]}
+            yield {"enumeration": name, "code": entry["code"], "position": position, **labels}
+
+
+def _rows(path: Path, table: Table, renamed: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """The rows of a CSV file as the columns of a table."""
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            named = {renamed.get(name, name): text for name, text in row.items()}
+            yield {name: _typed(table.columns[name], text) for name, text in named.items()}
+
+
+def _typed(column: Column[Any], text: str) -> Any:
+    if isinstance(column.type, ARRAY):
+        return text.split(";") if text else []
+    if not text and column.nullable:
+        return None
+    if isinstance(column.type, Boolean):
+        return {"true": True, "false": False}[text]
+    if isinstance(column.type, Integer):
+        return int(text)
+    if isinstance(column.type, Date):
+        return date.fromisoformat(text)
+    return text

@@ -1,0 +1,65 @@
+"""The background process: forgets expired answers. Any number may run; it ends when its parent does."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Final
+
+import structlog
+
+from app.db import Database, problem_of
+from app.services import idempotency
+from app.settings import Settings, settings
+
+PAUSE: Final = 60.0
+_log: Final = structlog.get_logger()
+
+
+async def tend(database: Database) -> None:
+    """One round of housekeeping; a database that can't be reached is left for the next round."""
+    try:
+        async with database.writing() as writer:
+            gone = await idempotency.forget_expired(writer)
+    except Exception as error:
+        if problem_of(error) is None:
+            raise
+        _log.warning("database_unreachable")
+        return
+    if gone:
+        _log.info("answers_forgotten", count=gone)
+
+
+async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | None) -> None:
+    """Tend the database until the parent's end of the pipe closes, or for ever without one."""
+    database = Database(url, chosen)
+    try:
+        while True:
+            await tend(database)
+            if parent is None:
+                await asyncio.sleep(PAUSE)
+                continue
+            try:
+                async with asyncio.timeout(PAUSE):
+                    await parent.read()
+            except TimeoutError:
+                continue
+            return
+    finally:
+        await database.close()
+
+
+async def _run() -> None:
+    chosen = settings()
+    if chosen.database_url is None:
+        raise SystemExit("Set SIMPUL_DATABASE_URL; `simpul serve` does it for its own worker.")
+    parent = None
+    if "--with-parent" in sys.argv:
+        parent = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(parent), sys.stdin)
+    await work(chosen, chosen.database_url.get_secret_value(), parent=parent)
+
+
+if __name__ == "__main__":
+    asyncio.run(_run())
