@@ -13,8 +13,7 @@ import asyncpg
 import orjson
 from sqlalchemy import TextClause, text
 from sqlalchemy import exc as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from app.errors import Overloaded, Problem, Storage, TemporarilyUnavailable, Timeout
 from app.settings import Settings
@@ -122,6 +121,12 @@ def _plain(other: Any) -> Any:
 def limit_literal(limit: int) -> int:
     """The smallest allowed literal that fetches `limit` rows and one more, which tells whether there is a next page."""
     return next(literal for literal in _LIMITS if literal > limit)
+
+
+def utc(column: str) -> str:
+    """SQL: an instant inside a JSON document, spelled as `encode` spells it."""
+    shown = f"to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
+    return f"rtrim(rtrim({shown}, '0'), '.') || 'Z'"
 
 
 def jsonb(content: Mapping[str, Any] | Sequence[Any]) -> str:

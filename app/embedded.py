@@ -420,6 +420,8 @@ def _await(child: subprocess.Popen[bytes], site: _Site, log_end: int) -> None:
 
 def _stop(child: subprocess.Popen[bytes], site: _Site) -> None:
     """Stop the server fast, else at once, else by force, and wait for its last process."""
+    if sys.is_finalizing():
+        return  # no thread can wait any more; the parent-death signal stops the server in a moment
     for sign, patience in ((signal.SIGINT, PATIENCE), (signal.SIGQUIT, PATIENCE / 3), (signal.SIGKILL, None)):
         child.send_signal(sign)
         with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C means: hurry

@@ -21,11 +21,10 @@ from app.services import log, records
 from app.services.listing import Keyset, binding
 from app.settings import settings
 
-_COLUMNS: Final = """
+_COLUMNS: Final = f"""
     c.id, c.agency, c.role, c.purpose, c.contact, c.clearance, c.networks, c.status, c.recorded_at, c.version,
     coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'last_four', s.last_four,
-        'expires_at', to_char(s.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-        'last_used_at', to_char(s.last_used_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) order by s.id)
+        'expires_at', {db.utc("s.expires_at")}, 'last_used_at', {db.utc("s.last_used_at")}) order by s.id)
         from client_secret s where s.client_id = c.id and s.revoked_at is null), '[]') as secrets
 """
 _STANDING: Final = """

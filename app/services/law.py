@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from app.db import Executor, Row, rows, value
@@ -235,8 +235,8 @@ def shown(answer: Resolution) -> dict[str, Any]:
         "variant": asked.variant or None,
         "subject_kind": None if asked.subject_kind == mandates.ANY_SUBJECT else asked.subject_kind,
         "region": asked.region,
-        "at": asked.at,
-        "event_at": asked.event_at,
+        "at": asked.at.astimezone(UTC),
+        "event_at": asked.event_at.astimezone(UTC),
         "outcome": answer.outcome,
         "accountable": accountable,
         "missing_office": answer.missing_office,

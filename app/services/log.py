@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from app.db import Executor, Row, Writer, rows
 from app.models import Event
 from app.rules.vocabulary import Caller, EventKind
@@ -22,12 +24,15 @@ def record(
     task_id: UUID | None = None,
     versions: tuple[int | None, int | None] = (None, None),
     payload: dict[str, Any] | None = None,
+    place: UUID | None = None,
 ) -> Event:
     """Enter a fact in the transaction of its change: if the fact can't be written, the change can't commit.
 
-    `on` is the kind of object, `versions` its version before and after.
+    `on` is the kind of object, `versions` its version before and after; `place` is an id taken earlier (`reserve`),
+    for a fact that comes before those it brings about.
     """
     event = Event(
+        id=place or reserve(),
         kind=kind,
         object_type=on,
         object_id=str(id),
@@ -43,6 +48,11 @@ def record(
     )
     writer.add(event)
     return event
+
+
+def reserve() -> UUID:
+    """The next place in the order of facts."""
+    return uuid7()
 
 
 _HISTORY: Final = """

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import func, update
 
-from app.db import Executor, Row, Writer, row, value
+from app.db import Executor, Row, Writer, row, utc, value
 from app.errors import NotFound, StaleVersion
 from app.models import Task
 from app.rules.vocabulary import Caller, Status
@@ -26,8 +26,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     " as vulnerabilities",
     "open_referral": "case when r.id is not null then jsonb_build_object('id', r.id, 'from_agency', r.from_agency,"
     " 'to_agency', r.to_agency, 'status', r.status, 'function', r.function, 'variant', r.variant,"
-    " 'mandate', r.mandate, 'effective_at', to_char(r.effective_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')) end"
-    " as open_referral",
+    f" 'mandate', r.mandate, 'effective_at', {utc('r.effective_at')}) end as open_referral",
 }
 FROM: Final = "from task t left join referral r on r.id = t.open_referral"
 _INTERNAL: Final = """

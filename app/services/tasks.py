@@ -101,6 +101,7 @@ async def log_task(
     writer.add(task)
     await writer.flush()
     await _attach(writer, caller, task.id, input)
+    logged = log.reserve()
     outcome: dict[str, Any] = {"to": Status.DRAFT}
     if answer is not None:
         outcome = await place(writer, caller, task, answer, at=at)
@@ -115,6 +116,7 @@ async def log_task(
         effective_at=at,
         versions=(None, 1),
         payload={"from": None, **outcome, "reference": task.reference},
+        place=logged,
     )
     await writer.flush()
     await visibility.keep_readers(writer, task.id)

@@ -51,6 +51,7 @@ async def move_task(
     if move.action is Action.CANCEL and task["open_referral"]:
         await _withdraw(writer, caller, task, at)
     new = await compare_and_set(writer, task, move.sources, last_effective_at=at, **_values(caller, move, input))
+    moved = log.reserve()
     target: dict[str, Any] = {"to": move.target}
     if move.action is Action.SUBMIT:
         target = await _submit(writer, caller, task, at)
@@ -64,6 +65,7 @@ async def move_task(
         effective_at=at,
         versions=(version, new),
         payload={"from": task["status"], **target, **_said(input)},
+        place=moved,
     )
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])
