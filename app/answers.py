@@ -58,7 +58,7 @@ def written(
         headers["Location"] = location
     if "return=minimal" in request.headers.get("prefer", "").replace(" ", "").lower().split(","):
         headers["Preference-Applied"] = "return=minimal"
-        return Response(status_code=status if status == 201 else 204, headers=headers)  # noqa: PLR2004
+        return Response(status_code=status if status == 201 else 204, headers=headers)
     return Response(body, status, headers, _JSON)
 
 

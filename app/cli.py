@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,13 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import structlog
 import typer
 import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from app import documents, start
+from app import documents, logs, start
 from app.db import Database
 from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
@@ -41,15 +41,8 @@ GRACE = 8
 def serve() -> None:
     """Start everything: PostgreSQL if none is configured, migrations, data, worker, API."""
     chosen = settings()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
+    logs.configure()
+    signal.signal(signal.SIGTERM, _stop)
     try:
         with _socket(chosen) as bound, start.database_url(chosen) as url:
             made = asyncio.run(_prepare(chosen, url))
@@ -64,10 +57,17 @@ def serve() -> None:
                     timeout_graceful_shutdown=GRACE,
                 )
                 uvicorn.Server(config).run(sockets=[bound])
+    except KeyboardInterrupt:
+        return  # Ctrl-C is how one stops it
     except AlreadyRunning as error:
         _fail(f"Simpul is already running in this folder. {error}")
     except EmbeddedError as error:
         _fail(str(error))
+
+
+def _stop(*_: object) -> NoReturn:
+    """Leave by the front door: what was started here is stopped on the way."""
+    raise typer.Exit
 
 
 @contextmanager
@@ -113,8 +113,7 @@ async def _prepare(chosen: Settings, url: str) -> list[dict[str, Any]]:
     await start.migrate(url)
     database = Database(url, chosen)
     try:
-        await start.load(database, console)
-        if chosen.register_on_start:
+        if await start.load_if_new(database, console) and chosen.register_on_start:
             await start.load_register(database)
         keys = _keys(chosen)
         return await start.first_clients(database, keys, chosen.var)
@@ -136,13 +135,13 @@ def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
         table.add_row(one["agency"] or "(operator)", one["role"], one["client_id"], one["client_secret"])
     Console(width=180, highlight=False).print(table)
     first = made[0]
-    print(f"\nKept in {chosen.var / start.CREDENTIALS} (mode 0600). Paste this as it is:\n")  # noqa: T201
-    print(  # noqa: T201
+    print(f"\nKept in {chosen.var / start.CREDENTIALS} (mode 0600). Paste this as it is:\n")
+    print(
         f'curl -s {address}/v1/tasks -H "Authorization: Bearer $(curl -s {address}/oauth2/token'
         f" -d grant_type=client_credentials -d client_id={first['client_id']}"
         f' -d client_secret={first["client_secret"]} | sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\')"\n'
     )
-    print(f"Docs: {address}/docs   Problems: {address}/problems   Stop: Ctrl-C", flush=True)  # noqa: T201
+    print(f"Docs: {address}/docs   Problems: {address}/problems   Stop: Ctrl-C", flush=True)
 
 
 @app.command()

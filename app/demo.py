@@ -1,12 +1,255 @@
-"""A story over HTTP, told as tables."""
+"""The stories of app/stories.py told over HTTP against the running service, each step a row of a readable table."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import count
+from typing import Any, Final
 
+import httpx
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.rules.mandates import WIB
+from app.stories import STORIES, Step, Story
+
+_MATTER: Final[Sequence[str]] = ("category", "subcategory", "function", "variant", "subject_kind", "region")
+_ANSWERS: Final = {"receive": "received", "accept": "accepted", "return": "returned"}
+_OVER: Final = {"closed", "cancelled"}
+_COLOURS: Final = {"refused": "red", "closed": "green", "accepted": "cyan", "returned": "magenta"}
+_PATIENCE: Final = 10.0
+
+
+class _Stopped(Exception):
+    """The demo can't go on; the sentence tells why."""
 
 
 async def tell(url: str, clients: list[dict[str, Any]], console: Console) -> str | None:
-    """placeholder"""
+    """Tell every story, going on with a run that was broken off; returns a sentence when it can't."""
+    async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE, trust_env=False) as http:
+        service = _Service(http, clients)
+        try:
+            run = await _unfinished_run(service)
+            console.print(f"Run {run} of the demo at {url}, times in WIB.", style="bold")
+            for story in STORIES:
+                teller = _Teller(service, story, run)
+                console.print(await teller.tell())
+            console.print(await teller.history())
+        except _Stopped as stopped:
+            return str(stopped)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            return f"{url} can't be reached ({error}): start the service with `make run`, then try again."
+    console.print(f"Read on, and try it yourself: {url}/docs", style="bold")
     return None
+
+
+class _Service:
+    """The running service as the agencies' own clients reach it: every call says who is asking."""
+
+    def __init__(self, http: httpx.AsyncClient, clients: Sequence[Mapping[str, Any]]) -> None:
+        self._http = http
+        self._clients = {one["agency"]: one for one in clients if one["role"] == "supervisor"}
+        self._tokens: dict[str, str] = {}
+
+    async def get(self, agency: str, path: str, **query: str) -> httpx.Response:
+        """Read, or stop."""
+        answer = await self._http.get(path, params=query, headers=await self._signed(agency))
+        return _expected(answer, answer.status_code == httpx.codes.OK)
+
+    async def post(self, agency: str, path: str, body: Mapping[str, Any], **headers: str) -> httpx.Response:
+        """Send; whether a refusal was expected, the caller knows."""
+        return await self._http.post(path, json=dict(body), headers={**await self._signed(agency), **headers})
+
+    async def find(self, story: Story, reference: str) -> dict[str, Any] | None:
+        """The task that the logger of a story has logged under its own number, if it has."""
+        found = await self.get(story.logger, "/v1/tasks", external_reference=reference, logged_by=story.logger)
+        return next(iter(found.json()["items"]), None)
+
+    async def _signed(self, agency: str) -> dict[str, str]:
+        if agency not in self._tokens:
+            client = self._clients.get(agency)
+            if client is None:
+                raise _Stopped(f"The credentials name no supervisor of {agency}.")
+            form = {key: client[key] for key in ("client_id", "client_secret")}
+            answer = await self._http.post("/oauth2/token", data={"grant_type": "client_credentials", **form})
+            if answer.status_code != httpx.codes.OK:
+                raise _Stopped(
+                    f"{self._http.base_url} refused the credentials of {agency} ({answer.status_code}):"
+                    " are they those of the service that runs there?"
+                )
+            self._tokens[agency] = answer.json()["access_token"]
+        return {"Authorization": f"Bearer {self._tokens[agency]}"}
+
+
+def _expected(answer: httpx.Response, fine: bool) -> httpx.Response:  # noqa: FBT001
+    if not fine:
+        request = answer.request
+        raise _Stopped(f"{request.method} {request.url.path} was answered {answer.status_code}: {answer.text}")
+    return answer
+
+
+async def _unfinished_run(service: _Service) -> int:
+    """The first run whose last task is not over: one that was broken off, or a new one."""
+    for run in count(1):
+        last = await service.find(STORIES[-1], _reference(STORIES[-1], run))
+        if last is None or last["status"] not in _OVER:
+            return run
+    raise AssertionError
+
+
+def _reference(story: Story, run: int) -> str:
+    return f"DEMO-{run}-{story.code}"
+
+
+class _Teller:
+    """One story of one run, as it becomes a table."""
+
+    def __init__(self, service: _Service, story: Story, run: int) -> None:
+        self._service, self._story = service, story
+        self._reference = _reference(story, run)
+        self._path = ""
+        self._table = Table(title=story.title, caption=story.opening, box=box.ROUNDED, show_lines=True, expand=True)
+        for name, ratio in (("who", 5), ("does", 2), ("what follows, and why", 12), ("status", 2)):
+            self._table.add_column(name, ratio=ratio, overflow="fold")
+
+    async def tell(self) -> Table:
+        """Do and show what is left to do; what stands already is said."""
+        standing = await self._standing()
+        for place, step in enumerate(self._story.steps):
+            if standing and step.does not in {"ask", "read"}:
+                standing -= step.leaves_fact
+                self._row(step, ["Stands already, from the time before."], "")
+            elif not await self._take(step, place):
+                break
+        return self._table
+
+    async def _standing(self) -> int:
+        """How many steps of the story have left their fact; a referral sent in logging is no step of its own."""
+        task = await self._service.find(self._story, self._reference)
+        if task is None:
+            return 0
+        self._path = f"/v1/tasks/{task['id']}"
+        facts = (await self._service.get(self._story.logger, f"{self._path}/history")).json()["items"]
+        return len(facts) - int(facts[0]["to_status"] == "assigned")
+
+    async def _take(self, step: Step, place: int) -> bool:
+        key = f"{self._reference}-{place}"
+        match step.does:
+            case "ask":
+                self._row(step, await self._law(step), "")
+            case "read":
+                task = (await self._service.get(step.by, self._path)).json()
+                self._row(
+                    step, [f"sees it in {task['access']}: {task.get('title', task['reference'])}"], task["status"]
+                )
+            case "log":
+                await self._log(step, key)
+            case _:
+                return await self._move(step, key)
+        return True
+
+    async def _log(self, step: Step, key: str) -> None:
+        body = {**self._story.task, **step.said, **_when(step), "external_reference": self._reference}
+        answer = await self._service.post(step.by, "/v1/tasks", body, **{"Idempotency-Key": key})
+        if self._is_refused(step, answer):
+            return
+        task = answer.json()
+        self._path = f"/v1/tasks/{task['id']}"
+        lines = [f"{task['reference']} ({self._reference}): {task['title']}", *await self._law(step)]
+        self._row(step, lines, task["status"])
+
+    async def _move(self, step: Step, key: str) -> bool:
+        """Make the move by the href that the task itself offers to this caller; False if it offers none."""
+        task = (await self._service.get(step.by, self._path)).json()
+        offers = {one["action"]: one["href"] for one in task["available_transitions"]}
+        if step.does not in offers:
+            self._row(
+                step, [f"Not open to this client now; open is: {', '.join(offers) or 'nothing'}."], task["status"]
+            )
+            return False
+        resource, _, kind = offers[step.does].rpartition("/")
+        etag = (await self._service.get(step.by, resource)).headers["etag"]
+        verb = {"transitions": {"action": step.does}, "response": {"answer": _ANSWERS.get(step.does)}}.get(kind, {})
+        body: dict[str, Any] = {**verb, **step.said, **_when(step)}
+        headers = {"Idempotency-Key": key, "If-Match": etag}
+        answer = await self._service.post(step.by, offers[step.does], body, **headers)
+        if self._is_refused(step, answer):
+            return True
+        now = (await self._service.get(step.by, self._path)).json()
+        lines = _told(step.said)
+        if step.does == "refer":
+            lines += await self._law(step)
+        if step.does == "accept":
+            lines.append(f"accountable from now on: {now['accountable']}")
+        self._row(step, lines, now["status"])
+        return True
+
+    def _is_refused(self, step: Step, answer: httpx.Response) -> bool:
+        """Whether the step was refused as the story has it; any other answer than the story's stops the demo."""
+        problem = answer.json() if answer.is_error else {}
+        _expected(answer, problem.get("code") == step.refused)
+        if step.refused is None:
+            return False
+        lines = [*_told(step.said), f"{problem['status']} {problem['code']}: {problem['detail']}", *_basis(problem)]
+        self._row(step, lines, "refused")
+        return True
+
+    async def _law(self, step: Step) -> list[str]:
+        """Who is competent for what this step asks, and why."""
+        matter = {**self._story.task, **step.said}
+        query = {name: matter[name] for name in _MATTER if name in matter}
+        if step.effective_at is not None:
+            query["at"] = step.effective_at
+        answer = (await self._service.get(step.by, "/v1/mandates/resolution", **query)).json()
+        owner = answer["accountable"]
+        if owner is None:
+            return [f"{matter['function']}: {answer['outcome']}"]
+        lines = [
+            f"competent for {matter['category']}/{matter['function']}: {owner['agency']}",
+            f"by mandate {owner['mandate']}, {owner['valid_from']} to {owner['valid_to'] or 'today and on'},"
+            f" {'verified' if owner['verified'] else 'not verified yet'}",
+            *_basis(owner),
+        ]
+        if answer["supporting"]:
+            lines.append(f"supporting: {', '.join(answer['supporting'])}")
+        return lines
+
+    def _row(self, step: Step, lines: list[str], status: str) -> None:
+        when = f"\n{step.at.replace('T', ' ')}" if step.at else ""
+        colour = _COLOURS.get(status, "")
+        self._table.add_row(Text(step.by + when), Text(step.does), Text("\n".join(lines)), Text(status, colour))
+
+    async def history(self) -> Table:
+        """Every fact of the task as the service tells it."""
+        facts = (await self._service.get(self._story.logger, f"{self._path}/history")).json()["items"]
+        table = Table(
+            "when", "recorded", "fact", "by", "status", title=f"History of {self._reference}", box=box.ROUNDED
+        )
+        for fact in facts:
+            change = f"{fact['from_status'] or ''} > {fact['to_status']}" if fact["to_status"] else ""
+            times = (_shown(fact["effective_at"]), _shown(fact["recorded_at"]))
+            table.add_row(*map(Text, (*times, fact["kind"], fact["agency"], change)))
+        return table
+
+
+def _when(step: Step) -> dict[str, str]:
+    return {"effective_at": step.effective_at} if step.effective_at else {}
+
+
+def _told(said: Mapping[str, Any]) -> list[str]:
+    """The members that were sent, one a line."""
+    shown = ((name, _told(content) if isinstance(content, Mapping) else content) for name, content in said.items())
+    return [f"{name}: {', '.join(content) if isinstance(content, list) else content}" for name, content in shown]
+
+
+def _basis(facts: Mapping[str, Any]) -> list[str]:
+    """Titles and articles of a legal basis, one a line."""
+    articles = ((one["title"], one["article"]) for one in facts["legal_basis"])
+    return [f"- {title}, Art. {article}" if article else f"- {title}" for title, article in articles]
+
+
+def _shown(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant).astimezone(WIB):%Y-%m-%d %H:%M}"

@@ -47,20 +47,6 @@ def _if_match(
     return int(match[1]) if match else 0
 
 
-def _idempotency_key(
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="Required on every POST: a fresh value for each intent, the same one for its retries; "
-            "the answer is replayed for 72 hours.",
-            max_length=255,
-        ),
-    ] = None,
-) -> str | None:
-    """Documents the header; the guard has read it."""
-    return idempotency_key
-
-
 @dataclass(frozen=True, slots=True)
 class PageAsked:
     """How long a page and after which place."""
@@ -81,5 +67,4 @@ Writer = Annotated[db.Writer, Depends(_writer)]
 Caller = Annotated[vocabulary.Caller, Depends(_caller)]
 Keys = Annotated[security.Keys, Depends(_keys)]
 IfMatch = Annotated[int, Depends(_if_match)]
-IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 Page = Annotated[PageAsked, Depends(_page)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +12,6 @@ from app.rules import workflow
 from app.rules.policy import GRANTS
 from app.security import Keys
 from app.settings import ROOT, Settings
-
-EXAMPLES: Final = ROOT / "openapi" / "examples"
 
 
 def openapi_document() -> dict[str, Any]:
@@ -73,12 +70,9 @@ _PARTS: Final = {"diagram": state_diagram, "policy": policy_matrix, "settings": 
 def renewed_readme(text: str) -> str:
     """The README with its generated parts made anew."""
     for name, make in _PARTS.items():
-        text = re.sub(
-            rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)",
-            lambda match, content=make(): f"{match[1]}{content}{match[2]}",  # type: ignore[misc]
-            text,
-            flags=re.DOTALL,
-        )
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{make()}{end}{rest.partition(end)[2]}"
     return text
 
 

@@ -301,7 +301,7 @@ def _within_reach(programs: Path, account: _Account) -> Path:
 def _socket_folder(home: Path, account: _Account) -> Path:
     """A short folder only the account can enter: always the same, unless somebody else sits on that name."""
     name = f"simpul-{_digest(str(home))}"
-    temporary = Path("/tmp")  # noqa: S108 -- before TMPDIR, which differs from shell to shell; nothing there is trusted
+    temporary = Path("/tmp")  # noqa: S108
     bases = [temporary, Path(tempfile.gettempdir()).resolve()]
     if os.geteuid() == 0:
         bases.insert(0, Path("/run"))  # where nobody else can be first

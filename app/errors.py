@@ -11,7 +11,7 @@ _NONE = "—"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with the input: where it stands (`pointer` in the body or `parameter`), a code, and a sentence."""
+    """One thing wrong with the input: its place (`pointer` in the body, or `parameter`), a code, a sentence."""
 
     code: str
     en: str
@@ -123,7 +123,7 @@ class IdempotencyKeyMissing(Problem):
     code, status = "idempotency-key-missing", 400
     title = "Idempotency-Key is missing", "Idempotency-Key tidak ada"
     detail = (
-        "Send a fresh Idempotency-Key (1 to 255 visible ASCII characters) with every POST and the same one with its retries.",
+        "Send a fresh Idempotency-Key (1 to 255 visible ASCII characters) with every POST, the same with its retries.",
         "Kirim Idempotency-Key baru (1 sampai 255 karakter ASCII) pada tiap POST dan yang sama saat mengulang.",
     )
 

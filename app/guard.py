@@ -6,9 +6,9 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -29,7 +29,7 @@ from app.rules.vocabulary import Caller, Role
 from app.security import verify
 from app.services import clients, idempotency
 from app.services.idempotency import Answer
-from app.wire import decode
+from app.wire import decode, nameable
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -73,7 +73,7 @@ _OF_POST: Final = (
 
 
 class Needs:
-    """The permission that a route names and the refusals it adds; a dependency that does nothing: GuardedRoute reads it."""
+    """The permission that a route names, and the refusals it adds; GuardedRoute reads it, calling it does nothing."""
 
     def __init__(self, permission: Permission, *refusals: type[Problem]) -> None:
         self.permission, self.refusals = permission, refusals
@@ -88,6 +88,18 @@ def needs(permission: Permission, *refusals: type[Problem]) -> Any:
     `dependencies=[needs(P.TASK_LOG, MandateGap)]`
     """
     return Depends(Needs(permission, *refusals))
+
+
+def _idempotency_key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="Required on every POST: a fresh value for each intent, the same one for its retries; "
+            "the answer is replayed for 72 hours.",
+        ),
+    ] = None,
+) -> None:
+    """Documents the header, which the guard reads itself."""
 
 
 class Asked(Request):
@@ -108,13 +120,18 @@ class GuardedRoute(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
-        named = [one.dependency for one in kwargs.get("dependencies") or () if isinstance(one.dependency, Needs)]
+        named: list[Needs] = [
+            one.dependency for one in kwargs.get("dependencies") or () if isinstance(one.dependency, Needs)
+        ]
         if len(named) != 1:
             raise TypeError(f"{path} must name exactly one permission")
         self.permission: Permission = named[0].permission
         methods = set(kwargs["methods"])
+        if "POST" in methods:
+            kwargs["dependencies"] = [*kwargs["dependencies"], Depends(_idempotency_key)]
         usual = _USUAL + (_OF_WRITES if methods & _WRITES else ()) + (_OF_POST if "POST" in methods else ())
-        kwargs["responses"] = responses(*dict.fromkeys((*usual, *named[0].refusals)))
+        refusals: tuple[type[Problem], ...] = (*usual, *named[0].refusals)
+        kwargs["responses"] = responses(*dict.fromkeys(refusals))
         said = inspect.cleandoc(endpoint.__doc__ or "")
         kwargs["description"] = f"{said}\n\nPermission: `{self.permission}`."
         super().__init__(path, endpoint, **kwargs)
@@ -204,7 +221,12 @@ def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
     unknown = sorted(request.query_params.keys() - known)
     if unknown:
         faults = [
-            Fault("unknown", "There is no such parameter.", "Parameter ini tidak dikenal.", parameter=name[:64])
+            Fault(
+                "unknown",
+                "There is no such parameter.",
+                "Parameter ini tidak dikenal.",
+                parameter=name if nameable(name) else "query",
+            )
             for name in unknown[:20]
         ]
         raise UnknownParameter(errors=faults, known=sorted(known))

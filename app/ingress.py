@@ -64,7 +64,7 @@ class Ingress:
                 _refuse_address(scope, limit=self.uri_limit)
                 exchange.refuse_length()
                 await self.app(scope, exchange.receive, exchange.send)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001 - nothing may escape
                 if exchange.status is None:
                     await self.answer(error, scope)(scope, receive, exchange.send)
                 exchange.report(error)

@@ -8,7 +8,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from app import problems
+from app import openapi, problems
 from app.db import Database
 from app.ingress import Ingress
 from app.routers import (
@@ -80,6 +80,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         app.include_router(module.router)
     app.mount("/docs/assets", meta.ASSETS)
     problems.install(app)
+    openapi.install(app)
     app.add_middleware(Ingress, answer=problems.answer)
     return app
 

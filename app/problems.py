@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from html import escape
+from http import HTTPStatus
 from operator import attrgetter, itemgetter
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -27,9 +28,11 @@ from app.wire import LISTED, body_fault, fault, parameter_fault
 
 Language = Literal["id", "en"]
 
-_TYPE: Final = "application/problem+json"
+TYPE: Final = "application/problem+json"
+# An address refused for its length is not sent back.
+_REPEATED: Final = 1_024
 _REQUEST_ID: Final = "0193f2a4-7c1e-7b52-9d0a-3f6c1e8b2d47"
-_SCHEMA: Final = "#/components/schemas/"
+SCHEMA: Final = "#/components/schemas/"
 _WISH: Final = re.compile(r"(?:^|,)\s*(id|en|\*)(?:-[a-z0-9-]+)?\s*(?:;\s*q=([01](?:\.\d{1,3})?))?\s*(?=,|$)")
 _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "json-depth": {"limit": 16},
@@ -93,11 +96,9 @@ class ProblemDocument(BaseModel):
 
 
 def install(app: FastAPI) -> None:
-    """Let `app` answer every exception with a problem document, and describe all of them as one schema, `Problem`."""
+    """Let `app` answer every exception with a problem document."""
     for kind in (Problem, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _handle)
-    generate = app.openapi
-    app.openapi = lambda: _described(generate())  # type: ignore[method-assign]
 
 
 async def _handle(request: Request, error: Exception) -> Response:
@@ -106,17 +107,17 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 def answer(error: Exception, scope: Scope) -> Response:
     """The response to any exception; leaves the problem's code in the scope's state for the access log."""
-    if isinstance(error, HTTPException) and error.status_code < 400:
+    if isinstance(error, HTTPException) and error.status_code < HTTPStatus.BAD_REQUEST:
         return Response(status_code=error.status_code, headers=error.headers)
     problem = _problem(error, scope)
     language = language_of(HTTPConnection(scope))
     state = scope.setdefault("state", {})
     state["problem"] = problem.code
     path = quote(scope["path"], safe="/:@")
-    instance = path if len(path) <= 1024 else "/"
+    instance = path if len(path) <= _REPEATED else "/"
     document = problem.document(language=language, instance=instance, request_id=state.get("request_id", ""))
     headers = {"Content-Language": language, "Vary": "Accept-Language", **_advice(problem), **problem.headers}
-    return Response(encode(document), problem.status, headers, _TYPE)
+    return Response(encode(document), problem.status, headers, TYPE)
 
 
 def language_of(request: HTTPConnection) -> Language:
@@ -129,7 +130,7 @@ def language_of(request: HTTPConnection) -> Language:
 def _advice(problem: Problem | type[Problem]) -> dict[str, str]:
     if problem.retry_after is not None:
         return {"Retry-After": str(problem.retry_after)}
-    if problem.status == 401:
+    if problem.status == HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": 'Bearer error="invalid_token"' if problem.code == "token-invalid" else "Bearer"}
     return {}
 
@@ -173,7 +174,7 @@ def _invalid(error: RequestValidationError, scope: Scope) -> Problem:
 
 def _known(scope: Scope) -> list[str]:
     parameters = _operations(scope).get(scope["method"].lower(), {}).get("parameters", ())
-    return sorted(parameter["name"] for parameter in parameters if parameter["in"] == "query")
+    return sorted(parameter["name"] for parameter in parameters if parameter.get("in") == "query")
 
 
 def _operations(scope: Scope) -> dict[str, Any]:
@@ -183,14 +184,14 @@ def _operations(scope: Scope) -> dict[str, Any]:
 
 
 def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI `responses` of these problems, by status, one example a code; `install` adds the schema."""
+    """The OpenAPI `responses` of these problems, by status, one example a code; `app.openapi` adds what they name."""
     shown: dict[int | str, dict[str, Any]] = {}
     for kind in problems:
         response = shown.setdefault(
             kind.status,
-            {"description": "", "content": {_TYPE: {"schema": {"$ref": _SCHEMA + "Problem"}, "examples": {}}}},
+            {"description": "", "content": {TYPE: {"schema": {"$ref": SCHEMA + "Problem"}, "examples": {}}}},
         )
-        response["content"][_TYPE]["examples"][kind.code] = {"summary": kind.title[0], "value": _document(kind, "en")}
+        response["content"][TYPE]["examples"][kind.code] = {"$ref": f"#/components/examples/{kind.code}"}
         response["description"] = "; ".join(filter(None, (response["description"], kind.title[0])))
         for name in _advice(kind):
             response.setdefault("headers", {})[name] = {"schema": {"type": "string"}}
@@ -206,17 +207,10 @@ def _document(kind: type[Problem], language: Language) -> dict[str, Any]:
     return _example(kind).document(language=language, instance="/v1/tasks", request_id=_REQUEST_ID)
 
 
-def _described(document: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI document with `Problem` in place of the framework's validation errors."""
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schema = ProblemDocument.model_json_schema(ref_template=_SCHEMA + "{model}")
-    schemas.update(schema.pop("$defs"), Problem=schema)
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
-    for operation in (operation for path in document["paths"].values() for operation in path.values()):
-        if "HTTPValidationError" in str(operation["responses"].get("422")):
-            del operation["responses"]["422"]
-    return document
+def shown_example(code: str) -> dict[str, Any]:
+    """The OpenAPI example of a problem."""
+    kind = Problem.catalogue[code]
+    return {"summary": kind.title[0], "value": _document(kind, "en")}
 
 
 def catalogue_page(language: Language) -> str:

@@ -79,6 +79,16 @@ async def load(database: Database, console: Console) -> None:
             await loading.load_registry(writer, report=report)
 
 
+async def load_if_new(database: Database, console: Console) -> bool:
+    """Load the registry unless this very data was loaded before; tells whether it did."""
+    digest = loading.digest()
+    async with database.reading() as reader:
+        if await loading.loaded(reader) == digest:
+            return False
+    await load(database, console)
+    return True
+
+
 async def load_register(database: Database) -> int:
     """Load the Malang 2024 register; returns how many records were new."""
     async with database.writing() as writer:

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from app import logs
 from app.db import Database, problem_of
 from app.services import idempotency
 from app.settings import Settings, settings
@@ -50,6 +51,7 @@ async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | Non
 
 
 async def _run() -> None:
+    logs.configure()
     chosen = settings()
     if chosen.database_url is None:
         raise SystemExit("Set SIMPUL_DATABASE_URL; `simpul serve` does it for its own worker.")

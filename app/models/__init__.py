@@ -4,9 +4,9 @@ from sqlalchemy import DateTime, Text
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
+from app.models import event
 from app.models.access import Client, ClientSecret, IdempotencyRecord
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
-from app.models.event import Event
 from app.models.law import ClosingRequirement, DeadlineRule, Holiday, LegalInstrument, Mandate, Recusal
 from app.models.meeting import Decision, Meeting
 from app.models.reference import Category, Election, Enumeration, EnumerationValue, Region, Stage
@@ -29,7 +29,6 @@ __all__ = [
     "Election",
     "Enumeration",
     "EnumerationValue",
-    "Event",
     "Holiday",
     "IdempotencyRecord",
     "LegalInstrument",
@@ -45,6 +44,7 @@ __all__ = [
     "TaskVulnerability",
     "Vulnerability",
     "VulnerabilityEvidence",
+    "event",
     "metadata",
 ]
 

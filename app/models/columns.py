@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, DateTime, Text, func
+from sqlalchemy import ARRAY, CheckConstraint, Computed, DateTime, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
@@ -20,7 +20,7 @@ SQLModel.metadata.naming_convention = {
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
 
-Instant = Annotated[datetime, Field(sa_type=DateTime(timezone=True))]  # type: ignore[call-overload]
+Instant = Annotated[datetime, Field(sa_type=DateTime(timezone=True))]
 
 
 def identity() -> Any:
@@ -38,6 +38,13 @@ def document() -> Any:
     return Field(default_factory=dict, sa_type=JSONB)
 
 
+def region_path() -> Any:
+    """The record's region and all above it, kept by the database: what visibility by region asks for."""
+    return Field(
+        default=None, sa_type=ARRAY(Text), sa_column_args=(Computed("region_path(region_code)", persisted=True),)
+    )
+
+
 def recorded() -> Any:
     """The database's own clock at the write."""
     return Field(default=None, sa_type=DateTime(timezone=True), sa_column_kwargs={"server_default": func.now()})
@@ -49,4 +56,4 @@ def one_of(column: str, values: Iterable[str], *, optional: str | None = None) -
     return CheckConstraint(f"{column} in ({', '.join(repr(str(value)) for value in allowed)})", name=f"{column}_known")
 
 
-__all__ = ["UUID", "Instant", "document", "identity", "one_of", "recorded", "texts"]
+__all__ = ["UUID", "Instant", "document", "identity", "one_of", "recorded", "region_path", "texts"]

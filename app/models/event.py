@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import BigInteger, Index
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, document, identity, one_of, recorded
@@ -39,4 +39,4 @@ class Event(SQLModel, table=True):
     version_before: int | None = None
     version_after: int | None = None
     payload: dict[str, Any] = document()
-    log_index: int | None = None
+    log_index: int | None = Field(default=None, sa_type=BigInteger)

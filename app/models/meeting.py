@@ -6,11 +6,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Computed, Index, Text, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Instant, identity, one_of, recorded, texts
+from app.models.columns import Instant, identity, one_of, recorded, region_path, texts
 from app.rules.vocabulary import Classification
 
 
@@ -30,9 +30,7 @@ class Meeting(SQLModel, table=True):
     time_of_day: str | None = None
     venue: str | None = None
     region_code: str = Field(foreign_key="region.code")
-    region_path: list[str] = Field(
-        sa_type=ARRAY(Text), sa_column_args=(Computed("region_path(region_code)", persisted=True),)
-    )
+    region_path: list[str] = region_path()
     election: str | None = Field(default=None, foreign_key="election.code")
     participants: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)
     experts: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)

@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Computed, Index, Text, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, Index, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Instant, document, identity, one_of, recorded, texts
+from app.models.columns import Instant, document, identity, one_of, recorded, region_path, texts
 from app.rules.vocabulary import Access, AssignmentRole, Classification, Priority, Status
 
 
 class Task(SQLModel, table=True):
-    """A mitigation task. Before the first acceptance the logger holds it; from then on exactly one agency is accountable.
+    """A mitigation task: held by its logger until the first acceptance, from then on by one accountable agency.
 
     `readers` and `summary_readers` are kept from assignments, referrals and shares by `services.visibility`.
     """
@@ -54,9 +54,7 @@ class Task(SQLModel, table=True):
     variant: str | None = None
     subject_kind: str | None = None
     region_code: str = Field(foreign_key="region.code")
-    region_path: list[str] = Field(
-        sa_type=ARRAY(Text), sa_column_args=(Computed("region_path(region_code)", persisted=True),)
-    )
+    region_path: list[str] = region_path()
     polling_station: str | None = None
     event_at: Instant | None = None
     due_at: Instant | None = None

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app import answers
-from app.deps import Caller, IdempotencyKey, IfMatch, Keys, Page, Reader, Writer
+from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
 from app.errors import CursorMismatch, NotFound, PreconditionRequired, StaleVersion
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
@@ -34,7 +34,7 @@ async def list_agencies(
     page: Page,
     office: OfficeCode | None = None,
     tier: Tier | None = None,
-    type: Code | None = None,  # noqa: A002
+    type: Code | None = None,
     region: Annotated[RegionCode | None, Query(description="Agencies that cover this region.")] = None,
     as_of: Annotated[Day | None, Query(description="Agencies valid on this day.")] = None,
 ) -> Response:
@@ -66,8 +66,7 @@ async def create_agency(
     request: Request,
     writer: Writer,
     caller: Caller,
-    key: IdempotencyKey,
-    input: AgencyInput,  # noqa: A002
+    input: AgencyInput,
 ) -> Response:
     """Add an agency of any region as data alone: matters of its regions resolve to it from then on."""
     found = await agencies.create_agency(writer, caller, input)

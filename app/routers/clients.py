@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from app import answers
-from app.deps import Caller, IdempotencyKey, Keys, Page, Reader, Writer
+from app.deps import Caller, Keys, Page, Reader, Writer
 from app.errors import CursorMismatch, NotFound
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
@@ -52,8 +52,7 @@ async def create_client(
     writer: Writer,
     caller: Caller,
     keys: Keys,
-    key: IdempotencyKey,
-    input: ClientInput,  # noqa: A002
+    input: ClientInput,
 ) -> Response:
     """An operator makes clients for any agency, an agency_admin for its own. The secret is shown this once."""
     found = await clients.create_client(writer, caller, keys, input)
@@ -67,6 +66,6 @@ async def create_client(
     response_model=Client,
     dependencies=[needs(P.CLIENT_READ, NotFound)],
 )
-async def show_client(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def show_client(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
     """A client and its live secrets, by their last four characters."""
     return answers.read(request, await clients.show_client(reader, caller, id))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app import answers
-from app.deps import Caller, IdempotencyKey, IfMatch, Keys, Page, Reader, Writer
+from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
 from app.errors import CursorMismatch, NotFound, PreconditionRequired, StaleVersion
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
@@ -62,8 +62,7 @@ async def create_election(
     request: Request,
     writer: Writer,
     caller: Caller,
-    key: IdempotencyKey,
-    input: ElectionInput,  # noqa: A002
+    input: ElectionInput,
 ) -> Response:
     """Add an election."""
     found = await elections.create_election(writer, caller, input)
@@ -125,8 +124,7 @@ async def create_stage(
     writer: Writer,
     caller: Caller,
     code: ElectionCode,
-    key: IdempotencyKey,
-    input: StageInput,  # noqa: A002
+    input: StageInput,
 ) -> Response:
     """Add a stage to an election."""
     found = await elections.create_stage(writer, caller, code, input)

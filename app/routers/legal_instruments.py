@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from app import answers
-from app.deps import Caller, IdempotencyKey, IfMatch, Keys, Page, Reader, Writer
+from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
 from app.errors import CursorMismatch, NotFound, PreconditionRequired, StaleVersion
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
@@ -56,8 +56,7 @@ async def create_legal_instrument(
     request: Request,
     writer: Writer,
     caller: Caller,
-    key: IdempotencyKey,
-    input: LegalInstrumentInput,  # noqa: A002
+    input: LegalInstrumentInput,
 ) -> Response:
     """Add an instrument that mandate rows can rest on."""
     found = await legal_instruments.create_legal_instrument(writer, caller, input)
@@ -71,7 +70,7 @@ async def create_legal_instrument(
     response_model=LegalInstrument,
     dependencies=[needs(P.REGISTRY_READ, NotFound)],
 )
-async def show_legal_instrument(request: Request, reader: Reader, id: InstrumentId) -> Response:  # noqa: A002
+async def show_legal_instrument(request: Request, reader: Reader, id: InstrumentId) -> Response:
     """An instrument; `verified` says whether its dates were checked."""
     return answers.read(request, await legal_instruments.show_legal_instrument(reader, id))
 
@@ -87,7 +86,7 @@ async def update_legal_instrument(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: InstrumentId,  # noqa: A002
+    id: InstrumentId,
     version: IfMatch,
     patch: LegalInstrumentPatch,
 ) -> Response:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app import answers
-from app.deps import Caller, IdempotencyKey, Keys, Page, Reader, Writer
+from app.deps import Caller, Keys, Page, Reader, Writer
 from app.errors import CursorMismatch, NotFound
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
@@ -99,8 +99,7 @@ async def create_mandate(
     request: Request,
     writer: Writer,
     caller: Caller,
-    key: IdempotencyKey,
-    input: MandateInput,  # noqa: A002
+    input: MandateInput,
 ) -> Response:
     """Add a dated row to the matrix; two accountable offices at one instant are refused."""
     found = await mandates.create_mandate(writer, caller, input)
@@ -114,6 +113,6 @@ async def create_mandate(
     response_model=Mandate,
     dependencies=[needs(P.REGISTRY_READ, NotFound)],
 )
-async def show_mandate(request: Request, reader: Reader, id: MandateCode) -> Response:  # noqa: A002
+async def show_mandate(request: Request, reader: Reader, id: MandateCode) -> Response:
     """A row of the matrix, with its source and whether it is verified."""
     return answers.read(request, await mandates.show_mandate(reader, id))

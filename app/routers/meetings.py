@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from pydantic import BeforeValidator
 
 from app import answers
-from app.deps import Caller, IdempotencyKey, IfMatch, Keys, Page, Reader, Writer
+from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
 from app.errors import (
     ClassificationRefused,
     CursorMismatch,
@@ -84,8 +84,7 @@ async def hold_meeting(
     request: Request,
     writer: Writer,
     caller: Caller,
-    key: IdempotencyKey,
-    input: MeetingInput,  # noqa: A002
+    input: MeetingInput,
 ) -> Response:
     """Enter who sat together, where, when and about what."""
     found = await meetings.hold_meeting(writer, caller, input)
@@ -99,7 +98,7 @@ async def hold_meeting(
     response_model=Meeting,
     dependencies=[needs(P.MEETING_READ, NotFound)],
 )
-async def show_meeting(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def show_meeting(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
     """A meeting with its decisions, and of their tasks those that you may see."""
     return answers.read(request, await meetings.show_meeting(reader, caller, id))
 
@@ -115,7 +114,7 @@ async def update_meeting(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: IfMatch,
     patch: MeetingPatch,
 ) -> Response:
@@ -130,7 +129,7 @@ async def update_meeting(
     response_model=DecisionList,
     dependencies=[needs(P.MEETING_READ, NotFound)],
 )
-async def list_decisions(reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def list_decisions(reader: Reader, caller: Caller, id: UUID) -> Response:
     """What the meeting agreed, in order."""
     return answers.items(await meetings.list_decisions(reader, caller, id))
 
@@ -158,9 +157,8 @@ async def decide(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
-    key: IdempotencyKey,
-    input: DecisionInput,  # noqa: A002
+    id: UUID,
+    input: DecisionInput,
 ) -> Response:
     """A decision may log tasks in the same call: all of them, or nothing happens."""
     return answers.written(request, await meetings.decide(writer, caller, id, input), status=201)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, Form, Header, Request, Response
@@ -47,16 +47,16 @@ async def grant_token(
                 writer, request.app.state.keys, client_id=named, secret=secret, scope=scope, address=address
             )
     except GrantRefused as refused:
-        headers = {**_NO_STORE, **({"WWW-Authenticate": 'Basic realm="simpul"'} if refused.status == 401 else {})}  # noqa: PLR2004
+        headers = {**_NO_STORE, **({"WWW-Authenticate": 'Basic realm="simpul"'} if refused.status == 401 else {})}
         content = {"error": refused.error, "error_description": refused.description}
         return Response(encode(content), refused.status, headers, "application/json")
-    content = {
+    token: dict[str, Any] = {
         "access_token": granted.access_token,
         "token_type": "Bearer",
         "expires_in": granted.expires_in,
         "scope": granted.scope,
     }
-    return Response(encode(content), headers=_NO_STORE, media_type="application/json")
+    return Response(encode(token), headers=_NO_STORE, media_type="application/json")
 
 
 def _require(grant_type: str | None) -> None:

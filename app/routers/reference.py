@@ -35,6 +35,6 @@ async def list_references(request: Request, reader: Reader) -> Response:
     response_model=ReferenceList,
     dependencies=[needs(P.REGISTRY_READ, NotFound)],
 )
-async def show_reference(request: Request, reader: Reader, list: Code) -> Response:  # noqa: A002
+async def show_reference(request: Request, reader: Reader, list: Code) -> Response:
     """The values of a list with labels in Indonesian and English; `version` changes when the list does."""
     return answers.read(request, await registry.show_reference(reader, list))

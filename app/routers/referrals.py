@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from pydantic import BeforeValidator
 
 from app import answers
-from app.deps import Caller, IdempotencyKey, IfMatch, Keys, Page, Reader, Writer
+from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
 from app.errors import (
     ClassificationRefused,
     CursorMismatch,
@@ -85,7 +85,7 @@ async def list_task_referrals(
     caller: Caller,
     keys: Keys,
     page: Page,
-    id: UUID,  # noqa: A002
+    id: UUID,
 ) -> Response:
     """How the task changed hands, newest first."""
     found = await listing.list_task_referrals(reader, caller, keys, id, limit=page.limit, cursor=page.cursor)
@@ -104,10 +104,9 @@ async def refer_task(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: IfMatch,
-    key: IdempotencyKey,
-    input: ReferralInput,  # noqa: A002
+    input: ReferralInput,
 ) -> Response:
     """Hand the task to the agency whose mandate covers it, by letter; it changes hands when that agency accepts.
 
@@ -124,7 +123,7 @@ async def refer_task(
     response_model=Referral,
     dependencies=[needs(P.REFERRAL_READ, NotFound)],
 )
-async def show_referral(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def show_referral(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
     """The letter sent and the answer."""
     return answers.read(request, await referrals.show_referral(reader, caller, id))
 
@@ -140,10 +139,9 @@ async def answer_referral(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: IfMatch,
-    key: IdempotencyKey,
-    input: ResponseInput,  # noqa: A002
+    input: ResponseInput,
 ) -> Response:
     """Receive, accept or return it; on acceptance your agency becomes accountable. If-Match takes the referral's ETag.
 
@@ -163,10 +161,9 @@ async def withdraw_referral(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: IfMatch,
-    key: IdempotencyKey,
-    input: WithdrawalInput,  # noqa: A002
+    input: WithdrawalInput,
 ) -> Response:
     """Take it back before its acceptance. If-Match takes the referral's ETag."""
     return answers.written(request, await referrals.withdraw_referral(writer, caller, id, version, input))

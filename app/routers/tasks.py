@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from app import answers
-from app.deps import Caller, IdempotencyKey, IfMatch, Keys, Reader, Writer
+from app.deps import Caller, IfMatch, Keys, Reader, Writer
 from app.errors import (
     ClassificationDenied,
     ClassificationRefused,
@@ -75,7 +75,7 @@ async def list_tasks(
     response_model=Task,
     dependencies=[needs(P.TASK_LOG, *LAW, ClassificationRefused, DuplicateExternalReference)],
 )
-async def log_task(request: Request, writer: Writer, caller: Caller, key: IdempotencyKey, input: TaskInput) -> Response:  # noqa: A002
+async def log_task(request: Request, writer: Writer, caller: Caller, input: TaskInput) -> Response:
     """The law decides who owns it: a referral goes to the competent agency, or the task is accepted if that is you.
 
     `proposed_owner` is checked, not trusted; the refusal names who is competent and why.
@@ -91,7 +91,7 @@ async def log_task(request: Request, writer: Writer, caller: Caller, key: Idempo
     response_model=Task | TaskSummary,
     dependencies=[needs(P.TASK_LIST, NotFound)],
 )
-async def show_task(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def show_task(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
     """A task with the moves that are open to you (`available_transitions`); `access` says how much of it you see."""
     task = await task_rows.load_task(reader, caller, id)
     return answers.read(request, moves.shown(caller, task), version=task["version"])
@@ -117,7 +117,7 @@ async def update_task(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: IfMatch,
     patch: TaskPatch,
 ) -> Response:
@@ -132,7 +132,7 @@ async def update_task(
     response_model=TransitionList,
     dependencies=[needs(P.TASK_LIST, NotFound)],
 )
-async def list_transitions(reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def list_transitions(reader: Reader, caller: Caller, id: UUID) -> Response:
     """What you may do with the task now, where to send it, and what each move requires."""
     return answers.items(await transitions.list_transitions(reader, caller, id))
 
@@ -148,12 +148,11 @@ async def move_task(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: IfMatch,
-    key: IdempotencyKey,
-    input: TransitionInput,  # noqa: A002
+    input: TransitionInput,
 ) -> Response:
-    """Submit, start, await_info, resume, resolve, confirm, reject_outcome, reopen or cancel. One of many callers wins."""
+    """Submit, start, await_info, resume, resolve, confirm, reject_outcome, reopen, cancel; of many callers one wins."""
     task, new = await transitions.move_task(writer, caller, id, version, input)
     return answers.written(request, task, version=new)
 
@@ -165,7 +164,7 @@ async def move_task(
     response_model=ShareList,
     dependencies=[needs(P.TASK_READ, NotFound, ClassificationDenied)],
 )
-async def list_shares(reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def list_shares(reader: Reader, caller: Caller, id: UUID) -> Response:
     """The agencies to which the task is shown beyond its parties."""
     return answers.items(await shares.list_shares(reader, caller, id))
 
@@ -181,10 +180,10 @@ async def share_task(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     agency: AgencyCode,
     version: IfMatch,
-    input: ShareLevel,  # noqa: A002
+    input: ShareLevel,
 ) -> Response:
     """Show the task to one more agency, whole or in summary. The ETag is the task's."""
     share, new = await shares.share_task(writer, caller, id, agency, version, input.level)
@@ -202,7 +201,7 @@ async def share_task(
 async def unshare_task(
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     agency: AgencyCode,
     version: IfMatch,
 ) -> Response:
@@ -218,7 +217,7 @@ async def unshare_task(
     response_model=History,
     dependencies=[needs(P.TASK_LIST, NotFound, ClassificationDenied)],
 )
-async def show_history(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def show_history(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
     """Every fact with its two instants, who, by which client; and who was assigned from when to when.
 
     A previous owner reads up to its hand-over.
@@ -233,7 +232,7 @@ async def show_history(request: Request, reader: Reader, caller: Caller, id: UUI
     response_model=CommentList,
     dependencies=[needs(P.TASK_LIST, NotFound, ClassificationDenied)],
 )
-async def list_comments(reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def list_comments(reader: Reader, caller: Caller, id: UUID) -> Response:
     """What was said about the task, oldest first."""
     return answers.items(await comments.list_comments(reader, caller, id))
 
@@ -250,9 +249,8 @@ async def comment_on_task(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
-    key: IdempotencyKey,
-    input: CommentInput,  # noqa: A002
+    id: UUID,
+    input: CommentInput,
 ) -> Response:
     """Say something about the task; its version stays as it is."""
     return answers.written(request, await comments.comment_on_task(writer, caller, id, input.body), status=201)

@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from pydantic import BeforeValidator
 
 from app import answers
-from app.deps import Caller, IdempotencyKey, IfMatch, Keys, Page, Reader, Writer
+from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
 from app.errors import (
     ClassificationRefused,
     CursorMismatch,
@@ -57,7 +57,7 @@ async def list_vulnerabilities(
     election: ElectionCode | None = None,
     stage: Code | None = None,
     region: Annotated[RegionCode | None, Query(description="That region and all below it.")] = None,
-    locally_distinctive: bool | None = None,
+    locally_distinctive: Annotated[bool | None, Query()] = None,
     external_reference: ExternalReference | None = None,
 ) -> Response:
     """The register as you may see it, newest first."""
@@ -91,8 +91,7 @@ async def map_vulnerability(
     request: Request,
     writer: Writer,
     caller: Caller,
-    key: IdempotencyKey,
-    input: VulnerabilityInput,  # noqa: A002
+    input: VulnerabilityInput,
 ) -> Response:
     """Enter what may go wrong, with its evidence; a rumour stays marked as one until it is verified or refuted."""
     found = await vulnerabilities.map_vulnerability(writer, caller, input)
@@ -106,7 +105,7 @@ async def map_vulnerability(
     response_model=Vulnerability,
     dependencies=[needs(P.VULNERABILITY_READ, NotFound)],
 )
-async def show_vulnerability(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def show_vulnerability(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
     """A vulnerability with its evidence."""
     return answers.read(request, await vulnerabilities.show_vulnerability(reader, caller, id))
 
@@ -122,7 +121,7 @@ async def update_vulnerability(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: IfMatch,
     patch: VulnerabilityPatch,
 ) -> Response:
@@ -137,7 +136,7 @@ async def update_vulnerability(
     response_model=EvidenceList,
     dependencies=[needs(P.VULNERABILITY_READ, NotFound)],
 )
-async def list_evidence(reader: Reader, caller: Caller, id: UUID) -> Response:  # noqa: A002
+async def list_evidence(reader: Reader, caller: Caller, id: UUID) -> Response:
     """What the vulnerability rests on, and which agency brought it."""
     return answers.items(await vulnerabilities.list_evidence(reader, caller, id))
 
@@ -154,9 +153,8 @@ async def add_evidence(
     request: Request,
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
-    key: IdempotencyKey,
-    input: EvidenceInput,  # noqa: A002
+    id: UUID,
+    input: EvidenceInput,
 ) -> Response:
     """Several agencies may add to one vulnerability; each contribution carries its agency."""
     return answers.written(request, await vulnerabilities.add_evidence(writer, caller, id, input), status=201)

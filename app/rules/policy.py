@@ -145,7 +145,7 @@ def included(role: Role) -> tuple[Role, ...]:
 
 
 def may(role: Role, permission: P, standings: Set[S]) -> bool:
-    """Whether a client with this role and these standings holds the permission; everyone stands at least as outsider."""
+    """Whether a role with these standings holds the permission; everyone stands at least as outsider."""
     grants = GRANTS[permission]
     return any(S.OUTSIDER in granted or granted & standings for name in included(role) if (granted := grants.get(name)))
 

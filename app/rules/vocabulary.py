@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from app.errors import PermissionDenied
+
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
@@ -328,3 +330,10 @@ class Caller:
     request_id: str = ""
     token_ends: datetime | None = None
     credential_ends: datetime | None = None
+
+    @property
+    def body(self) -> str:
+        """The agency for which the caller acts; raises PermissionDenied for an operator, who acts for none."""
+        if self.agency is None:
+            raise PermissionDenied(permission="agency")
+        return self.agency

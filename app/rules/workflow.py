@@ -100,7 +100,7 @@ REFER: Final = (
     ),
 )
 
-_ACCEPTED: Final = {status: S.ACCEPTED for status in (S.ASSIGNED, *sorted(ACTIVE))}
+_ACCEPTED: Final = dict.fromkeys((S.ASSIGNED, *sorted(ACTIVE)), S.ACCEPTED)
 _HANDED_BACK: Final = {S.ASSIGNED: S.RETURNED}
 
 REFERRAL_MOVES: Final = (

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from app.rules.vocabulary import (
     Access,
@@ -313,7 +314,18 @@ Several = BeforeValidator(split)
 SortKey = Literal[
     "updated_at", "-updated_at", "effective_at", "-effective_at", "due_at", "-due_at", "recorded_at", "-recorded_at"
 ]
-TaskField = Literal[tuple(TaskFields.model_fields)]  # type: ignore[valid-type]
+
+
+def _known_fields(names: list[str]) -> list[str]:
+    unknown = sorted(set(names) - TaskFields.model_fields.keys())
+    if unknown:
+        known = ", ".join(TaskFields.model_fields)
+        raise PydanticCustomError(
+            "unknown_field",
+            "{en}",
+            {"en": f"Name members of a task: {known}.", "id": f"Sebutkan isian tugas: {known}."},
+        )
+    return names
 
 
 class TaskQuery(BaseModel):
@@ -345,5 +357,5 @@ class TaskQuery(BaseModel):
     sort: SortKey = "-updated_at"
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, Field(max_length=500)] | None = None
-    fields: Annotated[list[TaskField] | None, Several] = None
+    fields: Annotated[list[str] | None, Several, AfterValidator(_known_fields)] = None
     count: Literal["none", "estimate", "exact"] = "none"

@@ -54,7 +54,7 @@ async def show_agency(executor: Executor, code: str) -> Row:
     return found
 
 
-async def create_agency(writer: Writer, caller: Caller, input: AgencyInput) -> Row:  # noqa: A002
+async def create_agency(writer: Writer, caller: Caller, input: AgencyInput) -> Row:
     """Add an agency: from then on its region's matters resolve to it.
 
     Raises ValidationFailed, also when another agency holds the office in one of its regions at the same time.

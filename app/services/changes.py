@@ -37,7 +37,7 @@ def record(
     caller: Caller,
     kind: EventKind,
     on: str,
-    id: str,  # noqa: A002
+    id: str,
     versions: tuple[int | None, int | None],
     changed: list[str] | None = None,
 ) -> None:

@@ -79,8 +79,8 @@ async def grant_token(
     )
     if used is None or not _from_allowed(used["networks"], address):
         raise refused
-    role = Role(scope) if scope in {*Role} else Role(used["role"])
-    if (scope and scope not in {*Role}) or role not in policy.included(Role(used["role"])):
+    role = next((one for one in policy.included(Role(used["role"])) if one == (scope or used["role"])), None)
+    if role is None:
         raise GrantRefused("invalid_scope", "Ask for the client's role or a lesser one that it includes.")
     life = timedelta(minutes=settings().token_minutes)
     token = issue(keys, client_id=client, agency=used["agency"] or "", role=role, at=datetime.now(UTC), life=life)
@@ -155,7 +155,7 @@ def _own(caller: Caller, agency: str | None) -> set[Standing]:
     return {Standing.OWN_AGENCY} if agency is not None and agency == caller.agency else set()
 
 
-async def create_client(writer: Writer, caller: Caller, keys: Keys, input: ClientInput) -> dict[str, Any]:  # noqa: A002
+async def create_client(writer: Writer, caller: Caller, keys: Keys, input: ClientInput) -> dict[str, Any]:
     """Create a client with its first secret, which is shown this once.
 
     Raises PermissionDenied, ValidationFailed.
@@ -212,7 +212,7 @@ def add_secret(writer: Writer, keys: Keys, client: Client, *, by: UUID | None) -
     return secret
 
 
-async def show_client(executor: Executor, caller: Caller, id: UUID) -> Row:  # noqa: A002
+async def show_client(executor: Executor, caller: Caller, id: UUID) -> Row:
     """A client, without its secrets' texts; raises NotFound."""
     found = await row(executor, f"select {_COLUMNS} from client c where c.id = :id", id=id)
     if found is None or not policy.may(caller.role, Permission.CLIENT_READ, _own(caller, found["agency"])):

@@ -18,8 +18,8 @@ from app.services.task_rows import load_task
 _SHOWN: Final = "id, body, agency, client_id as client, acting_user, recorded_at"
 
 
-async def show_history(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
-    """The facts and assignments of a task; a previous owner reads them up to its hand-over. Raises ClassificationDenied."""
+async def show_history(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:
+    """The facts and assignments of a task, to a previous owner up to its hand-over; raises ClassificationDenied."""
     until = await _sight(executor, caller, id)
     return {
         "items": await log.history(executor, id, until=until),
@@ -27,7 +27,7 @@ async def show_history(executor: Executor, caller: Caller, id: UUID) -> dict[str
     }
 
 
-async def list_comments(executor: Executor, caller: Caller, id: UUID) -> list[Row]:  # noqa: A002
+async def list_comments(executor: Executor, caller: Caller, id: UUID) -> list[Row]:
     """What was said about a task, oldest first; a previous owner reads up to its hand-over."""
     until = await _sight(executor, caller, id)
     return await rows(
@@ -39,7 +39,7 @@ async def list_comments(executor: Executor, caller: Caller, id: UUID) -> list[Ro
     )
 
 
-async def _sight(executor: Executor, caller: Caller, id: UUID) -> datetime | None:  # noqa: A002
+async def _sight(executor: Executor, caller: Caller, id: UUID) -> datetime | None:
     """Up to which recorded instant the caller sees a task's past: None for all of it; raises ClassificationDenied."""
     task = await load_task(executor, caller, id)
     if task["access"] == Access.FULL:
@@ -50,12 +50,12 @@ async def _sight(executor: Executor, caller: Caller, id: UUID) -> datetime | Non
     return ended
 
 
-async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -> Row:  # noqa: A002
+async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -> Row:
     """Say something about a task; its version stays. Raises NotFound, PermissionDenied."""
     task = await load_task(writer, caller, id)
     policy.require(caller.role, Permission.TASK_COMMENT, visibility.standings(caller, task))
     comment = Comment(
-        task_id=id, body=body, agency=caller.agency, client_id=caller.client_id, acting_user=caller.acting_user
+        task_id=id, body=body, agency=caller.body, client_id=caller.client_id, acting_user=caller.acting_user
     )
     writer.add(comment)
     log.record(

@@ -60,7 +60,7 @@ async def list_stages(executor: Executor, code: str, *, on: date | None) -> list
     )
 
 
-async def create_election(writer: Writer, caller: Caller, input: ElectionInput) -> Row:  # noqa: A002
+async def create_election(writer: Writer, caller: Caller, input: ElectionInput) -> Row:
     """Add an election; raises ValidationFailed."""
     await records.require_known(writer, region_code=input.region_code)
     writer.add(Election(**input.model_dump()))
@@ -79,7 +79,7 @@ async def update_election(writer: Writer, caller: Caller, code: str, version: in
     return await show_election(writer, code)
 
 
-async def create_stage(writer: Writer, caller: Caller, election: str, input: StageInput) -> Row:  # noqa: A002
+async def create_stage(writer: Writer, caller: Caller, election: str, input: StageInput) -> Row:
     """Add a stage to an election; raises NotFound, ValidationFailed."""
     await show_election(writer, election)
     _require_order(input.starts_on, input.ends_on)

@@ -88,7 +88,7 @@ async def question(
 
 
 async def load(executor: Executor, asked: Question, *, proposed: str | None = None, function: str | None = None) -> Law:
-    """The rows that bear on a question; `proposed` adds one agency to the holders, `function` None adds all functions."""
+    """The rows that bear on a question; `proposed` adds an agency to the holders, `function` None all functions."""
     found = await rows(executor, _MANDATES, category=asked.category, function=function)
     recused = await rows(executor, _RECUSALS, subject_kind=asked.subject_kind)
     offices = {office for row in found for office in (row["accountable"], *row["supporting"], *row["informed"])}
@@ -172,7 +172,7 @@ async def determine(executor: Executor, asked: Question, *, proposed: str | None
 
 
 async def check_suggestion(executor: Executor, asked: Question, *, suggested: str) -> None:
-    """Check that an agency suggested on return is competent in this matter for some function; raises MandateMismatch."""
+    """Check that an agency suggested on return is competent in this matter at all; raises MandateMismatch."""
     law = await load(executor, asked, proposed=suggested)
     for function, variant in {(row.function, row.variant) for row in law.mandates}:
         answer = mandates.resolve(law, replace(asked, function=function, variant=variant))

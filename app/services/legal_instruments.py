@@ -38,7 +38,7 @@ async def list_legal_instruments(
     )
 
 
-async def show_legal_instrument(executor: Executor, id: str) -> Row:  # noqa: A002
+async def show_legal_instrument(executor: Executor, id: str) -> Row:
     """A legal instrument; raises NotFound."""
     found = await row(executor, f"select {_COLUMNS} from legal_instrument i where i.id = :id", id=id)
     if found is None:
@@ -46,7 +46,7 @@ async def show_legal_instrument(executor: Executor, id: str) -> Row:  # noqa: A0
     return found
 
 
-async def create_legal_instrument(writer: Writer, caller: Caller, input: LegalInstrumentInput) -> Row:  # noqa: A002
+async def create_legal_instrument(writer: Writer, caller: Caller, input: LegalInstrumentInput) -> Row:
     """Add a legal instrument; raises ValidationFailed."""
     _require_period(input.in_force_from, input.in_force_to)
     writer.add(LegalInstrument(**input.model_dump()))
@@ -62,7 +62,7 @@ async def create_legal_instrument(writer: Writer, caller: Caller, input: LegalIn
 async def update_legal_instrument(
     writer: Writer,
     caller: Caller,
-    id: str,  # noqa: A002
+    id: str,
     version: int,
     patch: LegalInstrumentPatch,
 ) -> Row:

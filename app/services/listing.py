@@ -80,7 +80,7 @@ class Keyset:
     cursor: str | None
 
     def clauses(self) -> tuple[str, str, dict[str, Any]]:
-        """The condition that starts after the cursor, the order with its limit, and parameters; raises CursorMismatch."""
+        """The condition that starts after the cursor, the order with its limit, parameters; raises CursorMismatch."""
         direction, sign = ("desc", "<") if self.descending else ("asc", ">")
         tail = f"order by {self.key} {direction}, {self.id} {direction} limit {db.limit_literal(self.limit)}"
         if self.cursor is None:
@@ -193,7 +193,7 @@ async def list_task_referrals(
     executor: Executor,
     caller: Caller,
     keys: Keys,
-    id: UUID,  # noqa: A002
+    id: UUID,
     *,
     limit: int,
     cursor: str | None,

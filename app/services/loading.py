@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
@@ -12,8 +13,8 @@ from typing import Any, Final
 
 from sqlalchemy import ARRAY, Boolean, Column, Date, Integer, Table
 
-from app import models
-from app.db import Writer
+from app.db import Executor, Writer, value
+from app.models import metadata
 from app.rules import regions
 from app.settings import DATA
 
@@ -29,19 +30,19 @@ _AREAS: Final = (
 )
 
 #: Table, file, and columns of the file that go by another name in the table. In the order of their references.
-_FILES: Final = (
-    (models.AgencyType, "agency_types.csv", {"level": "levels"}),
-    (models.Category, "categories.csv", {}),
-    (models.LegalInstrument, "legal_instruments.csv", {}),
-    (models.Election, "elections.csv", {}),
-    (models.Stage, "stages.csv", {}),
-    (models.Agency, "agencies.csv", {}),
-    (models.Member, "members.csv", {}),
-    (models.Mandate, "mandates.csv", {}),
-    (models.Recusal, "recusals.csv", {}),
-    (models.DeadlineRule, "deadlines.csv", {}),
-    (models.Holiday, "holidays.csv", {"date": "day"}),
-    (models.ClosingRequirement, "closing_requirements.csv", {}),
+_FILES: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
+    ("agency_type", "agency_types.csv", {"level": "levels"}),
+    ("category", "categories.csv", {}),
+    ("legal_instrument", "legal_instruments.csv", {}),
+    ("election", "elections.csv", {}),
+    ("stage", "stages.csv", {}),
+    ("agency", "agencies.csv", {}),
+    ("member", "members.csv", {}),
+    ("mandate", "mandates.csv", {}),
+    ("recusal", "recusals.csv", {}),
+    ("deadline_rule", "deadlines.csv", {}),
+    ("holiday", "holidays.csv", {"date": "day"}),
+    ("closing_requirement", "closing_requirements.csv", {}),
 )
 
 
@@ -50,13 +51,27 @@ async def load_registry(writer: Writer, *, report: Report, folder: Path = DATA) 
 
     `report` hears of each table and its rows. Raises FileNotFoundError or ValueError for a damaged folder.
     """
-    await _copy(writer, models.Region.__table__, _regions(folder), report)  # type: ignore[attr-defined]
-    enumerations = json.loads((folder / "enums.json").read_text())["enums"]
-    await _copy(writer, models.Enumeration.__table__, _enumerations(enumerations), report)  # type: ignore[attr-defined]
-    await _copy(writer, models.EnumerationValue.__table__, _values(enumerations), report)  # type: ignore[attr-defined]
-    for model, name, renamed in _FILES:
-        table = model.__table__  # type: ignore[attr-defined]
-        await _copy(writer, table, _rows(folder / name, table, renamed), report)
+    enumerations = json.loads((folder / "enums.json").read_text(encoding="utf-8"))["enums"]
+    await _copy(writer, metadata.tables["region"], _regions(folder), report)
+    await _copy(writer, metadata.tables["enumeration"], _enumerations(enumerations), report)
+    await _copy(writer, metadata.tables["enumeration_value"], _values(enumerations), report)
+    for name, file, renamed in _FILES:
+        await _copy(writer, metadata.tables[name], _rows(folder / file, metadata.tables[name], renamed), report)
+    await _execute(writer, f"comment on table region is '{digest(folder)}'")
+
+
+def digest(folder: Path = DATA) -> str:
+    """A name of the data as they are: the same files, the same name."""
+    summed = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in {".csv", ".gz", ".json"}):
+        summed.update(path.name.encode() + b"\0" + path.read_bytes())
+    return summed.hexdigest()
+
+
+async def loaded(executor: Executor) -> str | None:
+    """The name of the data that were loaded last, or None."""
+    found: str | None = await value(executor, "select obj_description(cast('region' as regclass), 'pg_class')")
+    return found
 
 
 async def _copy(writer: Writer, table: Table, found: Iterable[dict[str, Any]], report: Report) -> None:
@@ -112,7 +127,7 @@ def _regions(folder: Path) -> Iterator[dict[str, Any]]:
 def _level(code: str) -> str:
     """The level of a region by its code; regencies count from 01, cities from 71."""
     parts = code.split(".")
-    if len(parts) == 2:  # noqa: PLR2004
+    if len(parts) == 2:
         return "city" if int(parts[1]) >= _FIRST_CITY else "regency"
     return {1: "province", 3: "district", 4: "village"}[len(parts)]
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.db import Executor, Row, Writer, rows
-from app.models import Event
+from app.models.event import Event
 from app.rules.vocabulary import Caller, EventKind
 
 
@@ -19,7 +19,7 @@ def record(
     kind: EventKind,
     *,
     on: str,
-    id: UUID | str,  # noqa: A002 - the word of the wire
+    id: UUID | str,
     effective_at: datetime,
     task_id: UUID | None = None,
     versions: tuple[int | None, int | None] = (None, None),

@@ -44,7 +44,7 @@ async def list_mandates(
     )
 
 
-async def show_mandate(executor: Executor, id: str) -> Row:  # noqa: A002
+async def show_mandate(executor: Executor, id: str) -> Row:
     """A mandate row; raises NotFound."""
     found = await row(executor, f"select {_COLUMNS} from mandate m where m.id = :id", id=id)
     if found is None:
@@ -52,7 +52,7 @@ async def show_mandate(executor: Executor, id: str) -> Row:  # noqa: A002
     return found
 
 
-async def create_mandate(writer: Writer, caller: Caller, input: MandateInput) -> Row:  # noqa: A002
+async def create_mandate(writer: Writer, caller: Caller, input: MandateInput) -> Row:
     """Add a row to the matrix.
 
     Raises ValidationFailed, also when a row for the same matter, region and variant holds in part of its period:
@@ -65,7 +65,8 @@ async def create_mandate(writer: Writer, caller: Caller, input: MandateInput) ->
     if input.valid_to is not None and input.valid_to <= input.valid_from:
         raise records.refused("/valid_to", "period", "It must lie after valid_from.", "Harus sesudah valid_from.")
     keyed = {name: getattr(input, name) or "" for name in ("subcategory", "variant", "accountable", "region_code")}
-    writer.add(Mandate(**input.model_dump(exclude={*keyed}), **keyed))
+    row_of_the_matrix: dict[str, Any] = {**input.model_dump(), **keyed}
+    writer.add(Mandate(**row_of_the_matrix))
     try:
         await writer.flush()
     except IntegrityError as error:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app import db
 from app.db import Executor, Row, Writer, jsonb, rows, value
-from app.errors import DuplicateExternalReference, NotFound
+from app.errors import DuplicateExternalReference
 from app.models import Decision, Meeting
 from app.rules import moments, policy
 from app.rules.policy import Permission
@@ -31,14 +31,14 @@ _FILTERS: Final = {
 _DOCUMENTS: Final = ("participants", "experts")
 
 
-async def show_meeting(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+async def show_meeting(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:
     """A meeting with its decisions; raises NotFound."""
     found = await records.load(executor, caller, "meeting", _COLUMNS, id)
     shown = {name: found[name] for name in MeetingListItem.model_fields}
     return {**shown, "decisions": await _decisions(executor, caller, id)}
 
 
-async def list_decisions(executor: Executor, caller: Caller, id: UUID) -> list[Row]:  # noqa: A002
+async def list_decisions(executor: Executor, caller: Caller, id: UUID) -> list[Row]:
     """What a meeting decided, in order; raises NotFound."""
     await records.load(executor, caller, "meeting", "t.id", id)
     return await _decisions(executor, caller, id)
@@ -74,13 +74,11 @@ async def list_meetings(
     return db.encode({"items": items, "next_cursor": following})
 
 
-async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> dict[str, Any]:  # noqa: A002
+async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> dict[str, Any]:
     """Enter a meeting.
 
     Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference.
     """
-    if caller.agency is None:
-        raise NotFound
     now = await value(writer, "select clock_timestamp()")
     at = moments.effective(input.effective_at, now=now, backdating=settings().backdating)
     there = {f"/participants/{place}/agency": one.agency for place, one in enumerate(input.participants)}
@@ -93,15 +91,15 @@ async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> d
     )
     if taken:
         raise DuplicateExternalReference(reference=str(taken))
-    host = input.host or caller.agency
+    host = input.host or caller.body
     meeting = Meeting(
         **input.model_dump(mode="json", include={*_DOCUMENTS}),
         **input.model_dump(exclude={*_DOCUMENTS, "region", "host", "classification", "effective_at"}),
         region_code=input.region,
         host=host,
         classification=records.classification(input.classification, Classification.TERBUKA),
-        logged_by=caller.agency,
-        readers=sorted({caller.agency, host, *there.values()}),
+        logged_by=caller.body,
+        readers=sorted({caller.body, host, *there.values()}),
         effective_at=at,
     )
     writer.add(meeting)
@@ -113,7 +111,7 @@ async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> d
 async def update_meeting(
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: int,
     patch: MeetingPatch,
 ) -> dict[str, Any]:
@@ -138,7 +136,7 @@ async def update_meeting(
     return await _show_written(writer, caller, id)
 
 
-async def decide(writer: Writer, caller: Caller, id: UUID, input: DecisionInput) -> Row:  # noqa: A002
+async def decide(writer: Writer, caller: Caller, id: UUID, input: DecisionInput) -> Row:
     """Enter a decision and log its tasks in the same step, or nothing at all.
 
     Raises NotFound, PermissionDenied, and what `tasks.log_task` raises.
@@ -147,10 +145,10 @@ async def decide(writer: Writer, caller: Caller, id: UUID, input: DecisionInput)
     at = moments.effective(
         input.effective_at, now=found["now"], not_before=found["effective_at"], backdating=settings().backdating
     )
-    number = await value(writer, "select version from meeting where id = :id for update", id=id)
+    await value(writer, "select version from meeting where id = :id for update", id=id)
     number = await value(writer, "select coalesce(max(number), 0) + 1 from decision where meeting_id = :id", id=id)
     decision = Decision(
-        meeting_id=id, number=number, text=input.text, text_en=input.text_en, agency=caller.agency, effective_at=at
+        meeting_id=id, number=number, text=input.text, text_en=input.text_en, agency=caller.body, effective_at=at
     )
     writer.add(decision)
     _record(writer, caller, EventKind.MEETING_DECIDED, id, at, (None, None), {"decision": str(decision.id)})
@@ -161,7 +159,7 @@ async def decide(writer: Writer, caller: Caller, id: UUID, input: DecisionInput)
     return (await _decisions(writer, caller, id))[-1]
 
 
-async def _load_for(writer: Writer, caller: Caller, id: UUID, permission: Permission) -> Row:  # noqa: A002
+async def _load_for(writer: Writer, caller: Caller, id: UUID, permission: Permission) -> Row:
     found = await records.load(writer, caller, "meeting", _COLUMNS, id)
     held = {
         standing
@@ -172,7 +170,7 @@ async def _load_for(writer: Writer, caller: Caller, id: UUID, permission: Permis
     return found
 
 
-async def _show_written(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+async def _show_written(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:
     found = (await rows(writer, f"select {_COLUMNS} from meeting t where t.id = :id", id=id))[0]
     return {**found, "decisions": await _decisions(writer, caller, id)}
 
@@ -181,7 +179,7 @@ def _record(
     writer: Writer,
     caller: Caller,
     kind: EventKind,
-    id: UUID,  # noqa: A002
+    id: UUID,
     at: Any,
     versions: tuple[int | None, int | None],
     said: dict[str, Any],

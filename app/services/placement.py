@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import update
 
 from app.db import Writer
 from app.errors import Fault, ValidationFailed
-from app.models import Referral, Task
+from app.models import Referral, Task, metadata
 from app.rules.mandates import Outcome, Resolution
 from app.rules.vocabulary import Caller, EventKind, ReferralStatus, Status
 from app.services import assignments, log
+
+_TASK: Final = metadata.tables["task"]
 
 
 async def place(writer: Writer, caller: Caller, task: Task, answer: Resolution, *, at: datetime) -> dict[str, Any]:
@@ -62,7 +64,7 @@ async def place(writer: Writer, caller: Caller, task: Task, answer: Resolution, 
             payload={"to_agency": referral.to_agency, "mandate": referral.mandate},
         )
     values = {**changed, "supporting": list(supporting), "informed": list(answer.informed)}
-    await writer.execute(update(Task).where(Task.id == task.id).values(**values))  # type: ignore[arg-type]
+    await writer.execute(update(_TASK).where(_TASK.c.id == task.id).values(**values))
     return {"to": changed["status"], "mandate": answer.mandate.id, "competent": answer.accountable}
 
 

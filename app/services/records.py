@@ -56,7 +56,7 @@ def classification(asked: RequestedClassification | None, default: str) -> str:
     return asked.value if asked is not None else default
 
 
-async def load(executor: Executor, caller: Caller, table: str, columns: str, id: UUID) -> Row:  # noqa: A002
+async def load(executor: Executor, caller: Caller, table: str, columns: str, id: UUID) -> Row:
     """A vulnerability or meeting as the caller may see it; raises NotFound."""
     found = await row(
         executor,

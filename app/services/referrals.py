@@ -56,7 +56,7 @@ def visible(caller: Caller) -> str:
     return f"({cleared} and ({party} or {visibility.task_full(caller)}))"
 
 
-async def _load(executor: Executor, caller: Caller, id: UUID) -> Row:  # noqa: A002
+async def _load(executor: Executor, caller: Caller, id: UUID) -> Row:
     found = await row(
         executor,
         f"select {COLUMNS} {FROM} where f.id = :id and {visible(caller)}",
@@ -68,7 +68,7 @@ async def _load(executor: Executor, caller: Caller, id: UUID) -> Row:  # noqa: A
     return found
 
 
-async def show_referral(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+async def show_referral(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:
     """A referral with the moves open to this caller; raises NotFound."""
     found = await _load(executor, caller, id)
     return {**found, "available_transitions": await _moves(executor, caller, found)}
@@ -88,9 +88,9 @@ async def _moves(executor: Executor, caller: Caller, referral: Row) -> list[dict
 async def refer_task(
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: int,
-    input: ReferralInput,  # noqa: A002
+    input: ReferralInput,
 ) -> dict[str, Any]:
     """Hand a task to the agency whose mandate covers it; it changes hands only when that agency accepts.
 
@@ -171,9 +171,9 @@ def _letter(letter: LetterInput | None, prefix: str) -> dict[str, Any]:
 async def answer_referral(
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: int,
-    input: ResponseInput,  # noqa: A002
+    input: ResponseInput,
 ) -> dict[str, Any]:
     """Receive, accept or return a referral; on acceptance the receiver becomes accountable.
 
@@ -209,9 +209,9 @@ async def answer_referral(
 async def withdraw_referral(
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: int,
-    input: WithdrawalInput,  # noqa: A002
+    input: WithdrawalInput,
 ) -> dict[str, Any]:
     """Take a referral back before its acceptance.
 
@@ -259,7 +259,7 @@ async def _lawful(writer: Writer, caller: Caller, referral: Row, action: Action)
     return move
 
 
-def _require_members(input: ResponseInput, move: ReferralMove, *, by_sender: bool) -> None:  # noqa: A002
+def _require_members(input: ResponseInput, move: ReferralMove, *, by_sender: bool) -> None:
     missing = [f"/{name}" for name in move.requires if getattr(input, name) is None]
     if by_sender and input.letter is None:
         missing.append("/letter")
@@ -364,7 +364,7 @@ async def _follow(writer: Writer, referral: Row, move: ReferralMove, won: Row, a
     return {"from": before, "to": after}
 
 
-async def _show_closed(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+async def _show_closed(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:
     """A referral after its answer, which its own writer may always see."""
     found = await row(writer, f"select {COLUMNS} {FROM} where f.id = :id", id=id)
     if found is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Final
@@ -23,14 +25,23 @@ _FILE: Final = DATA / "malang-2024.json"
 Step = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the records share: the election, when each source was published, and the ids of what is entered."""
+
+    election: str
+    published: dict[str, str]
+    ids: dict[str, UUID]
+
+
 async def load_register(writer: Writer, *, report: Step, path: Path = _FILE) -> int:
     """Log the register's meeting, vulnerabilities and tasks, each by its own agency on its own day.
 
     Known only by the day, a thing is dated to its first instant in WIB. Returns how many records were new; a record
     that is there already (by `external_reference`) is left alone.
     """
-    register = json.loads(path.read_text(encoding="utf-8"))
-    ids: dict[str, UUID] = {}
+    register = json.loads(await asyncio.to_thread(path.read_text, encoding="utf-8"))
+    story = Story(register["election_code"], {one["code"]: one["published_on"] for one in register["sources"]}, {})
     new = 0
     for kind, records, enter in (
         ("meeting", register["coordination_meetings"], _enter_meeting),
@@ -40,12 +51,12 @@ async def load_register(writer: Writer, *, report: Step, path: Path = _FILE) -> 
         for record in records:
             known = await _known(writer, kind, record)
             if known is None:
-                known = await enter(writer, record, register, ids)
+                known = await enter(writer, record, story)
                 new += 1
-            ids[record["id"]] = known
+            story.ids[record["id"]] = known
             report(record["id"])
         if kind == "vulnerability":
-            await _link(writer, records, ids)
+            await _link(writer, records, story.ids)
     return new
 
 
@@ -68,9 +79,7 @@ def _start(day: str) -> datetime:
     return datetime.combine(date.fromisoformat(day), time.min, WIB)
 
 
-async def _enter_meeting(
-    writer: Writer, record: dict[str, Any], register: dict[str, Any], ids: dict[str, UUID]
-) -> UUID:
+async def _enter_meeting(writer: Writer, record: dict[str, Any], _: Story) -> UUID:
     caller = await caller_of(writer, record["host_agency"])
     held = _start(record["held_on"])
     entered = await meetings.hold_meeting(
@@ -102,13 +111,10 @@ async def _enter_meeting(
     return UUID(str(entered["id"]))
 
 
-async def _enter_vulnerability(
-    writer: Writer, record: dict[str, Any], register: dict[str, Any], ids: dict[str, UUID]
-) -> UUID:
+async def _enter_vulnerability(writer: Writer, record: dict[str, Any], story: Story) -> UUID:
     caller = await caller_of(writer, record["mapped_by"])
-    published = {one["code"]: one["published_on"] for one in register["sources"]}
     told = record.get("information_status_history") or [
-        {"on": min(published[source] for source in record["source"]), "status": record["information_status"]}
+        {"on": min(story.published[source] for source in record["source"]), "status": record["information_status"]}
     ]
     entered = await vulnerabilities.map_vulnerability(
         writer,
@@ -122,7 +128,7 @@ async def _enter_vulnerability(
                 "evidence": record["evidence"],
                 "information_status": told[0]["status"],
                 "region": record["region_code"],
-                "election": register["election_code"],
+                "election": story.election,
                 "raised_by_role": record["raised_by_role"],
                 "locally_distinctive": record["locally_distinctive"],
                 "facility_owner": record.get("facility_owner", []),
@@ -158,7 +164,7 @@ async def _link(writer: Writer, records: list[dict[str, Any]], ids: dict[str, UU
             await vulnerabilities.update_vulnerability(writer, caller, found["id"], found["version"], patch)
 
 
-async def _enter_task(writer: Writer, record: dict[str, Any], register: dict[str, Any], ids: dict[str, UUID]) -> UUID:
+async def _enter_task(writer: Writer, record: dict[str, Any], story: Story) -> UUID:
     caller = await caller_of(writer, record["logged_by"])
     due = record["due_on"]
     entered = await tasks.log_task(
@@ -175,8 +181,8 @@ async def _enter_task(writer: Writer, record: dict[str, Any], register: dict[str
                 "region": record["region_code"],
                 "effective_at": _start(record["created_on"]).isoformat(),
                 "due_at": datetime.combine(date.fromisoformat(due), time(23, 59, 59), WIB).isoformat() if due else None,
-                "vulnerabilities": [ids[one] for one in record["vulnerabilities"]],
-                "meeting": ids.get(record["coordination_meeting"]),
+                "vulnerabilities": [story.ids[one] for one in record["vulnerabilities"]],
+                "meeting": story.ids.get(record["coordination_meeting"]),
                 "supporting": record["supporting"],
                 "external_reference": record["id"],
             }

@@ -13,36 +13,28 @@ from app.services.listing import binding
 
 _REGION: Final = "code, name, level, parent_code as parent, time_zone, source"
 
-#: Lists of `/v1/reference` that are tables of their own: description and values.
+#: Lists of `/v1/reference` that are tables of their own.
 _TABLES: Final = {
-    "category": (
-        "Categories and sub-categories of vulnerability; an open list.",
-        "select code, parent_code as parent, label_id, label_en, description_en, default_classification,"
-        " locally_distinctive, source from category order by coalesce(parent_code, code), parent_code nulls first, code",
-    ),
-    "agency_type": (
-        "Kinds of agency; a forum may never be accountable.",
-        "select code, label_id, label_en, levels, may_be_accountable, notes from agency_type order by code",
-    ),
-    "closing_requirement": (
-        "Facts that a resolution must carry, by category and function.",
-        "select required_fact as code, category, function, label_id, label_en from closing_requirement"
-        " order by category, function, required_fact",
-    ),
-    "deadline_rule": (
-        "Statutory time limits.",
-        'select code, category, function, clock_starts_at, "limit", unit, extension, responsible_role, instrument_id,'
-        " article, source, verified, note from deadline_rule order by code",
-    ),
-    "holiday": (
-        "Days that are no working days.",
-        "select day as code, name_id as label_id, kind, source, verified from holiday order by day",
-    ),
-    "recusal": (
-        "Bodies that may not own cases about their own people.",
-        "select subject_kind as code, excluded_office, applies_to_function as function, nullif(successor, '')"
-        " as successor, reason, source, valid_from, valid_to from recusal order by 1, 2, 3",
-    ),
+    "category": """select code, parent_code as parent, label_id, label_en, description_en, default_classification,
+        locally_distinctive, source from category order by coalesce(parent_code, code), parent_code nulls first,
+        code""",
+    "agency_type": """select code, label_id, label_en, levels, may_be_accountable, notes from agency_type
+        order by code""",
+    "closing_requirement": """select required_fact as code, category, function, label_id, label_en
+        from closing_requirement order by category, function, required_fact""",
+    "deadline_rule": """select code, category, function, clock_starts_at, "limit", unit, extension, responsible_role,
+        instrument_id, article, source, verified, note from deadline_rule order by code""",
+    "holiday": "select day as code, name_id as label_id, kind, source, verified from holiday order by day",
+    "recusal": """select subject_kind as code, excluded_office, applies_to_function as function,
+        nullif(successor, '') as successor, reason, source, valid_from, valid_to from recusal order by 1, 2, 3""",
+}
+_DESCRIPTIONS: Final = {
+    "category": "Categories and sub-categories of vulnerability; an open list.",
+    "agency_type": "Kinds of agency; a forum may never be accountable.",
+    "closing_requirement": "Facts that a resolution must carry, by category and function.",
+    "deadline_rule": "Statutory time limits.",
+    "holiday": "Days that are no working days.",
+    "recusal": "Bodies that may not own cases about their own people.",
 }
 
 
@@ -115,7 +107,7 @@ async def list_references(executor: Executor) -> dict[str, Any]:
     """The names of all reference lists."""
     enumerations = await rows(executor, "select name, description_en from enumeration")
     names = {one["name"]: one["description_en"] for one in enumerations}
-    names |= {name: description for name, (description, _) in _TABLES.items()}
+    names |= _DESCRIPTIONS
     return {
         "items": [
             {"list": name, "description_en": names[name], "href": f"/v1/reference/{name}"} for name in sorted(names)
@@ -126,8 +118,7 @@ async def list_references(executor: Executor) -> dict[str, Any]:
 async def show_reference(executor: Executor, name: str) -> dict[str, Any]:
     """One reference list with its values; raises NotFound."""
     if name in _TABLES:
-        description, select = _TABLES[name]
-        values = await rows(executor, select)
+        description, values = _DESCRIPTIONS[name], await rows(executor, _TABLES[name])
     else:
         found = await row(
             executor,

@@ -16,7 +16,7 @@ from app.services.task_rows import check_version, compare_and_set, load_task
 _SHOWN: Final = "agency, level, shared_by, recorded_at"
 
 
-async def list_shares(executor: Executor, caller: Caller, id: UUID) -> list[Row]:  # noqa: A002
+async def list_shares(executor: Executor, caller: Caller, id: UUID) -> list[Row]:
     """To whom a task is shown; raises NotFound or ClassificationDenied."""
     visibility.require_full(await load_task(executor, caller, id))
     return await rows(executor, f"select {_SHOWN} from share where task_id = :id order by agency", id=id)
@@ -25,7 +25,7 @@ async def list_shares(executor: Executor, caller: Caller, id: UUID) -> list[Row]
 async def share_task(
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     agency: str,
     version: int,
     level: Access,
@@ -51,7 +51,7 @@ async def share_task(
     return share or {}, new
 
 
-async def unshare_task(writer: Writer, caller: Caller, id: UUID, agency: str, version: int) -> int:  # noqa: A002
+async def unshare_task(writer: Writer, caller: Caller, id: UUID, agency: str, version: int) -> int:
     """Take a share back; returns the task's new version. Raises NotFound, PermissionDenied, StaleVersion."""
     task = await _changeable(writer, caller, id, version)
     ended = await value(
@@ -64,7 +64,7 @@ async def unshare_task(writer: Writer, caller: Caller, id: UUID, agency: str, ve
     return new
 
 
-async def _changeable(writer: Writer, caller: Caller, id: UUID, version: int) -> Row:  # noqa: A002
+async def _changeable(writer: Writer, caller: Caller, id: UUID, version: int) -> Row:
     task = await load_task(writer, caller, id)
     policy.require(caller.role, Permission.TASK_SHARE, visibility.standings(caller, task))
     check_version(task["version"], version)

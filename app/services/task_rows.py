@@ -10,13 +10,15 @@ from sqlalchemy import func, update
 
 from app.db import Executor, Row, Writer, row, utc, value
 from app.errors import NotFound, StaleVersion
-from app.models import Task
+from app.models import metadata
 from app.rules.vocabulary import Caller, Status
 from app.schemas.tasks import TaskFields, TaskSummaryFields
 from app.services import visibility
 
 FULL_FIELDS: Final = tuple(TaskFields.model_fields)
 SUMMARY_FIELDS: Final = tuple(TaskSummaryFields.model_fields)
+
+_TASK: Final = metadata.tables["task"]
 
 #: The members of a task on the wire as columns of `task t left join referral r`.
 COLUMNS: Final[Mapping[str, str]] = {
@@ -46,7 +48,7 @@ def columns(caller: Caller, names: tuple[str, ...] = FULL_FIELDS) -> str:
     return ", ".join(access if name == "access" else COLUMNS[name] for name in names)
 
 
-async def load_task(executor: Executor, caller: Caller, id: UUID) -> Row:  # noqa: A002
+async def load_task(executor: Executor, caller: Caller, id: UUID) -> Row:
     """A task as the caller may see it, with what the rules need to know; raises NotFound if it is not visible."""
     found = await row(
         executor,
@@ -59,7 +61,7 @@ async def load_task(executor: Executor, caller: Caller, id: UUID) -> Row:  # noq
     return found
 
 
-async def load_written(writer: Writer, caller: Caller, id: UUID) -> Row:  # noqa: A002
+async def load_written(writer: Writer, caller: Caller, id: UUID) -> Row:
     """A task just written, for its own writer even where a read would need a clearance; raises NotFound."""
     found = await row(
         writer, f"select {columns(caller)}, {_INTERNAL} {FROM} where t.id = :id", id=id, **visibility.reach(caller)
@@ -78,10 +80,10 @@ def check_version(current: int, expected: int) -> None:
 async def compare_and_set(writer: Writer, task: Row, sources: frozenset[Status], **values: Any) -> int:
     """One UPDATE that only the holder of the current version wins; returns the new version, raises StaleVersion."""
     changed = await writer.execute(
-        update(Task)
-        .where(Task.id == task["id"], Task.version == task["version"], Task.status.in_(sources))  # type: ignore[arg-type,attr-defined]
-        .values(version=Task.version + 1, updated_at=func.now(), **values)
-        .returning(Task.version)  # type: ignore[arg-type]
+        update(_TASK)
+        .where(_TASK.c.id == task["id"], _TASK.c.version == task["version"], _TASK.c.status.in_(sources))
+        .values(version=_TASK.c.version + 1, updated_at=func.now(), **values)
+        .returning(_TASK.c.version)
     )
     version = changed.scalar_one_or_none()
     if version is None:

@@ -16,7 +16,6 @@ from app.errors import (
     ClassificationRefused,
     DuplicateExternalReference,
     Fault,
-    NotFound,
     TransitionNotAllowed,
     ValidationFailed,
 )
@@ -41,7 +40,7 @@ _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 async def log_task(
     writer: Writer,
     caller: Caller,
-    input: TaskInput,  # noqa: A002
+    input: TaskInput,
     *,
     decision: UUID | None = None,
 ) -> dict[str, Any]:
@@ -49,8 +48,6 @@ async def log_task(
 
     Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference, or the refusals of `law.determine`.
     """
-    if caller.agency is None:
-        raise NotFound
     now = await value(writer, "select clock_timestamp()")
     at = moments.effective(input.effective_at, now=now, backdating=settings().backdating)
     asked = await law.question(
@@ -91,8 +88,8 @@ async def log_task(
         external_reference=input.external_reference,
         proposed_owner=input.proposed_owner,
         chosen_supporting=input.supporting,
-        logged_by=caller.agency,
-        holder=caller.agency,
+        logged_by=caller.body,
+        holder=caller.body,
         recused_offices=context["recused_offices"],
         status=Status.DRAFT,
         effective_at=at,
@@ -123,7 +120,7 @@ async def log_task(
     return shown(caller, await load_written(writer, caller, task.id))
 
 
-async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: UUID | None) -> Row:  # noqa: A002
+async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: UUID | None) -> Row:
     """What the input refers to, checked through the caller's own sight; raises ValidationFailed."""
     visible = visibility.register_visible()
     found = await row(
@@ -184,19 +181,19 @@ async def _reference(writer: Writer, region: str, at: datetime) -> str:
             return reference
 
 
-async def _attach(writer: Writer, caller: Caller, task_id: UUID, input: TaskInput) -> None:  # noqa: A002
+async def _attach(writer: Writer, caller: Caller, task_id: UUID, input: TaskInput) -> None:
     if input.vulnerabilities:
         links = [{"task_id": task_id, "vulnerability_id": one} for one in input.vulnerabilities]
         await writer.execute(insert(TaskVulnerability), links)
     for share in input.shares:
-        writer.add(Share(task_id=task_id, agency=share.agency, level=share.level, shared_by=caller.agency))
+        writer.add(Share(task_id=task_id, agency=share.agency, level=share.level, shared_by=caller.body))
 
 
 _ORDER: Final = [Classification.TERBUKA, Classification.TERBATAS, Classification.RAHASIA]
 _ENDED: Final = frozenset({Status.CLOSED, Status.CANCELLED})
 
 
-async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, patch: TaskPatch) -> dict[str, Any]:  # noqa: A002
+async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, patch: TaskPatch) -> dict[str, Any]:
     """Change what does not decide ownership (merge patch).
 
     Raises NotFound, PermissionDenied, StaleVersion, TransitionNotAllowed, ClassificationDenied, ValidationFailed.
@@ -240,7 +237,7 @@ def _reclassified(task: Row, asked: RequestedClassification, held: frozenset[Sta
     return new
 
 
-async def _refuse_duplicate(writer: Writer, caller: Caller, id: UUID, external: str | None) -> None:  # noqa: A002
+async def _refuse_duplicate(writer: Writer, caller: Caller, id: UUID, external: str | None) -> None:
     taken = await value(
         writer,
         "select reference from task where logged_by = :agency and external_reference = :external and id <> :id",

@@ -23,7 +23,7 @@ from app.settings import settings
 _NO_OUTCOME: Final[dict[str, Any]] = {"outcome": None, "note": None, "facts": {}, "resolved_by": None}
 
 
-async def list_transitions(executor: Any, caller: Caller, id: UUID) -> list[dict[str, Any]]:  # noqa: A002
+async def list_transitions(executor: Any, caller: Caller, id: UUID) -> list[dict[str, Any]]:
     """The moves open to this caller; raises NotFound."""
     return available(caller, await load_task(executor, caller, id))
 
@@ -31,9 +31,9 @@ async def list_transitions(executor: Any, caller: Caller, id: UUID) -> list[dict
 async def move_task(
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: int,
-    input: TransitionInput,  # noqa: A002
+    input: TransitionInput,
 ) -> tuple[dict[str, Any], int]:
     """Make one move of a task; returns its representation and its new version.
 
@@ -91,7 +91,7 @@ def allowed(caller: Caller, task: Row, action: Action, version: int) -> Transiti
     return move
 
 
-def _require_members(task: Row, move: Transition, input: TransitionInput) -> None:  # noqa: A002
+def _require_members(task: Row, move: Transition, input: TransitionInput) -> None:
     missing = [f"/{name}" for name in move.requires if getattr(input, name) is None]
     if move.action is Action.RESOLVE:
         missing += [f"/facts/{fact}" for fact in task["required_facts"] if fact not in (input.facts or {})]
@@ -104,7 +104,7 @@ def required(pointer: str) -> Fault:
     return Fault("missing", "This move needs it.", "Perpindahan ini memerlukannya.", pointer=pointer)
 
 
-def _values(caller: Caller, move: Transition, input: TransitionInput) -> dict[str, Any]:  # noqa: A002
+def _values(caller: Caller, move: Transition, input: TransitionInput) -> dict[str, Any]:
     """The columns a move sets beside the status."""
     changed: dict[str, Any] = {"status": move.target}
     if move.action is Action.RESOLVE:
@@ -121,7 +121,7 @@ def _values(caller: Caller, move: Transition, input: TransitionInput) -> dict[st
     return changed
 
 
-def _said(input: TransitionInput) -> dict[str, Any]:  # noqa: A002
+def _said(input: TransitionInput) -> dict[str, Any]:
     said = input.model_dump(mode="json", exclude={"action", "effective_at"}, exclude_none=True)
     return {name: content for name, content in said.items() if content}
 

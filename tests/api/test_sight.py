@@ -1,0 +1,175 @@
+"""What a partial sight must not give away: filters, counts, and ids named in bodies."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from conftest import SignIn
+from support import Agency, task
+
+VILLAGE = "35.73.04.1011"
+
+
+async def found(agency: Agency, task_id: str, **filters: str) -> bool:
+    answer = await agency.get("/v1/tasks", params={"sort": "-recorded_at", "region": VILLAGE, **filters})
+    assert answer.status_code == 200, answer.text
+    return task_id in [item["id"] for item in answer.json()["items"]]
+
+
+async def test_a_reader_of_the_summary_cannot_filter_by_what_it_does_not_see(bakesbangpol: Agency, kpu: Agency) -> None:
+    mapped = await bakesbangpol.post(
+        "/v1/vulnerabilities",
+        {
+            "category": "asn_neutrality",
+            "description": "Grup percakapan ASN",
+            "region": "35.73",
+            "election": "pilkada-2024-35.73",
+            "stage": "campaign",
+        },
+    )
+    meeting = await bakesbangpol.post("/v1/meetings", {"title": "Rakor", "held_on": "2024-08-23", "region": "35.73"})
+    assert (mapped.status_code, meeting.status_code) == (201, 201), mapped.text
+    logged = await bakesbangpol.log(
+        region=VILLAGE,
+        vulnerabilities=[mapped.json()["id"]],
+        meeting=meeting.json()["id"],
+        external_reference=str(uuid4()),
+        due_at="2030-01-01T00:00:00+07:00",
+    )
+    seen_by_both = {
+        "status": "assigned",
+        "category": "asn_neutrality",
+        "function": "prevention",
+        "priority": "medium",
+        "due_after": "2029-12-01T00:00:00Z",
+        "due_before": "2030-02-01T00:00:00Z",
+    }
+    seen_by_parties = {
+        "holder": bakesbangpol.code,
+        "logged_by": bakesbangpol.code,
+        "supporting": "BAWASLU_KOTA_MALANG",
+        "referred_to": "BKPSDM_KOTA_MALANG",
+        "classification": "terbatas",
+        "vulnerability": mapped.json()["id"],
+        "stage": "campaign",
+        "meeting": meeting.json()["id"],
+        "external_reference": logged["external_reference"],
+        "created_after": "2024-01-01T00:00:00Z",
+        "updated_after": "2024-01-01T00:00:00Z",
+        "created_before": "2100-01-01T00:00:00Z",
+    }
+    for name, value in seen_by_both.items():
+        assert await found(kpu, logged["id"], **{name: value}), name
+        assert await found(bakesbangpol, logged["id"], **{name: value}), name
+    for name, value in seen_by_parties.items():
+        assert await found(bakesbangpol, logged["id"], **{name: value}), name
+        assert not await found(kpu, logged["id"], **{name: value}), name
+
+
+@pytest.mark.parametrize("sort", ["updated_at", "-updated_at", "effective_at", "-recorded_at", "due_at"])
+async def test_a_summary_never_carries_more_for_being_sorted_or_asked_by_field(
+    bakesbangpol: Agency, kpu: Agency, sort: str
+) -> None:
+    logged = await bakesbangpol.log(region=VILLAGE)
+    params = {"region": VILLAGE, "sort": sort, "limit": "200", "fields": "id,title,description,logged_by,version"}
+    items = (await kpu.get("/v1/tasks", params=params)).json()["items"]
+    assert {"id": logged["id"]} in items
+    assert all(item.keys() == {"id"} for item in items if item["id"] == logged["id"])
+
+
+async def hidden_vulnerability(client_of: SignIn) -> str:
+    cleared = await client_of("POLRESTA_MALANG_KOTA", clearance="rahasia")
+    mapped = await cleared.post(
+        "/v1/vulnerabilities", {"category": "intimidation", "description": "Ancaman kepada pelapor", "region": "35.73"}
+    )
+    assert (mapped.status_code, mapped.json()["classification"]) == (201, "rahasia")
+    return str(mapped.json()["id"])
+
+
+async def hidden_meeting(client_of: SignIn) -> str:
+    cleared = await client_of("POLRESTA_MALANG_KOTA", clearance="rahasia")
+    held = await cleared.post(
+        "/v1/meetings",
+        {"title": "Rapat tertutup", "held_on": "2024-08-23", "region": "35.73", "classification": "rahasia"},
+    )
+    assert held.status_code == 201
+    return str(held.json()["id"])
+
+
+@pytest.mark.parametrize(("member", "pointer"), [("vulnerabilities", "/vulnerabilities/0"), ("meeting", "/meeting")])
+async def test_a_task_cannot_name_what_its_logger_may_not_see(
+    kodim: Agency, client_of: SignIn, member: str, pointer: str
+) -> None:
+    hidden = await (hidden_vulnerability if member == "vulnerabilities" else hidden_meeting)(client_of)
+    texts = []
+    for one in (hidden, str(uuid4())):
+        named: Any = [one] if member == "vulnerabilities" else one
+        refused = await kodim.post("/v1/tasks", task(**{member: named}), headers={"Request-Id": "the-same"})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["pointer"] == pointer
+        texts.append(refused.text)
+    assert texts[0] == texts[1]
+
+
+async def test_a_vulnerability_cannot_be_linked_to_one_that_its_mapper_may_not_see(
+    kodim: Agency, client_of: SignIn
+) -> None:
+    hidden = await hidden_vulnerability(client_of)
+    said = {"category": "asn_neutrality", "description": "Kerawanan", "region": "35.73"}
+    refused = [
+        await kodim.post("/v1/vulnerabilities", {**said, "linked_to": [one]}, headers={"Request-Id": "the-same"})
+        for one in (hidden, str(uuid4()))
+    ]
+    assert [one.status_code for one in refused] == [422, 422]
+    assert refused[0].text == refused[1].text
+    mapped = (await kodim.post("/v1/vulnerabilities", said)).json()
+    path = f"/v1/vulnerabilities/{mapped['id']}"
+    patched = await kodim.patch(path, {"linked_to": [hidden]}, etag='"1"')
+    assert (patched.status_code, patched.json()["errors"][0]["pointer"]) == (422, "/linked_to/0")
+
+
+@pytest.mark.parametrize("noun", ["vulnerabilities", "meetings"])
+async def test_the_register_hides_what_is_secret_from_reads_lists_and_writes(
+    kpu: Agency, client_of: SignIn, noun: str
+) -> None:
+    hidden = await (hidden_vulnerability if noun == "vulnerabilities" else hidden_meeting)(client_of)
+    path, absent = f"/v1/{noun}/{hidden}", f"/v1/{noun}/{uuid4()}"
+    part = "evidence" if noun == "vulnerabilities" else "decisions"
+    for tail in ("", f"/{part}"):
+        answers = [await kpu.get(one + tail, headers={"Request-Id": "the-same"}) for one in (path, absent)]
+        assert [one.status_code for one in answers] == [404, 404]
+        assert answers[0].text == answers[1].text.replace(absent, path)
+    assert (await kpu.patch(path, {"source": []}, etag='"1"')).status_code == 404
+    body = {"source_type": "pileg", "year": 2024, "reference": "-"} if part == "evidence" else {"text": "-"}
+    assert (await kpu.post(f"{path}/{part}", body)).status_code == 404
+    listed = (await kpu.get(f"/v1/{noun}", params={"limit": "200"})).json()["items"]
+    assert hidden not in [one["id"] for one in listed]
+
+
+async def test_an_external_reference_says_nothing_about_another_agencys_tasks(
+    bakesbangpol: Agency, kodim: Agency
+) -> None:
+    reference = f"ND/{uuid4()}"
+    await bakesbangpol.log(external_reference=reference)
+    assert (await kodim.log(external_reference=reference))["external_reference"] == reference
+    again = await kodim.post("/v1/tasks", task(external_reference=reference))
+    assert (again.status_code, again.json()["code"]) == (409, "duplicate-external-reference")
+
+
+async def test_the_tasks_of_a_decision_are_shown_to_those_who_see_them(
+    bakesbangpol: Agency, bkpsdm: Agency, kodim: Agency
+) -> None:
+    held = (
+        await bakesbangpol.post("/v1/meetings", {"title": "Rakor", "held_on": "2024-08-23", "region": "35.73"})
+    ).json()
+    decided = await bakesbangpol.post(
+        f"/v1/meetings/{held['id']}/decisions", {"text": "Sosialisasi netralitas", "tasks": [task()]}
+    )
+    assert decided.status_code == 201, decided.text
+    made = decided.json()["tasks"]
+    assert len(made) == 1
+    shown = {
+        agency.code: (await agency.get(f"/v1/meetings/{held['id']}")).json()["decisions"][0]["tasks"]
+        for agency in (bakesbangpol, bkpsdm, kodim)
+    }
+    assert shown == {bakesbangpol.code: made, bkpsdm.code: made, kodim.code: []}

@@ -1,0 +1,25 @@
+"""What the database holds, in figures: a refused request must leave every one of them as it was."""
+
+from __future__ import annotations
+
+from app import db
+from app.db import Database
+
+
+async def snapshot(database: Database) -> dict[str, tuple[int, int]]:
+    """Rows of each table, and the sum of their versions where they have one."""
+    async with database.reading() as reader:
+        tables = await db.rows(
+            reader,
+            "select c.relname as name, exists (select from pg_attribute a where a.attrelid = c.oid"
+            " and a.attname = 'version' and not a.attisdropped) as versioned"
+            " from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by 1",
+        )
+        counts = " union all ".join(
+            f"select '{one['name']}' as name, count(*) as rows,"
+            f' coalesce(sum({"version" if one["versioned"] else "0"}), 0)::bigint as versions from "{one["name"]}"'
+            for one in tables
+        )
+        found = await db.rows(reader, counts)
+    assert len(found) > 20
+    return {one["name"]: (one["rows"], one["versions"]) for one in found}
