@@ -15,7 +15,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy import exc as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from app.errors import Overloaded, Problem, Storage, TemporarilyUnavailable, Timeout
+from app.errors import NotFound, Overloaded, Problem, Storage, TemporarilyUnavailable, Timeout
 from app.settings import Settings
 
 Reader = AsyncConnection
@@ -98,6 +98,14 @@ async def row(executor: Executor, sql: str, /, **values: Any) -> Row | None:
     """The first row of a statement, or None."""
     found = await rows(executor, sql, **values)
     return found[0] if found else None
+
+
+async def one(executor: Executor, sql: str, /, **values: Any) -> Row:
+    """The first row of a statement; raises NotFound when there is none."""
+    found = await row(executor, sql, **values)
+    if found is None:
+        raise NotFound
+    return found
 
 
 async def value(executor: Executor, sql: str, /, **values: Any) -> Any:

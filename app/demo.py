@@ -172,8 +172,7 @@ class _Teller:
             return False
         resource, _, kind = offers[step.does].rpartition("/")
         etag = (await self._service.get(step.by, resource)).headers["etag"]
-        verb = {"transitions": {"action": step.does}, "response": {"answer": _ANSWERS.get(step.does)}}.get(kind, {})
-        body: dict[str, Any] = {**verb, **step.said, **_when(step)}
+        body = {**_verb(kind, step.does), **step.said, **_when(step)}
         headers = {"Idempotency-Key": key, "If-Match": etag}
         answer = await self._service.post(step.by, offers[step.does], body, **headers)
         if self._is_refused(step, answer):
@@ -207,10 +206,10 @@ class _Teller:
         owner = answer["accountable"]
         if owner is None:
             return [f"{matter['function']}: {answer['outcome']}"]
+        period = f"{owner['valid_from']} to {owner['valid_to'] or 'today and on'}"
         lines = [
             f"competent for {matter['category']}/{matter['function']}: {owner['agency']}",
-            f"by mandate {owner['mandate']}, {owner['valid_from']} to {owner['valid_to'] or 'today and on'},"
-            f" {'verified' if owner['verified'] else 'not verified yet'}",
+            f"by mandate {owner['mandate']}, {period}, {'verified' if owner['verified'] else 'not verified yet'}",
             *_basis(owner),
         ]
         if answer["supporting"]:
@@ -233,6 +232,16 @@ class _Teller:
             times = (_shown(fact["effective_at"]), _shown(fact["recorded_at"]))
             table.add_row(*map(Text, (*times, fact["kind"], fact["agency"], change)))
         return table
+
+
+def _verb(kind: str, action: str) -> dict[str, str]:
+    """The member that names the move, by the kind of resource it is sent to."""
+    match kind:
+        case "transitions":
+            return {"action": action}
+        case "response":
+            return {"answer": _ANSWERS[action]}
+    return {}
 
 
 def _when(step: Step) -> dict[str, str]:

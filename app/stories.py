@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 
 KPU: Final = "KPU_KOTA_MALANG"
@@ -13,8 +12,6 @@ POLRESTA: Final = "POLRESTA_MALANG_KOTA"
 KODIM: Final = "KODIM_0833_KOTA_MALANG"
 BAKESBANGPOL: Final = "BAKESBANGPOL_KOTA_MALANG"
 BKPSDM: Final = "BKPSDM_KOTA_MALANG"
-
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class Step:
     by: str
     does: str
     at: str | None = None
-    said: Mapping[str, Any] = field(default=_NOTHING)
+    said: Mapping[str, Any] = field(default_factory=dict)
     refused: str | None = None
 
     @property

@@ -35,7 +35,7 @@ class Contract:
         assert response.headers["request-id"]
         if response.status_code >= 400 and not response.request.url.path.startswith("/oauth2"):
             self._check_problem(response)
-        elif response.headers.get("content-type") == JSON:
+        elif response.headers.get("content-type") == JSON and response.status_code < 400:
             self._check_answer(response)
 
     def _check_problem(self, response: httpx.Response) -> None:

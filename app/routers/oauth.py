@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, Form, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 
 from app.db import encode
 from app.schemas.clients import Token, TokenError
 from app.services import clients
 from app.services.clients import GrantRefused
 
-router = APIRouter(tags=["access"])
-
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class _TokenRoute(APIRoute):
+    """A route whose malformed requests, too, are refused in the form of RFC 6749."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the framework's handler."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError:
+                return _refused(GrantRefused("invalid_request", "Send the parameters as a form."))
+
+        return answer
+
+
+router = APIRouter(tags=["access"], route_class=_TokenRoute)
 
 
 @router.post(
@@ -47,9 +67,7 @@ async def grant_token(
                 writer, request.app.state.keys, client_id=named, secret=secret, scope=scope, address=address
             )
     except GrantRefused as refused:
-        headers = {**_NO_STORE, **({"WWW-Authenticate": 'Basic realm="simpul"'} if refused.status == 401 else {})}
-        content = {"error": refused.error, "error_description": refused.description}
-        return Response(encode(content), refused.status, headers, "application/json")
+        return _refused(refused)
     token: dict[str, Any] = {
         "access_token": granted.access_token,
         "token_type": "Bearer",
@@ -57,6 +75,12 @@ async def grant_token(
         "scope": granted.scope,
     }
     return Response(encode(token), headers=_NO_STORE, media_type="application/json")
+
+
+def _refused(refused: GrantRefused) -> Response:
+    headers = {**_NO_STORE, **({"WWW-Authenticate": 'Basic realm="simpul"'} if refused.status == 401 else {})}
+    content = {"error": refused.error, "error_description": refused.description}
+    return Response(encode(content), refused.status, headers, "application/json")
 
 
 def _require(grant_type: str | None) -> None:

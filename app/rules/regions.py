@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-CODE: Final = r"^\d{2}(\.\d{2}(\.\d{2}(\.[123]\d{3})?)?)?$"
+CODE: Final = r"^[0-9]{2}(\.[0-9]{2}(\.[0-9]{2}(\.[123][0-9]{3})?)?)?$"
 _CODE: Final = re.compile(CODE)
 LEVELS: Final = ("province", "city", "district", "village")
 
 
 def is_code(text: str) -> bool:
     """Whether the text has the form of a region code."""
-    return _CODE.match(text) is not None
+    return _CODE.fullmatch(text) is not None
 
 
 def path(code: str) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ class TaskInput(Command):
     variant: Code | None = Field(None, description="A variant of the mandate matrix, e.g. `crime`.")
     subject_kind: SubjectKind | None = Field(None, description="Whom the case is about; decides recusals.")
     region: RegionCode
-    polling_station: Annotated[str, Field(pattern=r"^\d{1,4}$")] | None = None
+    polling_station: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] | None = None
     event_at: Instant | None = Field(None, description="When the matter happened.")
     effective_at: Instant | None = Field(None, description="When the task was logged in fact; default now.")
     due_at: Instant | None = None
@@ -94,7 +94,7 @@ class TaskPatch(Command):
     description: Prose = absent()
     priority: Priority = absent()
     due_at: Instant | None = None
-    polling_station: Annotated[str, Field(pattern=r"^\d{1,4}$")] | None = None
+    polling_station: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] | None = None
     external_reference: ExternalReference | None = None
     classification: RequestedClassification = absent("May be raised; only the logger lowers it.")
     vulnerabilities: Annotated[list[UUID], AfterValidator(distinct), Field(max_length=50)] = absent()

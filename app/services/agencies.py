@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Executor, Row, Writer, constraint_of, row
-from app.errors import NotFound, ValidationFailed
+from app.db import Executor, Row, Writer, constraint_of, one, row
+from app.errors import ValidationFailed
 from app.models import Agency
 from app.rules.vocabulary import Caller, EventKind
 from app.schemas.registry import AgencyInput, AgencyPatch
@@ -48,10 +48,7 @@ async def list_agencies(
 
 async def show_agency(executor: Executor, code: str) -> Row:
     """An agency; raises NotFound."""
-    found = await row(executor, f"select {_COLUMNS} from agency a where a.code = :code", code=code)
-    if found is None:
-        raise NotFound
-    return found
+    return await one(executor, f"select {_COLUMNS} from agency a where a.code = :code", code=code)
 
 
 async def create_agency(writer: Writer, caller: Caller, input: AgencyInput) -> Row:

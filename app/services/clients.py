@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app import db
-from app.db import Executor, Row, Writer, row, value
+from app.db import Executor, Row, Writer, one, row, value
 from app.errors import AddressNotAllowed, AgencySuspended, NotFound, PermissionDenied, TokenInvalid
 from app.models import Client, ClientSecret
 from app.rules import policy
@@ -18,7 +18,7 @@ from app.rules.vocabulary import Caller, Clearance, EventKind, Role, Standing
 from app.schemas.clients import ClientInput
 from app.security import Claims, Keys, fingerprint, is_secret, issue, new_secret
 from app.services import log, records
-from app.services.listing import Keyset, binding
+from app.services.paging import Keyset, binding, without_place
 from app.settings import settings
 
 _COLUMNS: Final = f"""
@@ -238,21 +238,19 @@ async def list_clients(
         **({} if agency is None else {"agency": agency}),
         **place,
     )
-    items, following = keyset.page(found, lambda one: {k: v for k, v in one.items() if not k.startswith("_")})
+    items, following = keyset.page(found, without_place)
     return db.encode({"items": items, "next_cursor": following})
 
 
 async def caller_of(executor: Executor, agency: str) -> Caller:
     """The loader's own caller: an agency as the register names it, without a client. Raises NotFound."""
-    found = await row(
+    found = await one(
         executor,
         "select null::uuid as id, 'rahasia' as clearance, a.code as agency, a.office || '@' || a.tier as office,"
         " a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies, a.regions,"
         " a.regions = '{}' as national, null::timestamptz as credential_ends from agency a where a.code = :agency",
         agency=agency,
     )
-    if found is None:
-        raise NotFound
     return _caller(found, Role.OFFICER, None, "register")
 
 

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Executor, Row, Writer, row, rows
-from app.errors import NotFound
+from app.db import Executor, Row, Writer, one, rows
 from app.models import Comment
 from app.rules import policy
 from app.rules.policy import Permission
@@ -69,7 +68,4 @@ async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -
         payload={"comment": str(comment.id)},
     )
     await writer.flush()
-    found = await row(writer, f"select {_SHOWN} from comment where id = :id", id=comment.id)
-    if found is None:
-        raise NotFound
-    return found
+    return await one(writer, f"select {_SHOWN} from comment where id = :id", id=comment.id)

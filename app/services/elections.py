@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Executor, Row, Writer, constraint_of, row, rows
-from app.errors import NotFound
+from app.db import Executor, Row, Writer, constraint_of, one, rows
 from app.models import Election, Stage
 from app.rules.vocabulary import Caller, EventKind
 from app.schemas.registry import ElectionInput, ElectionPatch, StageInput, StagePatch
@@ -40,10 +39,7 @@ async def list_elections(
 
 async def show_election(executor: Executor, code: str) -> Row:
     """An election; raises NotFound."""
-    found = await row(executor, f"select {_ELECTION} from election e where e.code = :code", code=code)
-    if found is None:
-        raise NotFound
-    return found
+    return await one(executor, f"select {_ELECTION} from election e where e.code = :code", code=code)
 
 
 async def list_stages(executor: Executor, code: str, *, on: date | None) -> list[Row]:
@@ -93,15 +89,12 @@ async def create_stage(writer: Writer, caller: Caller, election: str, input: Sta
 
 async def show_stage(executor: Executor, election: str, code: str) -> Row:
     """A stage of an election; raises NotFound."""
-    found = await row(
+    return await one(
         executor,
         f"select {_STAGE} from stage where election_code = :election and code = :code",
         election=election,
         code=code,
     )
-    if found is None:
-        raise NotFound
-    return found
 
 
 async def update_stage(

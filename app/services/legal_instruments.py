@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Executor, Row, Writer, constraint_of, row
-from app.errors import NotFound
+from app.db import Executor, Row, Writer, constraint_of, one
 from app.models import LegalInstrument
 from app.rules.vocabulary import Caller, EventKind
 from app.schemas.registry import LegalInstrumentInput, LegalInstrumentPatch
@@ -40,10 +39,7 @@ async def list_legal_instruments(
 
 async def show_legal_instrument(executor: Executor, id: str) -> Row:
     """A legal instrument; raises NotFound."""
-    found = await row(executor, f"select {_COLUMNS} from legal_instrument i where i.id = :id", id=id)
-    if found is None:
-        raise NotFound
-    return found
+    return await one(executor, f"select {_COLUMNS} from legal_instrument i where i.id = :id", id=id)
 
 
 async def create_legal_instrument(writer: Writer, caller: Caller, input: LegalInstrumentInput) -> Row:

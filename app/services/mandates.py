@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Executor, Row, Writer, constraint_of, row
-from app.errors import NotFound, ValidationFailed
+from app.db import Executor, Row, Writer, constraint_of, one, row
+from app.errors import ValidationFailed
 from app.models import Mandate
 from app.rules.vocabulary import Caller, EventKind
 from app.schemas.registry import MandateInput
@@ -46,10 +46,7 @@ async def list_mandates(
 
 async def show_mandate(executor: Executor, id: str) -> Row:
     """A mandate row; raises NotFound."""
-    found = await row(executor, f"select {_COLUMNS} from mandate m where m.id = :id", id=id)
-    if found is None:
-        raise NotFound
-    return found
+    return await one(executor, f"select {_COLUMNS} from mandate m where m.id = :id", id=id)
 
 
 async def create_mandate(writer: Writer, caller: Caller, input: MandateInput) -> Row:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
-from app import db
 from app.db import Executor, Row, Writer, jsonb, rows, value
 from app.errors import DuplicateExternalReference
 from app.models import Decision, Meeting
@@ -15,7 +14,6 @@ from app.rules.vocabulary import Caller, Classification, EventKind, Standing
 from app.schemas.meetings import DecisionInput, MeetingInput, MeetingListItem, MeetingPatch
 from app.security import Keys
 from app.services import log, records, tasks, visibility
-from app.services.listing import Keyset, binding
 from app.services.task_rows import check_version
 from app.settings import settings
 
@@ -59,19 +57,9 @@ async def list_meetings(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
 ) -> bytes:
     """The meetings a caller may see, newest first, as JSON bytes of a MeetingPage."""
-    given = {name: asked for name, asked in filters.items() if asked is not None}
-    keyset = Keyset("t.recorded_at", "t.id", True, binding(caller, "meetings", given), keys, limit, cursor)
-    after, tail, place = keyset.clauses()
-    where = " and ".join([visibility.register_visible(), *(_FILTERS[name] for name in given), after])
-    found = await db.rows(
-        executor,
-        f"select {_COLUMNS}, t.recorded_at as _key, t.id as _id from meeting t where {where} {tail}",
-        **given,
-        **visibility.reach(caller),
-        **place,
+    return await records.page(
+        executor, caller, keys, "meeting", _COLUMNS, _FILTERS, filters=filters, limit=limit, cursor=cursor
     )
-    items, following = keyset.page(found, lambda one: {k: one[k] for k in MeetingListItem.model_fields})
-    return db.encode({"items": items, "next_cursor": following})
 
 
 async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> dict[str, Any]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Executor, Row, Writer, row, value
-from app.errors import ClassificationRefused, Fault, NotFound, StaleVersion, ValidationFailed
+from app import db
+from app.db import Executor, Row, Writer, one, row, value
+from app.errors import ClassificationRefused, Fault, StaleVersion, ValidationFailed
 from app.rules.vocabulary import Caller, RequestedClassification
+from app.security import Keys
 from app.services import visibility
+from app.services.paging import Keyset, binding, without_place
 
 _KNOWN: Final = {
     "region": "select 1 from region where code = :region",
@@ -58,16 +62,41 @@ def classification(asked: RequestedClassification | None, default: str) -> str:
 
 async def load(executor: Executor, caller: Caller, table: str, columns: str, id: UUID) -> Row:
     """A vulnerability or meeting as the caller may see it; raises NotFound."""
-    found = await row(
+    return await one(
         executor,
         f"select {columns}, t.readers, clock_timestamp() as now from {table} t"
         f" where t.id = :id and {visibility.register_visible()}",
         id=id,
         **visibility.reach(caller),
     )
-    if found is None:
-        raise NotFound
-    return found
+
+
+async def page(
+    executor: Executor,
+    caller: Caller,
+    keys: Keys,
+    table: str,
+    columns: str,
+    conditions: Mapping[str, str],
+    *,
+    filters: dict[str, Any],
+    limit: int,
+    cursor: str | None,
+) -> bytes:
+    """The vulnerabilities or meetings that the caller may see, newest first, as JSON bytes; raises CursorMismatch."""
+    given = {name: asked for name, asked in filters.items() if asked is not None}
+    keyset = Keyset("t.recorded_at", "t.id", True, binding(caller, table, given), keys, limit, cursor)
+    after, tail, place = keyset.clauses()
+    where = " and ".join([visibility.register_visible(), *(conditions[name] for name in given), after])
+    found = await db.rows(
+        executor,
+        f"select {columns}, t.recorded_at as _key, t.id as _id from {table} t where {where} {tail}",
+        **given,
+        **visibility.reach(caller),
+        **place,
+    )
+    items, following = keyset.page(found, without_place)
+    return db.encode({"items": items, "next_cursor": following})
 
 
 async def compare_and_set(writer: Writer, table: str, found: Row, **changed: Any) -> int:

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Executor, Row, Writer, row, value
+from app.db import Executor, Row, Writer, one, row, value
 from app.errors import (
     ClassificationRefused,
     MandateMismatch,
-    NotFound,
     NotYourReferral,
     StaleVersion,
     TransitionNotAllowed,
@@ -57,15 +56,12 @@ def visible(caller: Caller) -> str:
 
 
 async def _load(executor: Executor, caller: Caller, id: UUID) -> Row:
-    found = await row(
+    return await one(
         executor,
         f"select {COLUMNS} {FROM} where f.id = :id and {visible(caller)}",
         id=id,
         **visibility.reach(caller),
     )
-    if found is None:
-        raise NotFound
-    return found
 
 
 async def show_referral(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:
@@ -269,15 +265,12 @@ def _require_members(input: ResponseInput, move: ReferralMove, *, by_sender: boo
 
 async def _task(writer: Writer, task_id: UUID) -> Row:
     """The referred task as the move needs it; the referral itself was already seen to be visible."""
-    found = await row(
+    return await one(
         writer,
         "select id, category, subcategory, function, variant, subject_kind, region_code, event_at, effective_at,"
         " last_effective_at, status, clock_timestamp() as now from task where id = :id",
         id=task_id,
     )
-    if found is None:
-        raise NotFound
-    return found
 
 
 async def _require_valid(writer: Writer, referral: Row, task: Row, at: datetime) -> None:
@@ -366,9 +359,7 @@ async def _follow(writer: Writer, referral: Row, move: ReferralMove, won: Row, a
 
 async def _show_closed(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:
     """A referral after its answer, which its own writer may always see."""
-    found = await row(writer, f"select {COLUMNS} {FROM} where f.id = :id", id=id)
-    if found is None:
-        raise NotFound
+    found = await one(writer, f"select {COLUMNS} {FROM} where f.id = :id", id=id)
     return {**found, "available_transitions": await _moves(writer, caller, found)}
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app import db
-from app.db import Executor, Row, row, rows
+from app.db import Executor, Row, one, row, rows
 from app.errors import CursorMismatch, NotFound
 from app.rules.vocabulary import Caller
 from app.security import Keys, open_cursor, seal_cursor
-from app.services.listing import binding
+from app.services.paging import binding, without_place
 
 _REGION: Final = "code, name, level, parent_code as parent, time_zone, source"
 
@@ -70,7 +70,7 @@ async def page_by_code(
         **values,
     )
     following = seal_cursor(keys, bound, [found[limit - 1]["_key"]]) if len(found) > limit else None
-    items = [{k: v for k, v in one.items() if k != "_key"} for one in found[:limit]]
+    items = [without_place(found_row) for found_row in found[:limit]]
     return db.encode({"items": items, "next_cursor": following})
 
 
@@ -97,10 +97,7 @@ async def list_regions(
 
 async def show_region(executor: Executor, code: str) -> Row:
     """A region; raises NotFound."""
-    found = await row(executor, f"select {_REGION} from region where code = :code", code=code)
-    if found is None:
-        raise NotFound
-    return found
+    return await one(executor, f"select {_REGION} from region where code = :code", code=code)
 
 
 async def list_references(executor: Executor) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import func, update
 
-from app.db import Executor, Row, Writer, row, utc, value
-from app.errors import NotFound, StaleVersion
+from app.db import Executor, Row, Writer, one, utc, value
+from app.errors import StaleVersion
 from app.models import metadata
 from app.rules.vocabulary import Caller, Status
 from app.schemas.tasks import TaskFields, TaskSummaryFields
@@ -50,25 +50,19 @@ def columns(caller: Caller, names: tuple[str, ...] = FULL_FIELDS) -> str:
 
 async def load_task(executor: Executor, caller: Caller, id: UUID) -> Row:
     """A task as the caller may see it, with what the rules need to know; raises NotFound if it is not visible."""
-    found = await row(
+    return await one(
         executor,
         f"select {columns(caller)}, {_INTERNAL} {FROM} where t.id = :id and {visibility.task_visible(caller)}",
         id=id,
         **visibility.reach(caller),
     )
-    if found is None:
-        raise NotFound
-    return found
 
 
 async def load_written(writer: Writer, caller: Caller, id: UUID) -> Row:
     """A task just written, for its own writer even where a read would need a clearance; raises NotFound."""
-    found = await row(
+    return await one(
         writer, f"select {columns(caller)}, {_INTERNAL} {FROM} where t.id = :id", id=id, **visibility.reach(caller)
     )
-    if found is None:
-        raise NotFound
-    return found
 
 
 def check_version(current: int, expected: int) -> None:

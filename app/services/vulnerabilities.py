@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
-from app import db
 from app.db import Executor, Row, Writer, rows, value
 from app.errors import DuplicateExternalReference, ValidationFailed
 from app.models import Vulnerability, VulnerabilityEvidence
@@ -20,7 +19,6 @@ from app.schemas.vulnerabilities import (
 )
 from app.security import Keys
 from app.services import log, records, visibility
-from app.services.listing import Keyset, binding
 from app.services.task_rows import check_version
 from app.settings import settings
 
@@ -63,19 +61,9 @@ async def list_vulnerabilities(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
 ) -> bytes:
     """The register as the caller may see it, newest first, as JSON bytes of a VulnerabilityPage."""
-    given = {name: asked for name, asked in filters.items() if asked is not None}
-    keyset = Keyset("t.recorded_at", "t.id", True, binding(caller, "vulnerabilities", given), keys, limit, cursor)
-    after, tail, place = keyset.clauses()
-    where = " and ".join([visibility.register_visible(), *(_FILTERS[name] for name in given), after])
-    found = await db.rows(
-        executor,
-        f"select {_COLUMNS}, t.recorded_at as _key, t.id as _id from vulnerability t where {where} {tail}",
-        **given,
-        **visibility.reach(caller),
-        **place,
+    return await records.page(
+        executor, caller, keys, "vulnerability", _COLUMNS, _FILTERS, filters=filters, limit=limit, cursor=cursor
     )
-    items, following = keyset.page(found, lambda one: {k: one[k] for k in VulnerabilityListItem.model_fields})
-    return db.encode({"items": items, "next_cursor": following})
 
 
 async def map_vulnerability(writer: Writer, caller: Caller, input: VulnerabilityInput) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from app.errors import ValidationFailed
-from app.rules import moments
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.errors import ValidationFailed
+from app.rules import moments
 
 NOW = datetime(2024, 8, 24, 3, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.errors import PermissionDenied
 from app.rules import policy
 from app.rules.policy import ENTRANCES, GRANTS, Permission
 from app.rules.vocabulary import Role, Standing
-from hypothesis import given
-from hypothesis import strategies as st
 
 standings = st.frozensets(st.sampled_from(Standing))
 granted = st.sampled_from(sorted(GRANTS))

@@ -13,11 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app import security
 from app.errors import CursorMismatch, TokenInvalid
 from app.security import Keys, SigningKey, b64, is_secret, issue, new_secret, seal, unb64, unseal, verify
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = datetime(2024, 8, 23, 7, tzinfo=UTC)
 LIFE = timedelta(minutes=10)

@@ -1,0 +1,279 @@
+"""What the stories expect beyond ownership, each told over HTTP and read from an answer after its `when`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from scenarios.story import expectations, instant, matter, owned, owner_of, said, somebody, started
+from scenarios.world import World
+from support import Agency
+
+Json = dict[str, Any]
+
+_NOBODYS_CASE: Final = "KODIM_0833_KOTA_MALANG"
+
+
+async def check_stage(world: World, _: Json, expect: Json) -> None:
+    reader = await world.agency("KPU_KOTA_MALANG")
+    answer = await reader.get(f"/v1/elections/{expect['election_code']}/stages")
+    stage = next(one for one in answer.json()["items"] if one["code"] == expect["stage"])
+    dates = {name: day for name, day in expect.items() if name not in {"type", "election_code", "stage"}}
+    assert dates
+    assert {name: stage[name] for name in dates} == dates
+
+
+async def check_instrument(world: World, _: Json, expect: Json) -> None:
+    reader = await world.agency("KPU_KOTA_MALANG")
+    answer = await reader.get(f"/v1/legal-instruments/{expect['instrument_id']}")
+    facts = {name: fact for name, fact in expect.items() if name not in {"type", "instrument_id"}}
+    assert facts
+    assert {name: answer.json()[name] for name in facts} == facts
+
+
+async def check_category(world: World, story: Json, expect: Json) -> None:
+    logger, task = await owned(world, owner_of(story))
+    assert task["category"] == expect["value"]
+    found = await logger.get("/v1/tasks", params={"category": expect["value"], "limit": 200})
+    assert task["id"] in {one["id"] for one in found.json()["items"]}
+
+
+async def check_status(world: World, story: Json, expect: Json) -> None:
+    """The task reaches the status, and an outcome without its members is refused."""
+    assert expect["value"] == "resolved"
+    bakesbangpol = await world.agency(said(story, "logged_by"))
+    owner = await world.agency(said(story, "attempted_agency"))
+    query = owner_of(story)["query"]
+    logged = await bakesbangpol.log(**matter(query), effective_at=said(story, "created_at"), proposed_owner=owner.code)
+    await world.accept(bakesbangpol, logged, effective_at="2024-08-20T09:00:00+07:00")
+    after_the_event = f"{said(story, 'activity_on')}T15:00:00+07:00"
+    await owner.move(logged["id"], "start", effective_at=after_the_event)
+    resolved: Json = {"outcome": "mitigated", "note": "Pakta integritas", "facts": {"participants": 642}}
+    for missing, pointer in (("outcome", "/outcome"), ("note", "/note"), ("facts", "/facts/participants")):
+        given = {name: value for name, value in resolved.items() if name != missing}
+        refused = await owner.move(logged["id"], "resolve", **given, effective_at=after_the_event)
+        _assert_missing(refused, pointer)
+        assert (await bakesbangpol.read(logged["id"]))["status"] == "in_progress"
+    moved = await owner.move(logged["id"], "resolve", **resolved, effective_at=after_the_event)
+    assert moved.status_code == 200, moved.text
+    shown = await bakesbangpol.read(logged["id"])
+    assert {name: shown[name] for name in ("status", *resolved)} == {"status": expect["value"], **resolved}
+
+
+def _assert_missing(answer: Any, pointer: str) -> None:
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == "validation-failed"
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
+
+
+async def check_required_fact(world: World, story: Json, expect: Json) -> None:
+    """The task names the fact as required, is not resolved without it, and closes with it."""
+    fact = expect["value"]
+    logger, owner, task = await started(world, owner_of(story))
+    resolve = next(one for one in task["available_transitions"] if one["action"] == "resolve")
+    assert f"facts.{fact}" in resolve["requires"]
+    without: Json = {"outcome": "mitigated", "note": story["title"]}
+    _assert_missing(await owner.move(task["id"], "resolve", **without), f"/facts/{fact}")
+    assert (await owner.read(task["id"]))["status"] == "in_progress"
+    assert (await owner.move(task["id"], "resolve", **without, facts={fact: 40})).status_code == 200
+    assert (await logger.move(task["id"], "confirm")).status_code == 200
+    closed = await logger.read(task["id"])
+    assert (closed["status"], closed["facts"]) == ("closed", {fact: 40})
+
+
+async def check_priority(world: World, story: Json, expect: Json) -> None:
+    """The owner raises it and the informed agency sees that."""
+    warned = owner_of(story)
+    _, task = await owned(world, warned, priority="medium")
+    owner = await world.agency(warned["accountable"])
+    etag = (await owner.get(f"/v1/tasks/{task['id']}")).headers["etag"]
+    raised = await owner.patch(f"/v1/tasks/{task['id']}", {"priority": expect["value"]}, etag=etag)
+    assert raised.status_code == 200, raised.text
+    informed = await world.agency(warned["informed_includes"][0])
+    assert (await informed.read(task["id"]))["priority"] == expect["value"]
+
+
+async def check_information_status(world: World, story: Json, expect: Json) -> None:
+    """A claim is entered as what it is, moves only by whoever mapped it, and cites what refutes it."""
+    kpu, reader = await world.agency("KPU_KOTA_MALANG"), await world.agency(_NOBODYS_CASE)
+    known = next(part["data"]["information_status"] for part in story["given"])
+    said_of_it = {"category": owner_of(story)["query"]["category"], "region": "35.73", "description": story["title"]}
+    mapped = await kpu.post("/v1/vulnerabilities", {**said_of_it, "information_status": known})
+    assert mapped.status_code == 201, mapped.text
+    place, etag = f"/v1/vulnerabilities/{mapped.json()['id']}", mapped.headers["etag"]
+    assert (await reader.get(place)).json()["information_status"] == known
+    if expect["value"] == known:
+        return
+    found = {"information_status": expect["value"]}
+    assert (await reader.patch(place, found, etag=etag)).status_code == 403
+    assert (await kpu.patch(place, found, etag=etag)).status_code == 200
+    assert (await kpu.patch(place, {"information_status": known}, etag=etag)).status_code == 412
+    for cited in expectations(story, "instrument"):
+        basis = {"source_type": "court_decision", "year": 2024, "reference": cited["instrument_id"]}
+        assert (await kpu.post(f"{place}/evidence", basis)).status_code == 201
+    shown = (await reader.get(place)).json()
+    assert shown["information_status"] == expect["value"]
+    assert [one["reference"] for one in shown["evidence"]] == [
+        one["instrument_id"] for one in expectations(story, "instrument")
+    ]
+
+
+async def check_informed_role(world: World, story: Json, expect: Json) -> None:
+    """The agency named as informed reads the case and can move nothing in it."""
+    assert expect["value"] == "informed"
+    case = next(one for one in expectations(story, "owner") if "informed_includes" in one)
+    await _assert_part(world, case, case["informed_includes"][0], "informed")
+
+
+async def check_supporting_role(world: World, story: Json, expect: Json) -> None:
+    """The agency that may not be accountable supports where the matrix says so: in monitoring the same officials."""
+    assert expect["value"] == "supporting"
+    handled = next(one for one in expectations(story, "owner") if one["query"]["category"] == "asn_neutrality")
+    watched = {**handled, "query": {**handled["query"], "function": "monitoring"}}
+    barred = next(expectations(story, "refusal"))["attempt"]["agency"]
+    await _assert_part(world, watched, barred, "supporting")
+
+
+async def _assert_part(world: World, owner: Json, agency: str, role: str) -> None:
+    logger, task = await owned(world, owner)
+    assert agency in task[role]
+    assigned = (await world.history(logger, task))["assignments"]
+    assert [one["role"] for one in assigned if one["agency"] == agency] == [role]
+    reader = await world.agency(agency)
+    shown = await reader.read(task["id"])
+    assert (shown["access"], shown["accountable"], shown["available_transitions"]) == ("full", owner["accountable"], [])
+    assert (await reader.move(task["id"], "start")).status_code == 403
+
+
+async def check_hidden(world: World, story: Json, expect: Json) -> None:
+    """Its parties read the case; for the agencies named it does not exist."""
+    about = owner_of(story)
+    owner = await world.agency(about["accountable"])
+    task = await owner.log(**matter(about["query"]), effective_at=instant(about["query"]))
+    place = f"/v1/tasks/{task['id']}"
+    for code in (owner.code, *about["supporting_includes"]):
+        party = await world.agency(code)
+        assert (await party.read(task["id"]))["access"] == "full"
+        assert await _lists(party, task)
+    for code in expect["hidden_from"]:
+        stranger = await world.agency(code)
+        for part in ("", "/history", "/comments", "/transitions", "/shares"):
+            assert (await stranger.get(place + part)).status_code == 404, part
+        assert not await _lists(stranger, task)
+
+
+async def _lists(reader: Agency, task: Json) -> bool:
+    answer = await reader.get("/v1/tasks", params={"category": task["category"], "limit": 200})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["next_cursor"] is None
+    return task["id"] in {one["id"] for one in answer.json()["items"]}
+
+
+async def check_informed(world: World, story: Json, expect: Json) -> None:
+    """Shared with the forum among them, the case is read by all its members, each by its own client."""
+    about = owner_of(story)
+    logger, task = await owned(world, about)
+    forum, *members = expect["agencies"]
+    assert (await (await world.agency(members[-1])).get(f"/v1/tasks/{task['id']}")).status_code == 404
+    etag = (await logger.get(f"/v1/tasks/{task['id']}")).headers["etag"]
+    shared = await logger.put(f"/v1/tasks/{task['id']}/shares/{forum}", {"level": "full"}, etag=etag)
+    assert shared.status_code == 200, shared.text
+    for code in (forum, *members):
+        member = await world.agency(code)
+        shown = await member.read(task["id"])
+        assert (shown["access"], shown["available_transitions"]) == ("full", [])
+
+
+async def check_conflict(world: World, story: Json, expect: Json) -> None:
+    """Accept and withdraw race with the same version in hand: one wins, the other is told so, the log has one fact."""
+    receiver, sender = [await world.agency(code) for code in said(story, "agencies")]
+    for _ in range(4):
+        task = await sender.log(category="polri_neutrality", effective_at="2024-11-10T11:00:00+07:00")
+        assert task["open_referral"]["to_agency"] == receiver.code
+        place = f"/v1/referrals/{task['open_referral']['id']}"
+        held = (await receiver.get(place)).headers["etag"]
+        assert held == (await sender.get(place)).headers["etag"]
+        answers = await asyncio.gather(
+            receiver.post(f"{place}/response", {"answer": "accepted"}, etag=held),
+            sender.post(f"{place}/withdrawal", {}, etag=held),
+        )
+        lost = [answer for answer in answers if answer.status_code == expect["http_status"]]
+        won = [answer for answer in answers if answer.status_code == 200]
+        assert (len(won), len(lost)) == (expect.get("winners", 1), expect.get("losers", 1))
+        assert lost[0].json()["code"] == "stale-version"
+        ended = won[0].json()["status"]
+        assert (await sender.read(task["id"]))["status"] == {"accepted": "accepted", "withdrawn": "returned"}[ended]
+        facts = [fact["kind"] for fact in (await world.history(sender, task))["items"]]
+        ends = [kind for kind in facts if kind in {"referral.accepted", "referral.withdrawn"}]
+        assert ends == [f"referral.{ended}"]
+
+
+async def check_polled_twice(world: World, story: Json, expect: Json) -> None:
+    """Whoever polls the feed logs each warned district under the warning's number; the second poll creates nothing."""
+    bpbd = await world.agency("BPBD_KOTA_MALANG")
+    warned = [one["query"] for one in expectations(story, "owner")]
+    codes = []
+    for _ in range(2):
+        for query in warned:
+            numbered = f"{said(story, 'identifier')}/{query['region_code']}"
+            body = {"title": said(story, "event"), "description": said(story, "description"), **matter(query)}
+            body |= {"effective_at": instant(query), "external_reference": numbered}
+            answer = await bpbd.post("/v1/tasks", body)
+            codes.append(answer.json().get("code", answer.status_code))
+    assert codes == [201] * len(warned) + ["duplicate-external-reference"] * len(warned)
+    made = await bpbd.get("/v1/tasks", params={"logged_by": bpbd.code, "q": said(story, "event"), "count": "exact"})
+    assert made.json()["count"]["value"] == expect["task_count"]
+
+
+async def check_sent_twice(world: World, story: Json, expect: Json) -> None:
+    """As many tasks as rows, each with its key; sent again they are answered as before and nothing is added."""
+    about = owner_of(story)
+    bawaslu = await somebody(world, about["accountable"])
+    tms = {"category": about["query"]["category"], "region": about["query"]["region_code"], "description": "TMS"}
+    found = await bawaslu.post("/v1/vulnerabilities", tms)
+    said_of_all = {**matter(about["query"]), "effective_at": instant(about["query"])}
+    said_of_all |= {"title": story["title"], "description": "TMS", "vulnerabilities": [found.json()["id"]]}
+    first, again = [
+        [
+            await bawaslu.post("/v1/tasks", body, headers={"Idempotency-Key": f"tms-{body['polling_station']}"})
+            for body in ({**said_of_all, "polling_station": str(place)} for place in range(1, said(story, "rows") + 1))
+        ]
+        for _ in range(2)
+    ]
+    assert {answer.status_code for answer in first} == {201}
+    assert [answer.content for answer in again] == [answer.content for answer in first]
+    assert {answer.headers.get("idempotent-replayed") for answer in again} == {"true"}
+    made = await bawaslu.get("/v1/tasks", params={"vulnerability": found.json()["id"], "count": "exact"})
+    assert made.json()["count"]["value"] == said(story, "rows") <= expect["task_count_max"]
+
+
+async def check_finding(world: World, story: Json, _: Json) -> None:
+    """The supervisor to whom the incident is shown adds what it found and can change nothing of the owner's."""
+    about = owner_of(story)
+    owner, bawaslu = await world.agency(about["accountable"]), await world.agency("BAWASLU_KOTA_MALANG")
+    shares = [{"agency": bawaslu.code, "level": "full"}]
+    task = await owner.log(**matter(about["query"]), effective_at=instant(about["query"]), shares=shares)
+    place = f"/v1/tasks/{task['id']}"
+    etag = (await bawaslu.get(place)).headers["etag"]
+    assert (await bawaslu.post(f"{place}/comments", {"body": "Temuan: 38 lembar"})).status_code == 201
+    assert (await bawaslu.patch(place, {"description": "38 lembar"}, etag=etag)).status_code == 403
+    facts = {"outcome": "mitigated", "note": "38 lembar", "facts": {"replaced_ballots": 38}}
+    assert (await bawaslu.move(task["id"], "resolve", **facts)).status_code == 403
+    unchanged = await owner.read(task["id"])
+    assert (unchanged["version"], unchanged["facts"]) == (task["version"], {})
+    said_of_it = (await owner.get(f"{place}/comments")).json()["items"]
+    assert [(one["agency"], one["body"]) for one in said_of_it] == [(bawaslu.code, "Temuan: 38 lembar")]
+
+
+async def check_case_goes_on(world: World, story: Json, _: Json) -> None:
+    """The take-down is closed; the case of the same video stays where it was."""
+    takedown = next(one for one in expectations(story, "owner") if one["accountable"] == "KOMDIGI")
+    watched = next(one for one in expectations(story, "owner") if one["mandate_id"] == "M55")
+    case_query = {**watched["query"], "function": "handling", "variant": "crime"}
+    _, _, case = await started(world, {"query": case_query, "accountable": "GAKKUMDU_KOTA_MALANG"})
+    logger, komdigi, blocked = await started(world, takedown)
+    done = await komdigi.move(blocked["id"], "resolve", outcome="mitigated", note="Konten diturunkan")
+    assert done.status_code == 200, done.text
+    assert (await logger.move(blocked["id"], "confirm")).json()["status"] == "closed"
+    bawaslu = await world.agency("BAWASLU_KOTA_MALANG")
+    assert (await bawaslu.read(case["id"]))["status"] == "in_progress"
