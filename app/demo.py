@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from typing import Any, Final
@@ -18,8 +18,14 @@ from app.stories import STORIES, Step, Story
 
 _MATTER: Final[Sequence[str]] = ("category", "subcategory", "function", "variant", "subject_kind", "region")
 _ANSWERS: Final = {"receive": "received", "accept": "accepted", "return": "returned"}
+_MEANING: Final = {
+    "receive": "The referral has arrived; nobody is accountable yet.",
+    "return": "Handed back to the sender.",
+    "start": "The work begins.",
+    "confirm": "The outcome is judged sound.",
+}
+_COLOURS: Final = {"refused": "red", "returned": "magenta", "accepted": "cyan", "closed": "green"}
 _OVER: Final = {"closed", "cancelled"}
-_COLOURS: Final = {"refused": "red", "closed": "green", "accepted": "cyan", "returned": "magenta"}
 _PATIENCE: Final = 10.0
 
 
@@ -33,23 +39,24 @@ async def tell(url: str, clients: list[dict[str, Any]], console: Console) -> str
         service = _Service(http, clients)
         try:
             run = await _unfinished_run(service)
-            console.print(f"Run {run} of the demo at {url}, times in WIB.", style="bold")
+            console.print(f"Run {run} of the demo at {url}. Times are WIB, tasks are numbered DEMO-{run}-....")
             for story in STORIES:
                 teller = _Teller(service, story, run)
+                console.print(Text(f"\n{story.title}", "bold"), Text(story.opening), sep="\n")
                 console.print(await teller.tell())
             console.print(await teller.history())
         except _Stopped as stopped:
             return str(stopped)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             return f"{url} can't be reached ({error}): start the service with `make run`, then try again."
-    console.print(f"Read on, and try it yourself: {url}/docs", style="bold")
+    console.print(f"\nRead on, and try it yourself: {url}/docs")
     return None
 
 
 class _Service:
     """The running service as the agencies' own clients reach it: every call says who is asking."""
 
-    def __init__(self, http: httpx.AsyncClient, clients: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, http: httpx.AsyncClient, clients: Iterable[Mapping[str, Any]]) -> None:
         self._http = http
         self._clients = {one["agency"]: one for one in clients if one["role"] == "supervisor"}
         self._tokens: dict[str, str] = {}
@@ -57,11 +64,13 @@ class _Service:
     async def get(self, agency: str, path: str, **query: str) -> httpx.Response:
         """Read, or stop."""
         answer = await self._http.get(path, params=query, headers=await self._signed(agency))
-        return _expected(answer, answer.status_code == httpx.codes.OK)
+        if answer.status_code != httpx.codes.OK:
+            raise _unexpected(answer)
+        return answer
 
     async def post(self, agency: str, path: str, body: Mapping[str, Any], **headers: str) -> httpx.Response:
-        """Send; whether a refusal was expected, the caller knows."""
-        return await self._http.post(path, json=dict(body), headers={**await self._signed(agency), **headers})
+        """Send; whether a refusal belongs to the story, the caller knows."""
+        return await self._http.post(path, json=body, headers={**await self._signed(agency), **headers})
 
     async def find(self, story: Story, reference: str) -> dict[str, Any] | None:
         """The task that the logger of a story has logged under its own number, if it has."""
@@ -76,19 +85,15 @@ class _Service:
             form = {key: client[key] for key in ("client_id", "client_secret")}
             answer = await self._http.post("/oauth2/token", data={"grant_type": "client_credentials", **form})
             if answer.status_code != httpx.codes.OK:
-                raise _Stopped(
-                    f"{self._http.base_url} refused the credentials of {agency} ({answer.status_code}):"
-                    " are they those of the service that runs there?"
-                )
+                refused = f"{self._http.base_url} refused the credentials of {agency} ({answer.status_code})"
+                raise _Stopped(f"{refused}: are they those of the service that runs there?")
             self._tokens[agency] = answer.json()["access_token"]
         return {"Authorization": f"Bearer {self._tokens[agency]}"}
 
 
-def _expected(answer: httpx.Response, fine: bool) -> httpx.Response:  # noqa: FBT001
-    if not fine:
-        request = answer.request
-        raise _Stopped(f"{request.method} {request.url.path} was answered {answer.status_code}: {answer.text}")
-    return answer
+def _unexpected(answer: httpx.Response) -> _Stopped:
+    request = answer.request
+    return _Stopped(f"{request.method} {request.url.path} was answered {answer.status_code}: {answer.text}")
 
 
 async def _unfinished_run(service: _Service) -> int:
@@ -111,18 +116,18 @@ class _Teller:
         self._service, self._story = service, story
         self._reference = _reference(story, run)
         self._path = ""
-        self._table = Table(title=story.title, caption=story.opening, box=box.ROUNDED, show_lines=True, expand=True)
-        for name, ratio in (("who", 5), ("does", 2), ("what follows, and why", 12), ("status", 2)):
-            self._table.add_column(name, ratio=ratio, overflow="fold")
+        self._table = Table(box=box.ROUNDED, show_lines=True)
+        for name in ("who", "does", "what follows, and why", "status"):
+            self._table.add_column(name, overflow="fold", no_wrap=name in {"does", "status"})
 
     async def tell(self) -> Table:
-        """Do and show what is left to do; what stands already is said."""
+        """Do what is left to do, and show it; what stands already is said to stand."""
         standing = await self._standing()
         for place, step in enumerate(self._story.steps):
             if standing and step.does not in {"ask", "read"}:
                 standing -= step.leaves_fact
-                self._row(step, ["Stands already, from the time before."], "")
-            elif not await self._take(step, place):
+                self._show(step, ["Stands already, from the time before."])
+            elif not await self._take(step, f"{self._reference}-{place}"):
                 break
         return self._table
 
@@ -135,16 +140,15 @@ class _Teller:
         facts = (await self._service.get(self._story.logger, f"{self._path}/history")).json()["items"]
         return len(facts) - int(facts[0]["to_status"] == "assigned")
 
-    async def _take(self, step: Step, place: int) -> bool:
-        key = f"{self._reference}-{place}"
+    async def _take(self, step: Step, key: str) -> bool:
+        """Take a step; False if it is not open, which ends the story."""
         match step.does:
             case "ask":
-                self._row(step, await self._law(step), "")
+                self._show(step, await self._law(step))
             case "read":
                 task = (await self._service.get(step.by, self._path)).json()
-                self._row(
-                    step, [f"sees it in {task['access']}: {task.get('title', task['reference'])}"], task["status"]
-                )
+                lines = [f"Sees it in {task['access']}: {task.get('title', task['reference'])}"]
+                self._show(step, lines, task["status"])
             case "log":
                 await self._log(step, key)
             case _:
@@ -154,46 +158,46 @@ class _Teller:
     async def _log(self, step: Step, key: str) -> None:
         body = {**self._story.task, **step.said, **_when(step), "external_reference": self._reference}
         answer = await self._service.post(step.by, "/v1/tasks", body, **{"Idempotency-Key": key})
-        if self._is_refused(step, answer):
-            return
-        task = answer.json()
-        self._path = f"/v1/tasks/{task['id']}"
-        lines = [f"{task['reference']} ({self._reference}): {task['title']}", *await self._law(step)]
-        self._row(step, lines, task["status"])
+        if not self._is_refused(step, answer):
+            task = answer.json()
+            self._path = f"/v1/tasks/{task['id']}"
+            lines = [f"{task['reference']} ({self._reference}): {task['title']}", *await self._law(step)]
+            self._show(step, lines, task["status"])
 
     async def _move(self, step: Step, key: str) -> bool:
         """Make the move by the href that the task itself offers to this caller; False if it offers none."""
         task = (await self._service.get(step.by, self._path)).json()
         offers = {one["action"]: one["href"] for one in task["available_transitions"]}
         if step.does not in offers:
-            self._row(
-                step, [f"Not open to this client now; open is: {', '.join(offers) or 'nothing'}."], task["status"]
-            )
+            self._show(step, [f"Not open to this client now; open: {', '.join(offers) or 'nothing'}."], task["status"])
             return False
         resource, _, kind = offers[step.does].rpartition("/")
         etag = (await self._service.get(step.by, resource)).headers["etag"]
-        body = {**_verb(kind, step.does), **step.said, **_when(step)}
+        verbs = {"transitions": {"action": step.does}, "response": {"answer": _ANSWERS.get(step.does)}}
+        body = {**verbs.get(kind, {}), **step.said, **_when(step)}
         headers = {"Idempotency-Key": key, "If-Match": etag}
         answer = await self._service.post(step.by, offers[step.does], body, **headers)
         if self._is_refused(step, answer):
             return True
-        now = (await self._service.get(step.by, self._path)).json()
-        lines = _told(step.said)
+        task = (await self._service.get(step.by, self._path)).json()
+        lines = [_MEANING[step.does]] if step.does in _MEANING else []
+        if step.does == "accept":
+            lines.append(f"Accountable from now on: {task['accountable']}")
+        lines += _told(step.said)
         if step.does == "refer":
             lines += await self._law(step)
-        if step.does == "accept":
-            lines.append(f"accountable from now on: {now['accountable']}")
-        self._row(step, lines, now["status"])
+        self._show(step, lines, task["status"])
         return True
 
     def _is_refused(self, step: Step, answer: httpx.Response) -> bool:
-        """Whether the step was refused as the story has it; any other answer than the story's stops the demo."""
-        problem = answer.json() if answer.is_error else {}
-        _expected(answer, problem.get("code") == step.refused)
-        if step.refused is None:
+        """Whether the step was refused as the story has it; any answer that it has not stops the demo."""
+        if answer.is_success and step.refused is None:
             return False
-        lines = [*_told(step.said), f"{problem['status']} {problem['code']}: {problem['detail']}", *_basis(problem)]
-        self._row(step, lines, "refused")
+        if answer.is_success or step.refused not in answer.text:
+            raise _unexpected(answer)
+        problem = answer.json()
+        because = f"By mandate {problem['mandate']}: {'; '.join(_articles(problem))}"
+        self._show(step, [*_told(step.said), f"{problem['code']}: {problem['detail']}", because], "refused")
         return True
 
     async def _law(self, step: Step) -> list[str]:
@@ -203,45 +207,39 @@ class _Teller:
         if step.effective_at is not None:
             query["at"] = step.effective_at
         answer = (await self._service.get(step.by, "/v1/mandates/resolution", **query)).json()
-        owner = answer["accountable"]
+        owner, asked = answer["accountable"], f"{matter['category']}/{matter['function']}"
         if owner is None:
-            return [f"{matter['function']}: {answer['outcome']}"]
-        period = f"{owner['valid_from']} to {owner['valid_to'] or 'today and on'}"
-        lines = [
-            f"competent for {matter['category']}/{matter['function']}: {owner['agency']}",
-            f"by mandate {owner['mandate']}, {period}, {'verified' if owner['verified'] else 'not verified yet'}",
-            *_basis(owner),
+            return [f"Competent for {asked}: nobody ({answer['outcome']})"]
+        period = (
+            f"{owner['valid_from']} to {owner['valid_to']}" if owner["valid_to"] else f"since {owner['valid_from']}"
+        )
+        return [
+            f"Competent for {asked}: {owner['agency']}",
+            f"By mandate {owner['mandate']} ({period}, {'verified' if owner['verified'] else 'not verified yet'}):",
+            *(
+                f"- {cited}: {basis['title']}"
+                for cited, basis in zip(_articles(owner), owner["legal_basis"], strict=True)
+            ),
+            *([f"Supporting: {', '.join(answer['supporting'])}"] if answer["supporting"] else []),
         ]
-        if answer["supporting"]:
-            lines.append(f"supporting: {', '.join(answer['supporting'])}")
-        return lines
 
-    def _row(self, step: Step, lines: list[str], status: str) -> None:
-        when = f"\n{step.at.replace('T', ' ')}" if step.at else ""
-        colour = _COLOURS.get(status, "")
-        self._table.add_row(Text(step.by + when), Text(step.does), Text("\n".join(lines)), Text(status, colour))
+    def _show(self, step: Step, lines: Iterable[str], status: str = "") -> None:
+        who = f"{step.by}\n{step.at.replace('T', ' ')}" if step.at else step.by
+        shown = (Text(who), Text(f"{step.does}s"), Text("\n".join(lines)), Text(status, _COLOURS.get(status, "")))
+        self._table.add_row(*shown)
 
     async def history(self) -> Table:
-        """Every fact of the task as the service tells it."""
+        """Every fact of the task, as the service tells it."""
         facts = (await self._service.get(self._story.logger, f"{self._path}/history")).json()["items"]
-        table = Table(
-            "when", "recorded", "fact", "by", "status", title=f"History of {self._reference}", box=box.ROUNDED
-        )
+        table = Table("when", "recorded", "fact", "by", "status", box=box.ROUNDED)
+        table.title, table.title_justify = f"History of {self._reference}", "left"
         for fact in facts:
-            change = f"{fact['from_status'] or ''} > {fact['to_status']}" if fact["to_status"] else ""
-            times = (_shown(fact["effective_at"]), _shown(fact["recorded_at"]))
-            table.add_row(*map(Text, (*times, fact["kind"], fact["agency"], change)))
+            times = (f"{datetime.fromisoformat(fact[at]).astimezone(WIB):%Y-%m-%d %H:%M}" for at in _INSTANTS)
+            table.add_row(*map(Text, (*times, fact["kind"], fact["agency"], fact["to_status"] or "")))
         return table
 
 
-def _verb(kind: str, action: str) -> dict[str, str]:
-    """The member that names the move, by the kind of resource it is sent to."""
-    match kind:
-        case "transitions":
-            return {"action": action}
-        case "response":
-            return {"answer": _ANSWERS[action]}
-    return {}
+_INSTANTS: Final = ("effective_at", "recorded_at")
 
 
 def _when(step: Step) -> dict[str, str]:
@@ -250,15 +248,11 @@ def _when(step: Step) -> dict[str, str]:
 
 def _told(said: Mapping[str, Any]) -> list[str]:
     """The members that were sent, one a line."""
-    shown = ((name, _told(content) if isinstance(content, Mapping) else content) for name, content in said.items())
-    return [f"{name}: {', '.join(content) if isinstance(content, list) else content}" for name, content in shown]
+    shown = ((name, ", ".join(_told(one)) if isinstance(one, Mapping) else one) for name, one in said.items())
+    return [f"{name}: {one}" for name, one in shown]
 
 
-def _basis(facts: Mapping[str, Any]) -> list[str]:
-    """Titles and articles of a legal basis, one a line."""
-    articles = ((one["title"], one["article"]) for one in facts["legal_basis"])
-    return [f"- {title}, Art. {article}" if article else f"- {title}" for title, article in articles]
-
-
-def _shown(instant: str) -> str:
-    return f"{datetime.fromisoformat(instant).astimezone(WIB):%Y-%m-%d %H:%M}"
+def _articles(facts: Mapping[str, Any]) -> list[str]:
+    """Instruments and articles of a legal basis."""
+    cited = ((one["instrument"], one["article"]) for one in facts["legal_basis"])
+    return [f"{instrument} Art. {article}" if article else instrument for instrument, article in cited]

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import structlog
 import uuid_utils
+from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLarge, InvalidParameter, Problem, UriTooLong
@@ -29,6 +30,7 @@ HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 _UNREADABLE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^\x21-\x7e]")
+SECONDS: Final = Histogram("simpul_request_seconds", "How long requests took.", ("method", "route", "status"))
 _log: Final = structlog.get_logger()
 
 
@@ -140,14 +142,15 @@ class _Exchange:
 
     def log(self) -> None:
         """Write the access line: never Authorization, a body or a query."""
-        state = self.scope["state"]
+        state, lasted = self.scope["state"], perf_counter() - self.began
         line: dict[str, Any] = {
             "request_id": self.request_id,
             "method": self.scope["method"],
             "route": _template(self.scope),
             "status": self.status,
-            "duration_ms": round((perf_counter() - self.began) * 1000, 1),
+            "duration_ms": round(lasted * 1000, 1),
         }
+        SECONDS.labels(line["method"], line["route"] or "", str(self.status)).observe(lasted)
         if "problem" in state:
             line["problem"] = state["problem"]
         if caller := state.get("caller"):

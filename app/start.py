@@ -23,7 +23,7 @@ from app.services import credentials, loading, register
 from app.settings import ROOT, Settings
 
 CREDENTIALS: Final = "credentials.json"
-_TABLES: Final = 15
+_TABLES: Final = 16
 
 
 @contextmanager

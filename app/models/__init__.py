@@ -7,7 +7,7 @@ from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 from app.models import event
 from app.models.access import Client, ClientSecret, IdempotencyRecord
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
-from app.models.law import ClosingRequirement, DeadlineRule, Holiday, LegalInstrument, Mandate, Recusal
+from app.models.law import ClosingRequirement, DeadlineRule, Escalation, Holiday, LegalInstrument, Mandate, Recusal
 from app.models.meeting import Decision, Meeting
 from app.models.reference import Category, Election, Enumeration, EnumerationValue, Region, Stage
 from app.models.referral import Referral
@@ -29,6 +29,7 @@ __all__ = [
     "Election",
     "Enumeration",
     "EnumerationValue",
+    "Escalation",
     "Holiday",
     "IdempotencyRecord",
     "LegalInstrument",

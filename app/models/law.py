@@ -74,6 +74,15 @@ class Recusal(SQLModel, table=True):
     valid_to: date | None = None
 
 
+class Escalation(SQLModel, table=True):
+    """An office that is informed, with the members of its body, once a matter has reached so far."""
+
+    reach_level: str = Field(primary_key=True)
+    informed_office: str = Field(primary_key=True)
+    reason: str
+    source: str
+
+
 class DeadlineRule(SQLModel, table=True):
     """A statutory time limit, in its unit; a negative limit counts backwards."""
 

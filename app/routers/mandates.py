@@ -13,7 +13,7 @@ from app.guard import guarded, needs
 from app.rules.policy import Permission as P
 from app.rules.vocabulary import Function, SubjectKind
 from app.schemas.registry import Mandate, MandateInput, MandatePage, Resolution
-from app.schemas.types import Code, Instant, MandateCode, RegionCode
+from app.schemas.types import Code, MandateCode, QueryInstant, RegionCode
 from app.services import law, mandates
 
 router = guarded(prefix="/v1/mandates", tags=["mandates"])
@@ -34,7 +34,7 @@ async def list_mandates(
     page: Page,
     category: Code | None = None,
     function: Function | None = None,
-    as_of: Annotated[Instant | None, Query(description="Rows in force at this instant.")] = None,
+    as_of: Annotated[QueryInstant | None, Query(description="Rows in force at this instant.")] = None,
 ) -> Response:
     """The mandate matrix: which office is accountable for what, where and when, on which basis."""
     found = await mandates.list_mandates(
@@ -66,8 +66,8 @@ async def resolve_mandate(
     subcategory: Code | None = None,
     variant: Code | None = None,
     subject_kind: SubjectKind | None = None,
-    at: Annotated[Instant | None, Query(description="Instant of creation or referral; default now.")] = None,
-    event_at: Annotated[Instant | None, Query(description="When the matter happened; default `at`.")] = None,
+    at: Annotated[QueryInstant | None, Query(description="Instant of creation or referral; default now.")] = None,
+    event_at: Annotated[QueryInstant | None, Query(description="When the matter happened; default `at`.")] = None,
 ) -> Response:
     """A dry run of the law: who is accountable, with whom, on which basis, who is recused, and which rows lost and why.
 

@@ -31,6 +31,7 @@ from app.schemas.types import (
     Instant,
     Line,
     Prose,
+    QueryInstant,
     RegionCode,
     Shown,
     absent,
@@ -349,11 +350,11 @@ class TaskQuery(BaseModel):
     stage: Code | None = Field(None, description="Tasks whose vulnerabilities belong to this stage.")
     external_reference: ExternalReference | None = None
     region: RegionCode | None = Field(None, description="That region and all below it.")
-    created_after: Instant | None = Field(None, description="Logged (effective_at) at or after.")
-    created_before: Instant | None = Field(None, description="Logged (effective_at) before.")
-    updated_after: Instant | None = None
-    due_before: Instant | None = None
-    due_after: Instant | None = None
+    created_after: QueryInstant | None = Field(None, description="Logged (effective_at) at or after.")
+    created_before: QueryInstant | None = Field(None, description="Logged (effective_at) before.")
+    updated_after: QueryInstant | None = None
+    due_before: QueryInstant | None = None
+    due_after: QueryInstant | None = None
     sort: SortKey = "-updated_at"
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, Field(max_length=500)] | None = None

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from app.rules import regions
 
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_BLANK: Final = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 1945, 2100
 
@@ -39,6 +40,11 @@ def _instant(value: Any) -> Any:
             },
         )
     return value
+
+
+def _query_instant(value: Any) -> Any:
+    """In a query a bare `+` arrives as a blank: read it as it was meant."""
+    return _instant(_BLANK.sub(r"+\1", value) if isinstance(value, str) else value)
 
 
 def _day(value: Any) -> Any:
@@ -84,6 +90,12 @@ Instant = Annotated[
     AwareDatetime,
     AfterValidator(_sane),
     BeforeValidator(_instant),
+    Field(examples=["2024-08-23T14:00:00+07:00"], json_schema_extra={"format": "date-time"}),
+]
+QueryInstant = Annotated[
+    AwareDatetime,
+    AfterValidator(_sane),
+    BeforeValidator(_query_instant),
     Field(examples=["2024-08-23T14:00:00+07:00"], json_schema_extra={"format": "date-time"}),
 ]
 Day = Annotated[date, AfterValidator(_sane), BeforeValidator(_day), Field(examples=["2024-08-23"])]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from app.db import Executor, Row, rows, value
 from app.errors import (
@@ -137,6 +139,28 @@ def _recusal(row: Row) -> mandates.Recusal:
         valid_from=row["valid_from"],
         valid_to=row["valid_to"],
     )
+
+
+_ESCALATED: Final = """
+    select distinct a.code from vulnerability v join escalation e on e.reach_level = v.reach_level
+    join agency_region h on h.office || '@' || h.tier = e.informed_office and h.region_code = any(:path)
+        and daterange(h.valid_from, h.valid_to) @> cast(:day as date)
+    join lateral (select h.agency as code union select m.agency from member m where m.body = h.agency) a on true
+    where v.id = any(:vulnerabilities) order by a.code
+"""
+
+
+async def escalated(executor: Executor, answer: Resolution, vulnerabilities: Sequence[UUID]) -> tuple[str, ...]:
+    """Who is informed beyond the mandate because a vulnerability of the matter has reached so far."""
+    found = await rows(
+        executor,
+        _ESCALATED,
+        vulnerabilities=list(vulnerabilities),
+        path=["", *regions.path(answer.question.region)],
+        day=mandates.day_of(answer.question.at),
+    )
+    owner = {answer.accountable}
+    return tuple(dict.fromkeys([*answer.informed, *(row["code"] for row in found if row["code"] not in owner)]))
 
 
 async def ask(executor: Executor, *, at: datetime | None, **matter: Any) -> dict[str, Any]:

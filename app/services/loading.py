@@ -40,6 +40,7 @@ _FILES: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
     ("member", "members.csv", {}),
     ("mandate", "mandates.csv", {}),
     ("recusal", "recusals.csv", {}),
+    ("escalation", "escalations.csv", {}),
     ("deadline_rule", "deadlines.csv", {}),
     ("holiday", "holidays.csv", {"date": "day"}),
     ("closing_requirement", "closing_requirements.csv", {}),

@@ -115,7 +115,7 @@ async def refer_task(
         variant=asked.variant or None,
         mandate=answer.mandate.id,
         supporting=list(answer.supporting),
-        informed=list(answer.informed),
+        informed=list(await law.escalated(writer, answer, task["vulnerabilities"])),
         note=input.note,
         retain_access=input.retain_access,
         effective_at=at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -101,7 +102,8 @@ async def log_task(
     logged = log.reserve()
     outcome: dict[str, Any] = {"to": Status.DRAFT}
     if answer is not None:
-        outcome = await place(writer, caller, task, answer, at=at)
+        informed = await law.escalated(writer, answer, input.vulnerabilities)
+        outcome = await place(writer, caller, task, replace(answer, informed=informed), at=at)
     kind = EventKind.TASK_DRAFTED if input.draft else EventKind.TASK_LOGGED
     log.record(
         writer,

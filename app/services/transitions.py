@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -165,4 +166,5 @@ async def _submit(writer: Writer, caller: Caller, task: Row, at: datetime) -> di
     )
     answer = await law.determine(writer, asked, proposed=task["proposed_owner"], pointer="/proposed_owner")
     draft = await writer.get_one(Task, task["id"])
-    return await place(writer, caller, draft, answer, at=at)
+    informed = await law.escalated(writer, answer, task["vulnerabilities"])
+    return await place(writer, caller, draft, replace(answer, informed=informed), at=at)

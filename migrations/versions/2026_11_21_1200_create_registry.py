@@ -92,6 +92,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_enumeration"),
     )
     op.create_table(
+        "escalation",
+        sa.Column("reach_level", sa.Text(), nullable=False),
+        sa.Column("informed_office", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("reach_level", "informed_office", name="pk_escalation"),
+    )
+    op.create_table(
         "holiday",
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("name_id", sa.Text(), nullable=False),
@@ -289,6 +297,7 @@ def downgrade() -> None:
     op.drop_table("recusal")
     op.drop_table("legal_instrument")
     op.drop_table("holiday")
+    op.drop_table("escalation")
     op.drop_table("enumeration")
     op.drop_table("closing_requirement")
     op.drop_table("category")

@@ -94,9 +94,10 @@ def _first(world: World) -> set[str]:
 
 async def referred(world: World, expect: Json) -> None:
     """Where the matter is referred and some body handles such cases first, it refers the case to the owner."""
-    sender, handled = await _handled(world, expect["query"])
-    if handled is None:
+    case = await _handled(world, expect["query"])
+    if case is None:
         return
+    logger, sender, handled = case
     query, at = expect["query"], instant(expect["query"])
     letter = {"number": "120/PM.00.02/2024", "date": "2024-08-15", "classification": "terbatas", "urgency": "segera"}
     sent = await sender.refer(
@@ -112,25 +113,26 @@ async def referred(world: World, expect: Json) -> None:
     assert sent.json()["letter"] == letter
     waiting = await sender.read(handled["id"])
     assert waiting["accountable"] == sender.code  # it changes hands only on acceptance
-    accepted = await world.accept(sender, waiting, effective_at=at)
+    left = await world.accept(sender, waiting, effective_at=at)
+    assert (left["access"], left["accountable"]) == ("summary", expect["accountable"])
+    accepted = await logger.read(handled["id"])
     assert (accepted["function"], accepted["variant"]) == (query["function"], query.get("variant"))
-    await _assert_owned(world, sender, accepted, expect)
+    await _assert_owned(world, logger, accepted, expect)
 
 
-async def _handled(world: World, query: Json) -> tuple[Agency, Json | None]:
-    """A case of the same kind, handled since the day before it is referred by the body competent for that."""
-    nobody = await somebody(world)
+async def _handled(world: World, query: Json) -> tuple[Agency, Agency, Json] | None:
+    """A case of the same kind, handled since the day before by the body competent for that: logger, handler, task."""
     if "referred_at" not in query or query["function"] == "handling":
-        return nobody, None
+        return None
     before = (moment(query["referred_at"]) - timedelta(days=1)).isoformat()
     handling = {name: said for name, said in query.items() if name not in {"variant", "referred_at"}}
     handling |= {"function": "handling", "created_at": before}
     answer = await resolution(world, handling)
     if answer["accountable"] is None:
-        return nobody, None
-    found = {"query": handling, "accountable": answer["accountable"]["agency"]}
-    _, accepted = await owned(world, found)
-    return await world.agency(found["accountable"]), accepted
+        return None
+    handler = answer["accountable"]["agency"]
+    logger, accepted = await owned(world, {"query": handling, "accountable": handler})
+    return logger, await world.agency(handler), accepted
 
 
 async def check_refusal(world: World, _: Json, expect: Json) -> None:
@@ -172,8 +174,9 @@ async def _count(reader: Agency, body: Json) -> int:
 
 async def _refused_as_receiver(world: World, expect: Json) -> None:
     """Nor can a case be referred to it."""
-    sender, handled = await _handled(world, expect["query"])
-    if handled is not None:
+    case = await _handled(world, expect["query"])
+    if case is not None:
+        _, sender, handled = case
         query = expect["query"]
         answer = await sender.refer(
             handled["id"],
