@@ -128,8 +128,7 @@ def _keys(chosen: Settings) -> Keys:
 
 def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
     """Print the clients, one curl that works as pasted, and where the docs are."""
-    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
-    address = f"http://{host}:{port}"
+    address = _address(chosen.host, port)
     table = Table("agency", "role", "client_id", "client_secret", title="Clients of the first run")
     for one in made:
         table.add_row(one["agency"] or "(operator)", one["role"], one["client_id"], one["client_secret"])
@@ -142,6 +141,10 @@ def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
         f' -d client_secret={first["client_secret"]} | sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\')"\n'
     )
     print(f"Docs: {address}/docs   Problems: {address}/problems   Stop: Ctrl-C", flush=True)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @app.command()
@@ -180,7 +183,7 @@ def demo(url: Annotated[str, typer.Option(help="Where the service runs; default 
     if not path.exists():
         _fail(f"There are no credentials at {path}: start the service with `make run` first.")
     clients = json.loads(path.read_text())
-    failed = asyncio.run(tell(url or f"http://{chosen.host}:{chosen.port}", clients, console))
+    failed = asyncio.run(tell(url or _address(chosen.host, chosen.port), clients, console))
     if failed:
         _fail(failed)
 

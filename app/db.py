@@ -15,7 +15,15 @@ from sqlalchemy import TextClause, text
 from sqlalchemy import exc as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from app.errors import NotFound, Overloaded, Problem, Storage, TemporarilyUnavailable, Timeout
+from app.errors import (
+    DuplicateExternalReference,
+    NotFound,
+    Overloaded,
+    Problem,
+    Storage,
+    TemporarilyUnavailable,
+    Timeout,
+)
 from app.settings import Settings
 
 Reader = AsyncConnection
@@ -152,6 +160,8 @@ def problem_of(error: Exception) -> Problem | None:
     """The refusal that a failure of the database amounts to, or None when it is a fault of ours."""
     if isinstance(error, sa.TimeoutError):
         return Overloaded()
+    if isinstance(error, sa.IntegrityError) and (constraint_of(error) or "").endswith("external_reference"):
+        return DuplicateExternalReference(reference=None)  # another request of the agency was a moment faster
     if isinstance(error, sa.DBAPIError):
         cause = getattr(error.orig, "__cause__", None)
         state = getattr(cause, "sqlstate", None) or ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import count
 from typing import Any, Final
 
 import httpx
@@ -98,11 +97,10 @@ def _unexpected(answer: httpx.Response) -> _Stopped:
 
 async def _unfinished_run(service: _Service) -> int:
     """The first run whose last task is not over: one that was broken off, or a new one."""
-    for run in count(1):
-        last = await service.find(STORIES[-1], _reference(STORIES[-1], run))
-        if last is None or last["status"] not in _OVER:
-            return run
-    raise AssertionError
+    run = 1
+    while (last := await service.find(STORIES[-1], _reference(STORIES[-1], run))) and last["status"] in _OVER:
+        run += 1
+    return run
 
 
 def _reference(story: Story, run: int) -> str:
@@ -156,7 +154,7 @@ class _Teller:
         return True
 
     async def _log(self, step: Step, key: str) -> None:
-        body = {**self._story.task, **step.said, **_when(step), "external_reference": self._reference}
+        body = {**self._story.task, **step.members, "external_reference": self._reference}
         answer = await self._service.post(step.by, "/v1/tasks", body, **{"Idempotency-Key": key})
         if not self._is_refused(step, answer):
             task = answer.json()
@@ -173,8 +171,8 @@ class _Teller:
             return False
         resource, _, kind = offers[step.does].rpartition("/")
         etag = (await self._service.get(step.by, resource)).headers["etag"]
-        verbs = {"transitions": {"action": step.does}, "response": {"answer": _ANSWERS.get(step.does)}}
-        body = {**verbs.get(kind, {}), **step.said, **_when(step)}
+        verbs: dict[str, Any] = {"transitions": {"action": step.does}, "response": {"answer": _ANSWERS.get(step.does)}}
+        body = {**verbs.get(kind, {}), **step.members}
         headers = {"Idempotency-Key": key, "If-Match": etag}
         answer = await self._service.post(step.by, offers[step.does], body, **headers)
         if self._is_refused(step, answer):
@@ -191,11 +189,11 @@ class _Teller:
 
     def _is_refused(self, step: Step, answer: httpx.Response) -> bool:
         """Whether the step was refused as the story has it; any answer that it has not stops the demo."""
-        if answer.is_success and step.refused is None:
-            return False
-        if answer.is_success or step.refused not in answer.text:
+        problem = answer.json() if answer.headers["content-type"] == "application/problem+json" else {}
+        if problem.get("code") != step.refused or (answer.is_error and not problem):
             raise _unexpected(answer)
-        problem = answer.json()
+        if not problem:
+            return False
         because = f"By mandate {problem['mandate']}: {'; '.join(_articles(problem))}"
         self._show(step, [*_told(step.said), f"{problem['code']}: {problem['detail']}", because], "refused")
         return True
@@ -213,14 +211,12 @@ class _Teller:
         period = (
             f"{owner['valid_from']} to {owner['valid_to']}" if owner["valid_to"] else f"since {owner['valid_from']}"
         )
+        basis = zip(_articles(owner), owner["legal_basis"], strict=True)
         return [
             f"Competent for {asked}: {owner['agency']}",
             f"By mandate {owner['mandate']} ({period}, {'verified' if owner['verified'] else 'not verified yet'}):",
-            *(
-                f"- {cited}: {basis['title']}"
-                for cited, basis in zip(_articles(owner), owner["legal_basis"], strict=True)
-            ),
-            *([f"Supporting: {', '.join(answer['supporting'])}"] if answer["supporting"] else []),
+            *(f"- {cited}: {one['title']}" for cited, one in basis),
+            f"Supporting: {', '.join(answer['supporting']) or 'nobody'}",
         ]
 
     def _show(self, step: Step, lines: Iterable[str], status: str = "") -> None:
@@ -234,16 +230,12 @@ class _Teller:
         table = Table("when", "recorded", "fact", "by", "status", box=box.ROUNDED)
         table.title, table.title_justify = f"History of {self._reference}", "left"
         for fact in facts:
-            times = (f"{datetime.fromisoformat(fact[at]).astimezone(WIB):%Y-%m-%d %H:%M}" for at in _INSTANTS)
+            times = (
+                f"{datetime.fromisoformat(fact[at]).astimezone(WIB):%Y-%m-%d %H:%M}"
+                for at in ("effective_at", "recorded_at")
+            )
             table.add_row(*map(Text, (*times, fact["kind"], fact["agency"], fact["to_status"] or "")))
         return table
-
-
-_INSTANTS: Final = ("effective_at", "recorded_at")
-
-
-def _when(step: Step) -> dict[str, str]:
-    return {"effective_at": step.effective_at} if step.effective_at else {}
 
 
 def _told(said: Mapping[str, Any]) -> list[str]:

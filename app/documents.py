@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any, Final
 
 from app.main import create_app
 from app.rules import workflow
 from app.rules.policy import GRANTS
+from app.rules.vocabulary import Standing
 from app.security import Keys
 from app.settings import ROOT, Settings
+
+_WIDTH: Final = 120
 
 
 def openapi_document() -> dict[str, Any]:
@@ -22,36 +26,67 @@ def openapi_document() -> dict[str, Any]:
 
 
 def write_openapi(path: Path) -> None:
-    """Write the OpenAPI document, two spaces deep, keys as they come."""
+    """Write the OpenAPI document, keys as they come."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(openapi_document(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(_laid_out(openapi_document()) + "\n", encoding="utf-8")
 
 
-def state_diagram() -> str:
-    """The workflow of a task as a Mermaid state diagram, from the workflow's rows."""
-    lines = [
-        "stateDiagram-v2",
-        "    [*] --> draft: log (draft)",
-        "    [*] --> assigned: log",
-        "    [*] --> accepted: log (own mandate)",
-    ]
-    for move in workflow.TRANSITIONS:
-        lines += [f"    {source} --> {move.target}: {move.action}" for source in sorted(move.sources)]
-    lines.append("    draft --> accepted: submit (own mandate)")
-    for move in workflow.REFER:
-        lines += [f"    {source} --> {move.target}: {move.action}" for source in sorted(move.sources)]
+def _laid_out(part: Any, margin: str = "") -> str:
+    """JSON in which whatever fits on a line stands on one: a change shows as a few lines, and the file stays small."""
+    flat = json.dumps(part, ensure_ascii=False)
+    if len(flat) + len(margin) <= _WIDTH or not isinstance(part, dict | list):
+        return flat
+    inner = margin + " "
+    if isinstance(part, list):
+        lines, (first, last) = [_laid_out(one, inner) for one in part], "[]"
+    else:
+        lines, (first, last) = [f"{json.dumps(name)}: {_laid_out(one, inner)}" for name, one in part.items()], "{}"
+    joined = f",\n{inner}".join(lines)
+    return f"{first}\n{inner}{joined}\n{margin}{last}"
+
+
+def state_diagrams() -> str:
+    """The lives of a task and of a referral as Mermaid state diagrams, from the workflow's rows."""
+    task = [("[*]", "draft", "log as draft"), ("[*]", "assigned", "log"), ("[*]", "accepted", "log, own mandate")]
+    task.append(("draft", "accepted", "submit, own mandate"))
+    for move in (*workflow.TRANSITIONS, *workflow.REFER):
+        task += [(source, move.target, move.action) for source in sorted(move.sources)]
     for answer in workflow.REFERRAL_MOVES:
-        lines += [f"    {source} --> {target}: {answer.action}" for source, target in answer.task_target.items()]
-    return "```mermaid\n" + "\n".join(lines) + "\n```"
+        task += [(source, target, answer.action) for source, target in answer.task_target.items()]
+    referral = [("[*]", "sent", "log, submit, refer")]
+    for answer in workflow.REFERRAL_MOVES:
+        referral += [(source, answer.target, answer.action) for source in sorted(answer.sources)]
+    return f"A task:\n\n{_diagram(task)}\n\nIts referral:\n\n{_diagram(referral)}"
+
+
+def _diagram(moves: Iterable[tuple[str, str, str]]) -> str:
+    """One arrow for each pair of statuses, with every action that leads from one to the other."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for source, target, action in moves:
+        arrows.setdefault((source, target), []).append(action)
+    drawn = (f"    {source} --> {target}: {' / '.join(actions)}" for (source, target), actions in arrows.items())
+    return "\n".join(["```mermaid", "stateDiagram-v2", *drawn, "```"])
 
 
 def policy_matrix() -> str:
-    """Who may do what, as a Markdown table: permission, role, standings."""
-    lines = ["| permission | least role | standing |", "| --- | --- | --- |"]
+    """Who may do what, as a Markdown table: permissions that are granted alike stand together."""
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for permission, grants in GRANTS.items():
+        roles: dict[str, list[str]] = {}
         for role, standings in grants.items():
-            lines.append(f"| `{permission}` | {role} | {', '.join(sorted(standings))} |")
+            roles.setdefault(_standings(standings), []).append(role)
+        granted = tuple((", ".join(names), held) for held, names in roles.items())
+        alike.setdefault(granted, []).append(f"`{permission}`")
+    lines = ["| permission | role | how its agency must stand to the record |", "| --- | --- | --- |"]
+    for granted, permissions in alike.items():
+        for names, held in granted:
+            lines.append(f"| {', '.join(permissions)} | {names} | {held} |")
     return "\n".join(lines)
+
+
+def _standings(standings: Set[Standing]) -> str:
+    """The standings in the order of the vocabulary; everybody is an outsider at least."""
+    return "any" if Standing.OUTSIDER in standings else ", ".join(one for one in Standing if one in standings)
 
 
 def settings_table() -> str:
@@ -64,7 +99,7 @@ def settings_table() -> str:
     return "\n".join(lines)
 
 
-_PARTS: Final = {"diagram": state_diagram, "policy": policy_matrix, "settings": settings_table}
+_PARTS: Final = {"diagram": state_diagrams, "policy": policy_matrix, "settings": settings_table}
 
 
 def renewed_readme(text: str) -> str:

@@ -52,6 +52,8 @@ def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> 
     _drop_titles(document["paths"], components["schemas"])
     components["securitySchemes"] = {_SCHEME: _security()}
     for path, method, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            parameter["schema"] = _sent(parameter["schema"])
         if path.startswith("/v1"):
             operation["security"] = [{_SCHEME: []}]
             _say_headers(operation, method, components.setdefault("parameters", {}))
@@ -84,6 +86,13 @@ def _security() -> dict[str, Any]:
         "description": f"A token of ten minutes; {len(Permission)} permissions hang on the client's role.",
         "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": scopes}},
     }
+
+
+def _sent(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter: left out or given, never null; its description stands beside it already."""
+    kinds = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
+    schema.pop("description", None)
+    return schema | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
 
 
 def _say_headers(operation: dict[str, Any], method: str, shared: dict[str, Any]) -> None:

@@ -33,6 +33,11 @@ class Step:
         return self.at and f"{self.at}+07:00"
 
     @property
+    def members(self) -> dict[str, Any]:
+        """What the agency sends."""
+        return {**self.said, **({"effective_at": self.effective_at} if self.at else {})}
+
+    @property
     def leaves_fact(self) -> bool:
         """Whether the history of the task tells of it afterwards."""
         return self.refused is None and self.does not in {"ask", "read"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Query, Request, Response
 
 from app import answers
 from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
@@ -35,7 +37,7 @@ async def list_legal_instruments(
     keys: Keys,
     page: Page,
     kind: Code | None = None,
-    year: int | None = None,
+    year: Annotated[int | None, Query(ge=1900, le=2100)] = None,
 ) -> Response:
     """Laws, regulations, rulings and circulars, with the periods in which they are in force."""
     found = await legal_instruments.list_legal_instruments(

@@ -48,10 +48,10 @@ router = APIRouter(tags=["access"], route_class=_TokenRoute)
 )
 async def grant_token(
     request: Request,
-    grant_type: Annotated[str | None, Form(max_length=64, examples=["client_credentials"])] = None,
-    client_id: Annotated[str | None, Form(max_length=64)] = None,
-    client_secret: Annotated[str | None, Form(max_length=128)] = None,
-    scope: Annotated[str | None, Form(max_length=64, description="A lesser role than the client's own.")] = None,
+    grant_type: Annotated[str | None, Form(examples=["client_credentials"])] = None,
+    client_id: Annotated[str | None, Form()] = None,
+    client_secret: Annotated[str | None, Form()] = None,
+    scope: Annotated[str | None, Form(description="A lesser role than the client's own.")] = None,
     authorization: Annotated[str | None, Header(description="HTTP Basic with client id and secret.")] = None,
 ) -> Response:
     """Exchange client id and secret (in the form, or by HTTP Basic) for a bearer token of ten minutes.

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from app.db import Executor, Row, Writer, one, row, value
 from app.errors import (
     ClassificationRefused,
@@ -107,6 +109,7 @@ async def refer_task(
     if answer.mandate is None:
         raise AssertionError(answer)
     referral = Referral(
+        id=uuid7(),
         task_id=task["id"],
         from_agency=task["holder"],
         to_agency=input.to_agency,
@@ -121,11 +124,10 @@ async def refer_task(
         effective_at=at,
         **_letter(input.letter, "letter"),
     )
-    writer.add(referral)
-    await writer.flush()
     await compare_and_set(
         writer, task, move.sources, status=move.target, open_referral=referral.id, last_effective_at=at
     )
+    writer.add(referral)
     _record(
         writer,
         caller,
@@ -187,7 +189,8 @@ async def answer_referral(
         input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
     )
     if input.suggested_agency is not None:
-        asked = replace(await _question(writer, task, at), function=referral["function"])
+        asked = await _question(writer, task, at)
+        asked = replace(asked, function=referral["function"], variant=referral["variant"] or "")
         await law.check_suggestion(writer, asked, suggested=input.suggested_agency)
     if action is Action.ACCEPT:
         await _require_valid(writer, referral, task, at)

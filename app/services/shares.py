@@ -54,12 +54,12 @@ async def share_task(
 async def unshare_task(writer: Writer, caller: Caller, id: UUID, agency: str, version: int) -> int:
     """Take a share back; returns the task's new version. Raises NotFound, PermissionDenied, StaleVersion."""
     task = await _changeable(writer, caller, id, version)
+    new = await compare_and_set(writer, task, frozenset(Status))
     ended = await value(
         writer, "delete from share where task_id = :id and agency = :agency returning agency", id=id, agency=agency
     )
     if ended is None:
         raise NotFound
-    new = await compare_and_set(writer, task, frozenset(Status))
     await _record(writer, caller, task, new, EventKind.TASK_UNSHARED, {"agency": agency})
     return new
 

@@ -82,6 +82,13 @@ async def test_without_a_token_every_route_is_401_before_its_body_is_read(
     assert await snapshot(database) == before
 
 
+async def test_the_body_of_a_caller_who_may_is_read(http: httpx.AsyncClient, kpu: Agency) -> None:
+    body = Body()
+    sent = {**kpu.headers, "Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
+    refused = await http.post("/v1/tasks", content=body, headers=sent)
+    assert (refused.status_code, refused.json()["code"], body.read) == (400, "malformed-json", True)
+
+
 async def test_with_a_bogus_token_every_route_is_401_before_its_body_is_read(
     http: httpx.AsyncClient, app: FastAPI, database: Database
 ) -> None:

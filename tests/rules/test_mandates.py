@@ -119,7 +119,7 @@ def test_an_office_without_an_agency_is_a_gap_that_names_the_office() -> None:
 
 
 @pytest.mark.parametrize("period", [{"valid_to": DAY.date()}, {"valid_from": DAY.date() + timedelta(days=1)}])
-def test_an_agency_out_of_its_time_leaves_a_gap(period: dict[str, date]) -> None:
+def test_an_agency_out_of_its_time_leaves_a_gap(period: dict[str, Any]) -> None:
     answer = ask(mandate(), holders=(replace(KPU, **period),))
     assert (answer.outcome, answer.missing_office) == (Outcome.GAP, "KPU@city")
 

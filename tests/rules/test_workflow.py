@@ -8,9 +8,19 @@ from itertools import product
 from app.rules import workflow
 from app.rules.policy import GRANTS
 from app.rules.vocabulary import Action, ReferralStatus, Status
-from app.rules.workflow import ACTIVE, BEFORE_ACCEPTANCE, OPEN_REFERRAL, REFER, REFERRAL_MOVES, TRANSITIONS
+from app.rules.workflow import (
+    ACTIVE,
+    BEFORE_ACCEPTANCE,
+    OPEN_REFERRAL,
+    REFER,
+    REFERRAL_MOVES,
+    TRANSITIONS,
+    ReferralMove,
+    Transition,
+)
 
 ROWS = (*TRANSITIONS, *REFER)
+EVERY_ROW: tuple[Transition | ReferralMove, ...] = (*ROWS, *REFERRAL_MOVES)
 S = Status
 
 
@@ -50,7 +60,7 @@ def test_no_two_rows_speak_of_one_action_in_one_status() -> None:
 
 
 def test_every_action_but_logging_has_a_row() -> None:
-    assert {row.action for row in (*ROWS, *REFERRAL_MOVES)} == set(Action) - {Action.LOG}
+    assert {row.action for row in EVERY_ROW} == set(Action) - {Action.LOG}
 
 
 def test_every_status_but_cancelled_leads_on() -> None:
@@ -101,9 +111,9 @@ def test_before_and_after_acceptance_part_the_statuses() -> None:
 
 
 def test_every_row_names_a_permission_that_somebody_holds() -> None:
-    assert [row.action for row in (*ROWS, *REFERRAL_MOVES) if not GRANTS.get(row.permission)] == []
+    assert [row.action for row in EVERY_ROW if not GRANTS.get(row.permission)] == []
 
 
 def test_what_undoes_or_ends_asks_for_a_reason() -> None:
-    asking = {row.action for row in (*ROWS, *REFERRAL_MOVES) if "reason" in row.requires}
+    asking = {row.action for row in EVERY_ROW if "reason" in row.requires}
     assert asking == {Action.CANCEL, Action.REJECT_OUTCOME, Action.REOPEN, Action.RETURN}

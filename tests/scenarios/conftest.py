@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from app.settings import Settings
 from scenarios.world import World, open_world
+
+from app.settings import Settings
 
 Clone = Callable[[], Awaitable[str]]
 

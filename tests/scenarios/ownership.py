@@ -114,9 +114,12 @@ async def referred(world: World, expect: Json) -> None:
     waiting = await sender.read(handled["id"])
     assert waiting["accountable"] == sender.code  # it changes hands only on acceptance
     left = await world.accept(sender, waiting, effective_at=at)
-    assert (left["access"], left["accountable"]) == ("summary", expect["accountable"])
     accepted = await logger.read(handled["id"])
+    kept = "full" if sender.code in {*accepted["supporting"], *accepted["informed"]} else "summary"
+    assert (left["access"], left["accountable"]) == (kept, expect["accountable"])
     assert (accepted["function"], accepted["variant"]) == (query["function"], query.get("variant"))
+    worked = [one for one in (await world.history(sender, handled))["assignments"] if one["agency"] == sender.code]
+    assert ("accountable", moment(at)) in {(one["role"], one["to_at"] and moment(one["to_at"])) for one in worked}
     await _assert_owned(world, logger, accepted, expect)
 
 

@@ -31,9 +31,7 @@ def owner_of(story: Json) -> Json:
 
 def said(story: Json, name: str) -> Any:
     """A datum of the story's given or when."""
-    return next(
-        part["data"][name] for part in (*story["given"], *story["when"]) if name in part.get("data", {})
-    )
+    return next(part["data"][name] for part in (*story["given"], *story["when"]) if name in part.get("data", {}))
 
 
 def matter(query: Json) -> Json:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from support import Agency, Contract
+
 from app.main import create_app
 from app.settings import Settings
-from support import Agency, Contract
 
 Json = dict[str, Any]
 
@@ -37,7 +38,7 @@ class World:
         return {**made.json(), "agency": code}
 
     async def accept(self, sender: Agency, task: Json, **said: Any) -> Json:
-        """Get a referral accepted: by the receiver, or by letter if it has no client. Returns the task as the sender sees it."""
+        """Get a referral accepted, by letter if the receiver has no client; returns the task as the sender sees it."""
         referral = task["open_referral"]
         if "accept" in {move["action"] for move in task["available_transitions"]}:
             letter = {"number": "B-100/2024", "date": "2024-08-16"}
@@ -48,6 +49,19 @@ class World:
         assert answer.status_code == 200, answer.text
         assert answer.json()["status"] == "accepted"
         return await sender.read(task["id"])
+
+    async def close(self, logger: Agency, task: Json) -> Json:
+        """The owner of an accepted task works it off with the facts it names, and the logger confirms."""
+        owner = await self.agency(task["accountable"])
+        begun = await owner.move(task["id"], "start")
+        assert begun.status_code == 200, begun.text
+        resolve = next(one for one in begun.json()["available_transitions"] if one["action"] == "resolve")
+        facts = {name.removeprefix("facts."): 1 for name in resolve["requires"] if name.startswith("facts.")}
+        done = await owner.move(task["id"], "resolve", outcome="mitigated", note="Selesai", facts=facts)
+        assert done.status_code == 200, done.text
+        confirmed = await logger.move(task["id"], "confirm")
+        assert confirmed.status_code == 200, confirmed.text
+        return dict(confirmed.json())
 
     async def history(self, reader: Agency, task: Json) -> Json:
         answer = await reader.get(f"/v1/tasks/{task['id']}/history")

@@ -1,0 +1,233 @@
+"""The examples of the OpenAPI document are real answers: one story, told through HTTP, that asks for every operation.
+
+`make openapi` writes what it hears to openapi/examples; otherwise what was kept is held against what is heard.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from scribe import Scribe
+from support import Agency, Contract, task
+
+from app.main import create_app
+from app.openapi import EXAMPLES, kept_examples
+from app.settings import Settings
+
+PLACE = "35.73"
+
+
+class Cast:
+    """Who takes part; each answer is checked against the contract and shown to the scribe."""
+
+    def __init__(self, http: httpx.AsyncClient, scribe: Scribe, credentials: list[dict[str, Any]]) -> None:
+        self._http, self.scribe, self._credentials = http, scribe, credentials
+
+    async def sign_in(self, agency: str | None, role: str = "supervisor") -> Agency:
+        found = next(one for one in self._credentials if (one["agency"], one["role"]) == (agency, role))
+        return await Agency(self._http, found).sign_in()
+
+
+@pytest.fixture
+async def cast(
+    clone: Callable[[], Awaitable[str]], settings: Settings, credentials: list[dict[str, Any]]
+) -> AsyncIterator[Cast]:
+    """A database of its own: the story adds to the registry, which other tests rely on."""
+    app = create_app(settings, await clone())
+    scribe = Scribe(app)
+    hooks = {"response": [Contract(app).check, scribe.watch]}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://simpul", event_hooks=hooks
+    ) as http:
+        yield Cast(http, scribe, credentials)
+    await app.state.database.close()
+
+
+async def test_one_story_asks_for_every_operation_and_the_kept_examples_still_hold(cast: Cast) -> None:
+    bakesbangpol = await cast.sign_in("BAKESBANGPOL_KOTA_MALANG")
+    bkpsdm = await cast.sign_in("BKPSDM_KOTA_MALANG")
+    kpu = await cast.sign_in("KPU_KOTA_MALANG")
+    operator = await cast.sign_in(None, "operator")
+    await _registry_is_kept(operator)
+    await _agencies_sit_together(kpu, bakesbangpol)
+    await _task_goes_from_hand_to_hand(bakesbangpol, bkpsdm)
+    heard = cast.scribe.seen
+    assert cast.scribe.all == set(heard), "the story leaves operations out"
+    if os.environ.get("SIMPUL_CAPTURE"):
+        cast.scribe.write(EXAMPLES)
+    kept = kept_examples(EXAMPLES)
+    assert {name: _shape(one) for name, one in kept.items()} == {name: _shape(one) for name, one in heard.items()}
+
+
+def _shape(example: dict[str, Any]) -> Any:
+    """Status and members of an example, its first item's included: what must be the same however often it is told."""
+    answer = example["response"] or {}
+    items = answer.get("items") or [{}]
+    return example["status"], sorted(example["request"] or ()), sorted(answer), sorted(items[0])
+
+
+async def _registry_is_kept(operator: Agency) -> None:
+    await operator.get("/v1/me")
+    await operator.get("/v1/reference")
+    await operator.get("/v1/reference/case_outcome")
+    await operator.get("/v1/regions?parent=35.73&level=district&limit=2")
+    await operator.get("/v1/regions/35.73.05.1009")
+    await operator.get("/v1/agencies?office=KPU&tier=city&limit=1")
+    kesbang = {"office": "BAKESBANGPOL", "tier": "city", "type": "local_government_unit", "level": "city"}
+    await _made(
+        operator,
+        "/v1/agencies",
+        {
+            **kesbang,
+            "code": "BAKESBANGPOL_KOTA_SURABAYA",
+            "name_id": "Badan Kesatuan Bangsa dan Politik Kota Surabaya",
+            "region_code": "35.78",
+            "regions": ["35.78"],
+        },
+        {"name_en": "National Unity and Politics Agency of Surabaya City", "verified": True},
+    )
+    await operator.get("/v1/legal-instruments?year=2015&limit=1")
+    await _made(
+        operator,
+        "/v1/legal-instruments",
+        {"id": "perwali_malang_7_2024", "kind": "other", "number": "7", "year": 2024, "title_id": "Uji"},
+        {"title_id": "Peraturan Wali Kota Malang tentang Desk Pilkada", "in_force_from": "2024-06-01"},
+    )
+    await operator.get("/v1/elections?kind=pilkada_walikota&limit=1")
+    await _made(
+        operator,
+        "/v1/elections",
+        {
+            "code": "pilkada-2024-35.78",
+            "kind": "pilkada_walikota",
+            "name_id": "Pemilihan Wali Kota Surabaya",
+            "region_code": "35.78",
+            "voting_date": "2024-11-27",
+        },
+        {"name_id": "Pemilihan Wali Kota dan Wakil Wali Kota Surabaya Tahun 2024"},
+    )
+    await _made(
+        operator,
+        "/v1/elections/pilkada-2024-35.78/stages",
+        {"code": "campaign", "name_id": "Masa kampanye", "starts_on": "2024-09-25", "ends_on": "2024-11-23"},
+        {"name_en": "Campaign period"},
+    )
+    await operator.get("/v1/elections/pilkada-2024-35.78/stages?on=2024-10-01")
+    await operator.get("/v1/mandates?category=asn_neutrality&function=prevention&limit=1")
+    question = f"category=asn_neutrality&function=prevention&region={PLACE}&at=2024-08-19T08:00:00%2B07:00"
+    await operator.get(f"/v1/mandates/resolution?{question}")
+    await _made(
+        operator,
+        "/v1/mandates",
+        {
+            "id": "M01-35.78",
+            "category": "asn_neutrality",
+            "function": "prevention",
+            "accountable": "BAKESBANGPOL@city",
+            "legal_basis": ["pp_94_2021"],
+            "resolve_at": "creation",
+            "region_code": "35.78",
+            "valid_from": "2024-01-01",
+            "note": "A local exception.",
+        },
+    )
+    await operator.get("/v1/clients?agency=KPU_KOTA_MALANG&limit=1")
+    front_end = {
+        "agency": "KPU_KOTA_MALANG",
+        "role": "officer",
+        "purpose": "Front-end of the secretariat",
+        "networks": ["10.0.0.0/8"],
+    }
+    await _made(operator, "/v1/clients", front_end)
+
+
+async def _agencies_sit_together(kpu: Agency, bakesbangpol: Agency) -> None:
+    await kpu.get("/v1/vulnerabilities?category=hydrometeorological&limit=1")
+    mapped = await _made(
+        kpu,
+        "/v1/vulnerabilities",
+        {
+            "category": "hydrometeorological",
+            "description": "Gudang logistik di Kedungkandang tergenang pada musim hujan.",
+            "description_en": "The logistics warehouse in Kedungkandang floods in the rainy season.",
+            "evidence": [{"source_type": "pileg", "year": 2024, "reference": "pemilu-2024"}],
+            "region": "35.73.03",
+            "election": "pilkada-2024-35.73",
+            "effective_at": "2024-08-20T09:00:00+07:00",
+        },
+        {"information_status": "verified", "effective_at": "2024-08-22T09:00:00+07:00"},
+    )
+    evidence = f"/v1/vulnerabilities/{mapped['id']}/evidence"
+    flood = {"source_type": "previous_pilkada", "year": 2018, "reference": "pilkada-2018-35.73", "note": "Banjir."}
+    _ok(await bakesbangpol.post(evidence, flood))
+    await kpu.get(evidence)
+    await kpu.get(f"/v1/meetings?host=KPU_KOTA_MALANG&region={PLACE}&limit=1")
+    held = await _made(
+        kpu,
+        "/v1/meetings",
+        {
+            "title": "Rapat Koordinasi Kesiapan Logistik",
+            "held_on": "2024-08-23",
+            "time_of_day": "afternoon",
+            "venue": "Kantor KPU Kota Malang",
+            "region": PLACE,
+            "participants": [{"agency": "KPU_KOTA_MALANG", "role": "host"}, {"agency": "BAKESBANGPOL_KOTA_MALANG"}],
+            "effective_at": "2024-08-23T13:00:00+07:00",
+        },
+        {"title_en": "Coordination meeting on the readiness of logistics"},
+    )
+    decision = {
+        "text": "BKPSDM diminta menyosialisasikan netralitas ASN.",
+        "text_en": "BKPSDM is asked to hold outreach on the neutrality of civil servants.",
+        "tasks": [task(effective_at="2024-08-23T15:00:00+07:00", meeting=held["id"])],
+        "effective_at": "2024-08-23T15:00:00+07:00",
+    }
+    _ok(await kpu.post(f"/v1/meetings/{held['id']}/decisions", decision))
+    await kpu.get(f"/v1/meetings/{held['id']}/decisions")
+
+
+async def _task_goes_from_hand_to_hand(bakesbangpol: Agency, bkpsdm: Agency) -> None:
+    logged = await bakesbangpol.log(effective_at="2024-08-19T08:00:00+07:00", due_at="2024-08-26T16:00:00+07:00")
+    here = f"/v1/tasks/{logged['id']}"
+    etag = (await bakesbangpol.get(here)).headers["etag"]
+    _ok(await bakesbangpol.patch(here, {"priority": "high"}, etag=etag))
+    first = logged["open_referral"]["id"]
+    etag = (await bakesbangpol.get(f"/v1/referrals/{first}")).headers["etag"]
+    withdrawal = {"reason": "Surat menyusul.", "effective_at": "2024-08-19T09:00:00+07:00"}
+    _ok(await bakesbangpol.post(f"/v1/referrals/{first}/withdrawal", withdrawal, etag=etag))
+    letter = {"number": "200.1.4/812/35.73.502/2024", "date": "2024-08-19", "urgency": "segera"}
+    sent = {"to_agency": "BKPSDM_KOTA_MALANG", "letter": letter, "effective_at": "2024-08-19T10:00:00+07:00"}
+    again = _ok(await bakesbangpol.refer(logged["id"], **sent))
+    await bkpsdm.get("/v1/referrals?status=sent&to_agency=BKPSDM_KOTA_MALANG&limit=1")
+    _ok(await bkpsdm.answer(again["id"], "accepted", effective_at="2024-08-20T09:00:00+07:00"))
+    await bkpsdm.get(f"{here}/referrals")
+    await bkpsdm.get(f"{here}/transitions")
+    _ok(await bkpsdm.move(logged["id"], "start", effective_at="2024-08-21T08:00:00+07:00"))
+    share, etag = f"{here}/shares/INSPEKTORAT_KOTA_MALANG", (await bkpsdm.get(here)).headers["etag"]
+    etag = _ok(await bkpsdm.put(share, {"level": "summary"}, etag=etag), "etag")
+    await bkpsdm.get(f"{here}/shares")
+    _ok(await bkpsdm.delete(share, etag=etag), "etag")
+    _ok(await bkpsdm.post(f"{here}/comments", {"body": "Sosialisasi dijadwalkan 26 Agustus 2024."}))
+    await bkpsdm.get(f"{here}/comments")
+    await bakesbangpol.get(f"{here}/history")
+    await bakesbangpol.get("/v1/tasks?status=in_progress&holder=BKPSDM_KOTA_MALANG&limit=1&count=exact")
+
+
+async def _made(who: Agency, path: str, body: Any, patch: Any = None) -> dict[str, Any]:
+    """Create a record, read it where it is said to lie, and change it."""
+    answer = await who.post(path, body)
+    made: dict[str, Any] = _ok(answer)
+    place = answer.headers["location"]
+    read = await who.get(place)
+    if patch is not None:
+        _ok(await who.patch(place, patch, etag=read.headers["etag"]))
+    return made
+
+
+def _ok(answer: httpx.Response, header: str | None = None) -> Any:
+    assert answer.is_success, answer.text
+    return answer.headers[header] if header else answer.json()
