@@ -54,6 +54,8 @@ def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> 
     for path, method, operation in operations(document):
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _sent(parameter["schema"])
+            if parameter["schema"].get("type") == "array":
+                parameter["explode"] = False
         if path.startswith("/v1"):
             operation["security"] = [{_SCHEME: []}]
             _say_headers(operation, method, components.setdefault("parameters", {}))
@@ -90,7 +92,7 @@ def _security() -> dict[str, Any]:
 
 def _sent(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a parameter: left out or given, never null; its description stands beside it already."""
-    kinds = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
+    kinds: list[dict[str, Any]] = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
     schema.pop("description", None)
     return schema | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
 
@@ -127,8 +129,19 @@ def _share_refusals(responses: dict[str, Any], components: dict[str, Any]) -> No
 def _show(operation: dict[str, Any], example: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter.get("name") in example["parameters"]:
-            parameter["example"] = example["parameters"][parameter["name"]]
+            parameter["example"] = _typed(example["parameters"][parameter["name"]], parameter["schema"].get("type"))
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content["example"] = example["request"]
     for content in operation["responses"][str(example["status"])].get("content", {}).values():
         content["example"] = example["response"]
+
+
+def _typed(text: str, kind: str | None) -> Any:
+    """A parameter as its schema has it; a list is written with commas."""
+    match kind:
+        case "integer":
+            return int(text)
+        case "array":
+            return text.split(",")
+        case _:
+            return text

@@ -12,7 +12,7 @@ from app.errors import CursorMismatch, NotFound, PreconditionRequired, StaleVers
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
 from app.rules.vocabulary import Tier
-from app.schemas.registry import Agency, AgencyInput, AgencyPage, AgencyPatch, OfficeCode
+from app.schemas.agencies import Agency, AgencyInput, AgencyPage, AgencyPatch, OfficeCode
 from app.schemas.types import AgencyCode, Code, Day, RegionCode
 from app.services import agencies
 

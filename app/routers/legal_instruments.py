@@ -11,7 +11,7 @@ from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
 from app.errors import CursorMismatch, NotFound, PreconditionRequired, StaleVersion
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
-from app.schemas.registry import (
+from app.schemas.legal_instruments import (
     LegalInstrument,
     LegalInstrumentInput,
     LegalInstrumentPage,

@@ -12,7 +12,7 @@ from app.errors import CursorMismatch, NotFound
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
 from app.rules.vocabulary import Function, SubjectKind
-from app.schemas.registry import Mandate, MandateInput, MandatePage, Resolution
+from app.schemas.mandates import Mandate, MandateInput, MandatePage, Resolution
 from app.schemas.types import Code, MandateCode, QueryInstant, RegionCode
 from app.services import law, mandates
 

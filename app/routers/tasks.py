@@ -27,23 +27,10 @@ from app.errors import (
 )
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
-from app.schemas.tasks import (
-    Comment,
-    CommentInput,
-    CommentList,
-    History,
-    Share,
-    ShareLevel,
-    ShareList,
-    Task,
-    TaskInput,
-    TaskPage,
-    TaskPatch,
-    TaskQuery,
-    TaskSummary,
-    TransitionInput,
-    TransitionList,
-)
+from app.schemas.comments import Comment, CommentInput, CommentList, History
+from app.schemas.shares import Share, ShareLevel, ShareList
+from app.schemas.tasks import Task, TaskInput, TaskPage, TaskPatch, TaskQuery, TaskSummary
+from app.schemas.transitions import TransitionInput, TransitionList
 from app.schemas.types import AgencyCode
 from app.services import comments, listing, moves, shares, task_rows, tasks, transitions
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.rules.vocabulary import Classification, Function, ReferralStatus, RequestedClassification, Urgency
-from app.schemas.tasks import AvailableTransition
+from app.schemas.transitions import AvailableTransition
 from app.schemas.types import AgencyCode, Code, Command, Day, Instant, Line, Prose, Shown
 
 LetterNumber = Annotated[str, Field(min_length=1, max_length=100)]

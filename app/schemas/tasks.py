@@ -11,11 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from app.rules.vocabulary import (
     Access,
-    Action,
-    AssignmentRole,
     CaseOutcome,
     Classification,
-    EventKind,
     Function,
     Priority,
     ReferralStatus,
@@ -23,6 +20,8 @@ from app.rules.vocabulary import (
     Status,
     SubjectKind,
 )
+from app.schemas.shares import ShareInput
+from app.schemas.transitions import AvailableTransition
 from app.schemas.types import (
     AgencyCode,
     Code,
@@ -38,26 +37,6 @@ from app.schemas.types import (
     distinct,
     split,
 )
-
-Facts = Annotated[
-    dict[Code, Annotated[str, Field(min_length=1, max_length=2000)] | Annotated[int, Field(strict=True)] | bool],
-    Field(
-        max_length=30, description="Facts of the outcome; `/v1/reference/closing_requirement` says which must be there."
-    ),
-]
-
-
-class ShareInput(Command):
-    """An agency to which a task is shown from the start."""
-
-    agency: AgencyCode
-    level: Access
-
-
-class ShareLevel(Command):
-    """How much an agency is shown."""
-
-    level: Access
 
 
 class TaskInput(Command):
@@ -99,42 +78,6 @@ class TaskPatch(Command):
     external_reference: ExternalReference | None = None
     classification: RequestedClassification = absent("May be raised; only the logger lowers it.")
     vulnerabilities: Annotated[list[UUID], AfterValidator(distinct), Field(max_length=50)] = absent()
-
-
-class TransitionInput(Command):
-    """A move of a task. `available_transitions` says what each action requires."""
-
-    action: Literal[
-        Action.SUBMIT,
-        Action.START,
-        Action.AWAIT_INFO,
-        Action.RESUME,
-        Action.RESOLVE,
-        Action.CONFIRM,
-        Action.REJECT_OUTCOME,
-        Action.REOPEN,
-        Action.CANCEL,
-    ]
-    reason: Prose | None = None
-    outcome: CaseOutcome | None = None
-    note: Prose | None = None
-    facts: Facts | None = None
-    effective_at: Instant | None = None
-
-
-class CommentInput(Command):
-    """Something to say about a task."""
-
-    body: Prose
-
-
-class AvailableTransition(Shown):
-    """A move that is open to you now: send `action` to `href`; `requires` names the members that must be there."""
-
-    action: Action
-    method: Literal["POST"]
-    href: str
-    requires: list[str]
 
 
 class OpenReferral(Shown):
@@ -238,77 +181,6 @@ class TaskPage(Shown):
     items: list[TaskListItem | TaskSummaryListItem]
     next_cursor: str | None
     count: Count | None
-
-
-class TransitionList(Shown):
-    """The moves of a task that are open to this caller."""
-
-    items: list[AvailableTransition]
-
-
-class Share(Shown):
-    """An agency to which a task is shown."""
-
-    agency: str
-    level: Access
-    shared_by: str
-    recorded_at: datetime
-
-
-class ShareList(Shown):
-    """The agencies to which a task is shown."""
-
-    items: list[Share]
-
-
-class HistoryEntry(Shown):
-    """One fact of a task: from which status to which, who, which client, which acting person, place in the log."""
-
-    id: UUID
-    kind: EventKind
-    from_status: Status | None
-    to_status: Status | None
-    agency: str | None
-    client: UUID | None
-    acting_user: str | None
-    effective_at: datetime
-    recorded_at: datetime
-    log_index: int | None
-    facts: dict[str, Any]
-
-
-class Assignment(Shown):
-    """Who had which part in a task, from when to when (effective, half-open), under which mandate row."""
-
-    agency: str
-    role: AssignmentRole
-    mandate: str
-    from_at: datetime
-    to_at: datetime | None
-
-
-class History(Shown):
-    """What happened to a task, and who was assigned when."""
-
-    items: list[HistoryEntry]
-    assignments: list[Assignment]
-
-
-class Comment(Shown):
-    """Something said about a task."""
-
-    id: UUID
-    body: str
-    agency: str
-    client: UUID | None
-    acting_user: str | None
-    recorded_at: datetime
-
-
-class CommentList(Shown):
-    """What was said about a task, oldest first."""
-
-    items: list[Comment]
 
 
 Several = BeforeValidator(split)

@@ -28,11 +28,11 @@ from app.schemas.types import (
     Prose,
     RegionCode,
     Shown,
+    Url,
     absent,
     distinct,
 )
 
-Url = Annotated[str, Field(max_length=500, pattern=r"^https?://[^\s]+$")]
 Sources = Annotated[list[Line], Field(max_length=20)]
 Owners = Annotated[list[FacilityOwner], AfterValidator(distinct), Field(max_length=6)]
 Links = Annotated[list[UUID], AfterValidator(distinct), Field(max_length=50)]

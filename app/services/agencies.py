@@ -10,7 +10,7 @@ from app.db import Executor, Row, Writer, constraint_of, one, row
 from app.errors import ValidationFailed
 from app.models import Agency
 from app.rules.vocabulary import Caller, EventKind
-from app.schemas.registry import AgencyInput, AgencyPatch
+from app.schemas.agencies import AgencyInput, AgencyPatch
 from app.security import Keys
 from app.services import changes, records, registry
 

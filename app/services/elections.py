@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db import Executor, Row, Writer, constraint_of, one, rows
 from app.models import Election, Stage
 from app.rules.vocabulary import Caller, EventKind
-from app.schemas.registry import ElectionInput, ElectionPatch, StageInput, StagePatch
+from app.schemas.elections import ElectionInput, ElectionPatch, StageInput, StagePatch
 from app.security import Keys
 from app.services import changes, records, registry
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db import Executor, Row, Writer, constraint_of, one
 from app.models import LegalInstrument
 from app.rules.vocabulary import Caller, EventKind
-from app.schemas.registry import LegalInstrumentInput, LegalInstrumentPatch
+from app.schemas.legal_instruments import LegalInstrumentInput, LegalInstrumentPatch
 from app.security import Keys
 from app.services import changes, records, registry
 

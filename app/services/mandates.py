@@ -10,7 +10,7 @@ from app.db import Executor, Row, Writer, constraint_of, one, row
 from app.errors import ValidationFailed
 from app.models import Mandate
 from app.rules.vocabulary import Caller, EventKind
-from app.schemas.registry import MandateInput
+from app.schemas.mandates import MandateInput
 from app.security import Keys
 from app.services import changes, records, registry
 

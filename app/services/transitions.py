@@ -13,7 +13,7 @@ from app.models import Task
 from app.rules import moments, policy, workflow
 from app.rules.vocabulary import Action, Caller, EventKind, Status
 from app.rules.workflow import Transition
-from app.schemas.tasks import TransitionInput
+from app.schemas.transitions import TransitionInput
 from app.services import law, log, visibility
 from app.services.moves import FOUR_EYES, available, shown
 from app.services.placement import place

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 from stories import Cast
 from support import Agency
 
@@ -52,6 +54,7 @@ async def test_two_accountable_agencies_at_one_instant(cast: Cast, database: Dat
 
 
 END = "update assignment set period = tstzrange(lower(period), now()) where task_id = :task and role = 'accountable'"
+LATER = END.replace("lower(period), now()", "lower(period) + interval '1 hour', null")
 HAND = "update task set accountable = :agency, holder = :agency where id = :task returning id"
 
 
@@ -64,10 +67,7 @@ HAND = "update task set accountable = :agency, holder = :agency where id = :task
             [f"{END} returning id", BEGIN.replace(":at", "now() + interval '1 hour'"), HAND], id="a gap of an hour"
         ),
         pytest.param(
-            [
-                "update assignment set period = tstzrange(lower(period) + interval '1 hour', null)"
-                " where task_id = :task and role = 'accountable' returning id"
-            ],
+            [f"{LATER} returning id"],
             id="begun after the acceptance",
         ),
         pytest.param(["delete from assignment where task_id = :task and role = 'accountable' returning id"], id="gone"),
@@ -82,10 +82,16 @@ async def test_a_task_without_its_one_owner_from_acceptance_on(
     assert (await cast.owner.read(task["id"]))["accountable"] == cast.owner.code
 
 
-async def test_a_hand_over_without_gap_commits(cast: Cast, database: Database) -> None:
+async def test_a_hand_over_without_gap_is_not_refused(cast: Cast, database: Database) -> None:
+    """Checked and taken back: a write past the services would leave readers that nobody keeps."""
     task = await cast.bring(Status.ACCEPTED)
-    begin = BEGIN.replace(":at", "now()")
-    await write(database, f"{END} returning id", begin, HAND, task=task["id"], agency="BAWASLU_KOTA_MALANG")
+    statements = (f"{END} returning id", BEGIN.replace(":at", "now()"), HAND)
+    named = {"task": task["id"], "agency": "BAWASLU_KOTA_MALANG"}
+    async with AsyncSession(database.engine) as session:
+        for statement in statements:
+            await session.execute(text(statement), {k: v for k, v in named.items() if f":{k}" in statement})
+        await session.execute(text("set constraints all immediate"))
+        await session.rollback()
 
 
 async def test_an_owner_assigned_before_the_first_acceptance(cast: Cast, database: Database) -> None:
@@ -97,12 +103,12 @@ async def test_an_owner_assigned_before_the_first_acceptance(cast: Cast, databas
 @pytest.mark.parametrize(
     ("status", "change", "constraint"),
     [
-        (Status.ASSIGNED, "holder = 'KPU_KOTA_MALANG'", "ck_task_held"),
-        (Status.ACCEPTED, "holder = logged_by", "ck_task_held"),
-        (Status.ASSIGNED, "status = 'in_progress'", "ck_task_work_has_an_owner"),
-        (Status.ACCEPTED, "mandate = null", "ck_task_accountable_from_acceptance"),
-        (Status.ASSIGNED, "accepted_at = now()", "ck_task_accountable_from_acceptance"),
-        (Status.ACCEPTED, "status = 'escalated'", "ck_task_status_known"),
+        (Status.ASSIGNED, "holder = 'KPU_KOTA_MALANG'", "held"),
+        (Status.ACCEPTED, "holder = logged_by", "held"),
+        (Status.ASSIGNED, "status = 'in_progress'", "work_has_an_owner"),
+        (Status.ACCEPTED, "mandate = null", "accountable_from_acceptance"),
+        (Status.ASSIGNED, "accepted_at = now()", "accountable_from_acceptance"),
+        (Status.ACCEPTED, "status = 'escalated'", "status_known"),
     ],
 )
 async def test_a_task_with_the_wrong_holder_owner_or_status(
@@ -110,7 +116,8 @@ async def test_a_task_with_the_wrong_holder_owner_or_status(
 ) -> None:
     task = await cast.bring(status)
     broken = await refused(database, f"update task set {change} where id = :id returning id", id=task["id"])
-    assert broken == constraint
+    assert broken is not None
+    assert broken.endswith(f"_{constraint}")
 
 
 async def test_a_task_without_holder(cast: Cast, database: Database) -> None:
