@@ -29,7 +29,7 @@ from app.rules.policy import Permission as P
 from app.rules.vocabulary import ReferralStatus
 from app.schemas.referrals import Referral, ReferralInput, ReferralPage, ResponseInput, WithdrawalInput
 from app.schemas.types import AgencyCode, split
-from app.services import listing, referrals
+from app.services import listing, referral_rows, referrals
 
 router = guarded(prefix="/v1", tags=["referrals"])
 
@@ -125,7 +125,7 @@ async def refer_task(
 )
 async def show_referral(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
     """The letter sent and the answer."""
-    return answers.read(request, await referrals.show_referral(reader, caller, id))
+    return answers.read(request, await referral_rows.show_referral(reader, caller, id))
 
 
 @router.post(

@@ -10,7 +10,7 @@ from app.db import Executor, Row
 from app.rules.vocabulary import Access, Caller
 from app.schemas.tasks import TaskQuery
 from app.security import Keys
-from app.services import referrals, visibility
+from app.services import referral_rows, visibility
 from app.services.paging import Keyset, binding, without_place
 from app.services.task_rows import FROM, FULL_FIELDS, SUMMARY_FIELDS, columns, load_task
 
@@ -131,10 +131,10 @@ async def list_referrals(
     }
     keyset = Keyset("f.recorded_at", "f.id", True, binding(caller, "referrals", given), keys, limit, cursor)
     after, tail, place = keyset.clauses()
-    where = " and ".join([referrals.visible(caller), *(conditions[name] for name in given), after])
+    where = " and ".join([referral_rows.visible(caller), *(conditions[name] for name in given), after])
     found = await db.rows(
         executor,
-        f"select {referrals.COLUMNS}, f.recorded_at as _key, f.id as _id {referrals.FROM} where {where} {tail}",
+        f"select {referral_rows.COLUMNS}, f.recorded_at as _key, f.id as _id {referral_rows.FROM} where {where} {tail}",
         **_plain(given),
         **visibility.reach(caller),
         **place,

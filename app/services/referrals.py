@@ -14,7 +14,6 @@ from app.errors import (
     ClassificationRefused,
     MandateMismatch,
     NotYourReferral,
-    StaleVersion,
     TransitionNotAllowed,
     ValidationFailed,
 )
@@ -25,59 +24,18 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import Action, Caller, EventKind, ReferralStatus, RequestedClassification, Standing
 from app.rules.workflow import ReferralMove
 from app.schemas.referrals import LetterInput, ReferralInput, ResponseInput, WithdrawalInput
-from app.services import assignments, law, log, visibility
-from app.services.moves import available
+from app.services import law, visibility
+from app.services.referral_moves import close_referral, record_move
+from app.services.referral_rows import load_referral, open_moves, show_referral
 from app.services.task_rows import check_version, compare_and_set, load_task
 from app.services.transitions import allowed, required
 from app.settings import settings
 
-COLUMNS: Final = """
-    f.id, f.task_id as task, t.reference as task_reference, f.from_agency, f.to_agency, f.status, f.function, f.variant,
-    f.mandate,
-    case when f.letter_number is not null then jsonb_build_object('number', f.letter_number, 'date', f.letter_date,
-        'classification', f.letter_classification, 'urgency', f.letter_urgency) end as letter,
-    f.note, f.retain_access, f.reason, f.suggested_agency,
-    case when f.answer_letter_number is not null then jsonb_build_object('number', f.answer_letter_number,
-        'date', f.answer_letter_date, 'classification', f.answer_letter_classification,
-        'urgency', f.answer_letter_urgency) end as answer_letter,
-    f.recorded_by_sender, f.effective_at, f.received_at, f.answered_at, f.recorded_at, f.updated_at, f.version
-"""
-FROM: Final = "from referral f join task t on t.id = f.task_id"
 _ACTION_OF: Final = {
     ReferralStatus.RECEIVED: Action.RECEIVE,
     ReferralStatus.ACCEPTED: Action.ACCEPT,
     ReferralStatus.RETURNED: Action.RETURN,
 }
-
-
-def visible(caller: Caller) -> str:
-    """SQL: the caller sees referral `f` of task `t`: its sender and receiver, and who sees the whole task."""
-    party = "array[f.from_agency, f.to_agency] && :acts_for"
-    cleared = "(t.classification <> 'rahasia' or :cleared)"
-    return f"({cleared} and ({party} or {visibility.task_full(caller)}))"
-
-
-async def _load(executor: Executor, caller: Caller, id: UUID) -> Row:
-    return await one(
-        executor,
-        f"select {COLUMNS} {FROM} where f.id = :id and {visible(caller)}",
-        id=id,
-        **visibility.reach(caller),
-    )
-
-
-async def show_referral(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:
-    """A referral with the moves open to this caller; raises NotFound."""
-    found = await _load(executor, caller, id)
-    return {**found, "available_transitions": await _moves(executor, caller, found)}
-
-
-async def _moves(executor: Executor, caller: Caller, referral: Row) -> list[dict[str, Any]]:
-    if referral["status"] not in workflow.OPEN_REFERRAL:
-        return []
-    task = await load_task(executor, caller, referral["task"])
-    own = f"/v1/referrals/{referral['id']}/"
-    return [move for move in available(caller, task) if move["href"].startswith(own)]
 
 
 # sending
@@ -128,7 +86,7 @@ async def refer_task(
         writer, task, move.sources, status=move.target, open_referral=referral.id, last_effective_at=at
     )
     writer.add(referral)
-    _record(
+    record_move(
         writer,
         caller,
         EventKind.REFERRAL_SENT,
@@ -178,7 +136,7 @@ async def answer_referral(
     Raises NotFound, NotYourReferral, PermissionDenied, StaleVersion, TransitionNotAllowed, MandateMismatch,
     ValidationFailed.
     """
-    referral = await _load(writer, caller, id)
+    referral = await load_referral(writer, caller, id)
     action = _ACTION_OF[ReferralStatus(input.answer)]
     by_sender = await _recorded_by_sender(writer, caller, referral, action)
     check_version(referral["version"], version)
@@ -202,7 +160,7 @@ async def answer_referral(
         **_letter(input.letter, "answer_letter"),
     }
     said = input.model_dump(mode="json", exclude={"answer", "effective_at"}, exclude_none=True)
-    return await _close(writer, caller, referral, move, at, changed, {**said, "recorded_by_sender": by_sender})
+    return await close_referral(writer, caller, referral, move, at, changed, {**said, "recorded_by_sender": by_sender})
 
 
 async def withdraw_referral(
@@ -216,7 +174,7 @@ async def withdraw_referral(
 
     Raises NotFound, NotYourReferral, PermissionDenied, StaleVersion, TransitionNotAllowed, ValidationFailed.
     """
-    referral = await _load(writer, caller, id)
+    referral = await load_referral(writer, caller, id)
     if referral["from_agency"] not in caller.acts_for:
         raise NotYourReferral(agency=referral["from_agency"])
     policy.require(caller.role, Permission.REFERRAL_WITHDRAW, {Standing.SENDER})
@@ -227,7 +185,7 @@ async def withdraw_referral(
         input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
     )
     said = {"reason": input.reason} if input.reason else {}
-    return await _close(writer, caller, referral, move, at, {"reason": input.reason, "answered_at": at}, said)
+    return await close_referral(writer, caller, referral, move, at, {"reason": input.reason, "answered_at": at}, said)
 
 
 async def _recorded_by_sender(writer: Writer, caller: Caller, referral: Row, action: Action) -> bool:
@@ -253,7 +211,7 @@ async def _recorded_by_sender(writer: Writer, caller: Caller, referral: Row, act
 async def _lawful(writer: Writer, caller: Caller, referral: Row, action: Action) -> ReferralMove:
     move = workflow.referral_move(action, ReferralStatus(referral["status"]))
     if move is None:
-        lawful = await _moves(writer, caller, referral)
+        lawful = await open_moves(writer, caller, referral)
         raise TransitionNotAllowed(action=action, current=referral["status"], lawful=lawful)
     return move
 
@@ -284,99 +242,3 @@ async def _require_valid(writer: Writer, referral: Row, task: Row, at: datetime)
     asked = replace(await _question(writer, task, at), function=referral["function"], variant=referral["variant"] or "")
     await law.determine(writer, asked, proposed=referral["to_agency"], pointer="/answer")
     raise MandateMismatch(agency=referral["to_agency"], refusal_kind="agency_not_valid", competent_agency=None)
-
-
-async def _close(
-    writer: Writer,
-    caller: Caller,
-    referral: Row,
-    move: ReferralMove,
-    at: datetime,
-    changed: dict[str, Any],
-    said: dict[str, Any],
-) -> dict[str, Any]:
-    """Move the referral by compare-and-set, let the task follow, and record the fact."""
-    sets = ", ".join(f"{name} = :{name}" for name in changed)
-    won = await row(
-        writer,
-        f"update referral set status = :target, version = version + 1, updated_at = now(), {sets}"
-        " where id = :id and version = :version and status = any(:sources) returning supporting, informed",
-        id=referral["id"],
-        version=referral["version"],
-        target=move.target,
-        sources=sorted(move.sources),
-        **changed,
-    )
-    if won is None:
-        current = await value(writer, "select version from referral where id = :id", id=referral["id"])
-        raise StaleVersion(current_etag=f'"{current}"')
-    moved = await _follow(writer, referral, move, won, at)
-    _record(writer, caller, move.event, referral, at, {**moved, **said, "to_agency": referral["to_agency"]})
-    await writer.flush()
-    await visibility.keep_readers(writer, referral["task"])
-    return await _show_closed(writer, caller, referral["id"])
-
-
-_ACCEPTED: Final = """
-    update task set status = 'accepted', accountable = :agency, holder = :agency, mandate = :mandate,
-        accepted_at = coalesce(accepted_at, :at), function = :function, variant = :variant,
-        supporting = :supporting, informed = :informed, open_referral = null,
-        last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
-    where id = :id and open_referral = :referral returning status
-"""
-_HANDED_BACK: Final = """
-    update task set status = case when status = 'assigned' then 'returned' else status end, open_referral = null,
-        last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
-    where id = :id and open_referral = :referral returning status
-"""
-_RECEIVED: Final = """
-    update task set last_effective_at = greatest(last_effective_at, :at)
-    where id = :id and open_referral = :referral returning status
-"""
-
-
-async def _follow(writer: Writer, referral: Row, move: ReferralMove, won: Row, at: datetime) -> dict[str, Any]:
-    """What the referral's move does to the task; returns from and to for the fact."""
-    before = await value(writer, "select status from task where id = :id for update", id=referral["task"])
-    place = {"id": referral["task"], "referral": referral["id"], "at": at}
-    if move.action is Action.ACCEPT:
-        party = assignments.Party(
-            referral["to_agency"], referral["mandate"], tuple(won["supporting"]), tuple(won["informed"])
-        )
-        await assignments.hand_over(writer, referral["task"], party, at=at)
-        after = await value(
-            writer,
-            _ACCEPTED,
-            **place,
-            agency=party.agency,
-            mandate=party.mandate,
-            function=referral["function"],
-            variant=referral["variant"],
-            supporting=won["supporting"],
-            informed=won["informed"],
-        )
-    else:
-        after = await value(writer, _RECEIVED if move.action is Action.RECEIVE else _HANDED_BACK, **place)
-    return {"from": before, "to": after}
-
-
-async def _show_closed(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:
-    """A referral after its answer, which its own writer may always see."""
-    found = await one(writer, f"select {COLUMNS} {FROM} where f.id = :id", id=id)
-    return {**found, "available_transitions": await _moves(writer, caller, found)}
-
-
-def _record(
-    writer: Writer, caller: Caller, kind: EventKind, referral: Row, at: datetime, payload: dict[str, Any]
-) -> None:
-    log.record(
-        writer,
-        caller,
-        kind,
-        on="referral",
-        id=referral["id"],
-        task_id=referral["task"],
-        effective_at=at,
-        versions=(referral["version"] or None, referral["version"] + 1),
-        payload=payload,
-    )

@@ -8,11 +8,18 @@ import pytest
 from fastapi import FastAPI
 from inputs import CANARY, Case, Schemas, cases, wrongs
 from snapshot import snapshot
-from support import Agency
+from support import Agency, task
 
 from app.db import Database
 
-OPERATIONS = ["createClient", "logTask", "updateTask", "moveTask", "shareTask", "commentOnTask", "referTask", "answerReferral", "withdrawReferral", "mapVulnerability", "updateVulnerability", "addVulnerabilityEvidence", "holdMeeting", "updateMeeting", "decide", "createMandate", "createAgency", "updateAgency", "createLegalInstrument", "updateLegalInstrument", "createElection", "updateElection", "createStage", "updateStage"]
+OPERATIONS = (
+    *("createClient", "logTask", "updateTask", "moveTask", "shareTask", "commentOnTask"),
+    *("referTask", "answerReferral", "withdrawReferral"),
+    *("mapVulnerability", "updateVulnerability", "addVulnerabilityEvidence"),
+    *("holdMeeting", "updateMeeting", "decide"),
+    *("createMandate", "createAgency", "updateAgency", "createLegalInstrument", "updateLegalInstrument"),
+    *("createElection", "updateElection", "createStage", "updateStage"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +65,10 @@ async def test_every_field_of_every_body_is_refused_by_name(
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.parametrize("content", ["", "{", "null", "[]", "7", '"text"', "{}x", "\ufeff{}", "{'a': 1}"])
-async def test_what_is_no_object_at_all_is_refused(lawful: dict[str, Case], name: str, content: str) -> None:
-    answer = await lawful[name].send(content)
-    assert answer.status_code in {400, 422}, answer.text
+async def test_what_is_no_object_at_all_is_refused(lawful: dict[str, Case], name: str) -> None:
+    for content in ("", "{", "null", "[]", "7", '"text"', "{}x", "\ufeff{}", "{'a': 1}"):
+        answer = await lawful[name].send(content)
+        assert answer.status_code in {400, 422}, (content, answer.text)
 
 
 async def test_every_query_and_path_parameter_is_refused_by_name(
@@ -146,7 +153,6 @@ def filled(operation: dict[str, Any], path: str, parameter: dict[str, Any], raw:
         ("logTask", {"region": "99.99"}, "/region"),
         ("logTask", {"category": "no_such"}, "/category"),
         ("logTask", {"subcategory": "ex_convict"}, "/subcategory"),
-        ("logTask", {"variant": "no_such"}, "/variant"),
         ("logTask", {"proposed_owner": "NO_SUCH"}, "/proposed_owner"),
         ("logTask", {"supporting": ["NO_SUCH"]}, "/supporting/0"),
         ("logTask", {"supporting": ["KPU_RI", "KPU_RI"]}, "/supporting"),
@@ -154,13 +160,13 @@ def filled(operation: dict[str, Any], path: str, parameter: dict[str, Any], raw:
         ("logTask", {"effective_at": "2100-01-01T00:00:00Z"}, "/effective_at"),
         ("referTask", {"to_agency": "NO_SUCH"}, "/to_agency"),
         ("mapVulnerability", {"region": "99"}, "/region"),
-        ("mapVulnerability", {"election": "no-such"}, "/election"),
+        ("mapVulnerability", {"election": "no-such", "stage": None}, "/election"),
         ("mapVulnerability", {"stage": "no_such"}, "/stage"),
         ("mapVulnerability", {"mapped_by": "NO_SUCH"}, "/mapped_by"),
         ("mapVulnerability", {"effective_at": "2100-01-01T00:00:00Z"}, "/effective_at"),
         ("holdMeeting", {"host": "NO_SUCH"}, "/host"),
         ("holdMeeting", {"participants": [{"agency": "NO_SUCH"}]}, "/participants/0/agency"),
-        ("decide", {"tasks": [{"title": "t"}]}, "/tasks/0/description"),
+        ("decide", {"tasks": [task(region="99.99")]}, "/tasks/0/region"),
         ("createMandate", {"category": "no_such"}, "/category"),
         ("createMandate", {"legal_basis": ["no_such"]}, "/legal_basis/0"),
         ("createMandate", {"valid_to": "2020-01-01"}, "/valid_to"),
@@ -171,7 +177,6 @@ def filled(operation: dict[str, Any], path: str, parameter: dict[str, Any], raw:
         ("createAgency", {"command_parent": "NO_SUCH"}, "/command_parent"),
         ("createAgency", {"valid_to": "2020-01-01"}, "/valid_to"),
         ("createLegalInstrument", {"id": "uu_1_2015"}, "/id"),
-        ("createLegalInstrument", {"amends": ["no_such"]}, "/amends/0"),
         ("createLegalInstrument", {"in_force_to": "2020-01-01"}, "/in_force_to"),
         ("createElection", {"code": "pemilu-2024"}, "/code"),
         ("createElection", {"region_code": "99.99"}, "/region_code"),

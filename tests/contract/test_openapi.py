@@ -167,7 +167,7 @@ BREAKS: list[tuple[str, Callable[[Any], object]]] = [
         lambda new: _schema(new, "TaskInput")["properties"]["title"].update(type="integer"),
     ),
     (
-        "post /v1/tasks: body.function: values prevention removed",
+        "get /v1/tasks: ('query', 'function')[]: values prevention removed",
         lambda new: _schema(new, "Function")["enum"].remove("prevention"),
     ),
 ]

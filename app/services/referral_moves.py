@@ -1,0 +1,119 @@
+"""What the move of a referral does: to the referral by compare-and-set, to its task, to the log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from app.db import Row, Writer, row, value
+from app.errors import (
+    StaleVersion,
+)
+from app.rules.vocabulary import Action, Caller, EventKind, ReferralStatus
+from app.rules.workflow import ReferralMove
+from app.services import assignments, log, visibility
+from app.services.referral_rows import show_answered
+
+_ACTION_OF: Final = {
+    ReferralStatus.RECEIVED: Action.RECEIVE,
+    ReferralStatus.ACCEPTED: Action.ACCEPT,
+    ReferralStatus.RETURNED: Action.RETURN,
+}
+
+
+# sending
+
+
+async def close_referral(
+    writer: Writer,
+    caller: Caller,
+    referral: Row,
+    move: ReferralMove,
+    at: datetime,
+    changed: dict[str, Any],
+    said: dict[str, Any],
+) -> dict[str, Any]:
+    """Move the referral by compare-and-set, let the task follow, and record the fact."""
+    sets = ", ".join(f"{name} = :{name}" for name in changed)
+    won = await row(
+        writer,
+        f"update referral set status = :target, version = version + 1, updated_at = now(), {sets}"
+        " where id = :id and version = :version and status = any(:sources) returning supporting, informed",
+        id=referral["id"],
+        version=referral["version"],
+        target=move.target,
+        sources=sorted(move.sources),
+        **changed,
+    )
+    if won is None:
+        current = await value(writer, "select version from referral where id = :id", id=referral["id"])
+        raise StaleVersion(current_etag=f'"{current}"')
+    moved = await _follow(writer, referral, move, won, at)
+    record_move(writer, caller, move.event, referral, at, {**moved, **said, "to_agency": referral["to_agency"]})
+    await writer.flush()
+    await visibility.keep_readers(writer, referral["task"])
+    return await show_answered(writer, caller, referral["id"])
+
+
+_ACCEPTED: Final = """
+    update task set status = 'accepted', accountable = :agency, holder = :agency, mandate = :mandate,
+        accepted_at = coalesce(accepted_at, :at), function = :function, variant = :variant,
+        supporting = :supporting, informed = :informed, open_referral = null,
+        last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
+    where id = :id and open_referral = :referral returning status
+"""
+
+
+_HANDED_BACK: Final = """
+    update task set status = case when status = 'assigned' then 'returned' else status end, open_referral = null,
+        last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
+    where id = :id and open_referral = :referral returning status
+"""
+
+
+_RECEIVED: Final = """
+    update task set last_effective_at = greatest(last_effective_at, :at)
+    where id = :id and open_referral = :referral returning status
+"""
+
+
+async def _follow(writer: Writer, referral: Row, move: ReferralMove, won: Row, at: datetime) -> dict[str, Any]:
+    """What the referral's move does to the task; returns from and to for the fact."""
+    before = await value(writer, "select status from task where id = :id for update", id=referral["task"])
+    place = {"id": referral["task"], "referral": referral["id"], "at": at}
+    if move.action is Action.ACCEPT:
+        party = assignments.Party(
+            referral["to_agency"], referral["mandate"], tuple(won["supporting"]), tuple(won["informed"])
+        )
+        await assignments.hand_over(writer, referral["task"], party, at=at)
+        after = await value(
+            writer,
+            _ACCEPTED,
+            **place,
+            agency=party.agency,
+            mandate=party.mandate,
+            function=referral["function"],
+            variant=referral["variant"],
+            supporting=won["supporting"],
+            informed=won["informed"],
+        )
+    else:
+        after = await value(writer, _RECEIVED if move.action is Action.RECEIVE else _HANDED_BACK, **place)
+    return {"from": before, "to": after}
+
+
+def record_move(
+    writer: Writer, caller: Caller, kind: EventKind, referral: Row, at: datetime, payload: dict[str, Any]
+) -> None:
+    """Enter the fact of a referral's move."""
+    log.record(
+        writer,
+        caller,
+        kind,
+        on="referral",
+        id=referral["id"],
+        task_id=referral["task"],
+        effective_at=at,
+        versions=(referral["version"] or None, referral["version"] + 1),
+        payload=payload,
+    )

@@ -1,0 +1,64 @@
+"""Referral rows: their columns, loading through visibility, how they are shown."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from app.db import Executor, Row, Writer, one
+from app.rules import workflow
+from app.rules.vocabulary import Caller
+from app.services import visibility
+from app.services.moves import available
+from app.services.task_rows import load_task
+
+COLUMNS: Final = """
+    f.id, f.task_id as task, t.reference as task_reference, f.from_agency, f.to_agency, f.status, f.function, f.variant,
+    f.mandate,
+    case when f.letter_number is not null then jsonb_build_object('number', f.letter_number, 'date', f.letter_date,
+        'classification', f.letter_classification, 'urgency', f.letter_urgency) end as letter,
+    f.note, f.retain_access, f.reason, f.suggested_agency,
+    case when f.answer_letter_number is not null then jsonb_build_object('number', f.answer_letter_number,
+        'date', f.answer_letter_date, 'classification', f.answer_letter_classification,
+        'urgency', f.answer_letter_urgency) end as answer_letter,
+    f.recorded_by_sender, f.effective_at, f.received_at, f.answered_at, f.recorded_at, f.updated_at, f.version
+"""
+FROM: Final = "from referral f join task t on t.id = f.task_id"
+
+
+def visible(caller: Caller) -> str:
+    """SQL: the caller sees referral `f` of task `t`: its sender and receiver, and who sees the whole task."""
+    party = "array[f.from_agency, f.to_agency] && :acts_for"
+    cleared = "(t.classification <> 'rahasia' or :cleared)"
+    return f"({cleared} and ({party} or {visibility.task_full(caller)}))"
+
+
+async def load_referral(executor: Executor, caller: Caller, id: UUID) -> Row:
+    """A referral as the caller may see it; raises NotFound."""
+    return await one(
+        executor,
+        f"select {COLUMNS} {FROM} where f.id = :id and {visible(caller)}",
+        id=id,
+        **visibility.reach(caller),
+    )
+
+
+async def show_referral(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:
+    """A referral with the moves open to this caller; raises NotFound."""
+    found = await load_referral(executor, caller, id)
+    return {**found, "available_transitions": await open_moves(executor, caller, found)}
+
+
+async def open_moves(executor: Executor, caller: Caller, referral: Row) -> list[dict[str, Any]]:
+    """The moves of an open referral that this caller may make."""
+    if referral["status"] not in workflow.OPEN_REFERRAL:
+        return []
+    task = await load_task(executor, caller, referral["task"])
+    own = f"/v1/referrals/{referral['id']}/"
+    return [move for move in available(caller, task) if move["href"].startswith(own)]
+
+
+async def show_answered(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:
+    """A referral after its answer, which its own writer may always see."""
+    found = await one(writer, f"select {COLUMNS} {FROM} where f.id = :id", id=id)
+    return {**found, "available_transitions": await open_moves(writer, caller, found)}

@@ -1,0 +1,64 @@
+"""What may lie in the repository (DESIGN.md section 2)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.settings import ROOT
+
+FOLDERS = {".ci", "app", "migrations", "openapi", "tests"}
+LOCKS = ["requirements.lock", "requirements-dev.lock"]
+# Put together from halves, so that this file does not name what it forbids.
+HOSTS = ["py" + "pi.org", "python" + "hosted", "registry." + "npmjs"]
+PLACES = ["/" + one + "/" for one in ("work", "root", "home")]
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)  # noqa: S607
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    names = [one for one in listed.stdout.decode().split("\0") if one]
+    assert len(names) > 100
+    return [ROOT / one for one in names if (ROOT / one).is_file()]
+
+
+def test_the_top_level_holds_the_named_folders_and_no_others() -> None:
+    folders = {one.relative_to(ROOT).parts[0] for one in tracked() if one.parent != ROOT}
+    assert folders <= FOLDERS
+
+
+def test_no_file_names_a_package_registry_or_a_place_on_a_machine() -> None:
+    forbidden = re.compile("|".join([re.escape(one) for one in HOSTS] + [rf"(?<![\w.]){one}" for one in PLACES]))
+    found = []
+    for file in tracked():
+        if b"\0" in (content := file.read_bytes()):
+            continue
+        for number, line in enumerate(content.decode(errors="replace").splitlines(), start=1):
+            if forbidden.search(line):
+                found.append(f"{file.relative_to(ROOT)}:{number}")
+    assert found == []
+
+
+def test_no_module_has_outgrown_its_noun() -> None:
+    lengths = {one.relative_to(ROOT).as_posix(): len(one.read_text().splitlines()) for one in ROOT.glob("app/**/*.py")}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_locked_by_its_hash_and_by_no_address(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    requirements = re.split(r"\n(?=[a-z0-9])", text)
+    assert len(requirements) > 40
+    for one in requirements:
+        assert re.match(r"[a-z0-9._-]+==[\w.+-]+( ;.*)? \\\n +--hash=sha256:[0-9a-f]{64}", one), one[:80]
+    assert "://" not in text
+    assert not re.search(r"^\s*--(index|extra-index|find-links|trusted)", text, re.MULTILINE)
+
+
+def test_the_development_lock_holds_all_of_the_runtime_one() -> None:
+    runtime, development = (set(re.findall(r"^(\S+==\S+)", (ROOT / lock).read_text(), re.MULTILINE)) for lock in LOCKS)
+    assert runtime <= development
