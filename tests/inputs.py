@@ -72,6 +72,12 @@ class Schemas:
         found: dict[str, Any] = operation["requestBody"]["content"]["application/json"]["schema"]
         return found
 
+    def parameters(self, operation: Mapping[str, Any]) -> list[dict[str, Any]]:
+        shared = self.document["components"].get("parameters", {})
+        return [
+            shared[one["$ref"].rsplit("/", 1)[1]] if "$ref" in one else one for one in operation.get("parameters", ())
+        ]
+
     def kinds(self, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The alternatives of a schema, each without a reference."""
         if "$ref" in schema:

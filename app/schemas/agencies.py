@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool
 
 from app.rules.vocabulary import Level, Tier
 from app.schemas.types import (
@@ -54,13 +54,13 @@ class AgencyPatch(Command):
     name_id: Line = absent()
     name_en: Line = absent()
     regions: Regions = absent()
-    coordinator: bool = absent()
+    coordinator: StrictBool = absent()
     command_parent: AgencyCode | None = None
     functional_parent: AgencyCode | None = None
     valid_from: Day | None = None
     valid_to: Day | None = None
     source: Source = absent()
-    verified: bool = absent()
+    verified: StrictBool = absent()
 
 
 class Agency(Shown):

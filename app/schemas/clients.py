@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from app.rules.vocabulary import Clearance, ClientStatus, Role
 from app.schemas.types import AgencyCode, Command, Line, Shown
+
+
+def _written(value: Any) -> Any:
+    """Refuse numbers, which the library would take for addresses."""
+    if not isinstance(value, str):
+        en, id_ = "Give a network as text, e.g. 10.0.0.0/8.", "Berikan jaringan sebagai teks, mis. 10.0.0.0/8."
+        raise PydanticCustomError("network", "{en}", {"en": en, "id": id_})
+    return value
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_written)]
 
 
 class ClientInput(Command):
@@ -21,7 +33,7 @@ class ClientInput(Command):
     purpose: Line
     contact: Line | None = None
     clearance: Clearance = Clearance.TERBATAS
-    networks: Annotated[list[IPv4Network | IPv6Network], Field(max_length=20)] = Field(
+    networks: Annotated[list[Network], Field(max_length=20)] = Field(
         [], description="Addresses (CIDR) from which it may be used; none: any."
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.schemas.types import (
     Code,
@@ -77,7 +77,7 @@ class StagePatch(Command):
     starts_on: Day | None = None
     ends_on: Day | None = None
     source: Source = absent()
-    verified: bool = absent()
+    verified: StrictBool = absent()
 
 
 class Stage(Shown):

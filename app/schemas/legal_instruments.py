@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool
 
 from app.schemas.types import (
     Code,
@@ -43,7 +43,7 @@ class LegalInstrumentPatch(Command):
     in_force_from: Day | None = None
     in_force_to: Day | None = None
     url: Url | None = None
-    verified: bool = absent()
+    verified: StrictBool = absent()
 
 
 class LegalInstrument(Shown):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool
 
 from app.rules.vocabulary import (
     CandidatePath,
@@ -85,7 +85,7 @@ class VulnerabilityPatch(Command):
     information_status: InformationStatus = absent()
     election: ElectionCode | None = None
     stage: Code | None = None
-    locally_distinctive: bool = absent()
+    locally_distinctive: StrictBool = absent()
     facility_owner: Owners = absent()
     reach_level: ReachLevel | None = None
     asset: Code | None = None

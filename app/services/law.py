@@ -159,8 +159,8 @@ async def escalated(executor: Executor, answer: Resolution, vulnerabilities: Seq
         path=["", *regions.path(answer.question.region)],
         day=mandates.day_of(answer.question.at),
     )
-    owner = {answer.accountable}
-    return tuple(dict.fromkeys([*answer.informed, *(row["code"] for row in found if row["code"] not in owner)]))
+    parties = {answer.accountable, *answer.supporting}
+    return tuple(dict.fromkeys([*answer.informed, *(row["code"] for row in found if row["code"] not in parties)]))
 
 
 async def ask(executor: Executor, *, at: datetime | None, **matter: Any) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 from app.db import Executor, Row, Writer, jsonb, rows, value
-from app.errors import DuplicateExternalReference
+from app.errors import DuplicateExternalReference, ValidationFailed
 from app.models import Decision, Meeting
 from app.rules import moments, policy
 from app.rules.policy import Permission
@@ -141,9 +142,13 @@ async def decide(writer: Writer, caller: Caller, id: UUID, input: DecisionInput)
     writer.add(decision)
     _record(writer, caller, EventKind.MEETING_DECIDED, id, at, (None, None), {"decision": str(decision.id)})
     await writer.flush()
-    for task in input.tasks:
+    for place, task in enumerate(input.tasks):
         said = task.model_copy(update={"meeting": id, "effective_at": task.effective_at or input.effective_at})
-        await tasks.log_task(writer, caller, said, decision=decision.id)
+        try:
+            await tasks.log_task(writer, caller, said, decision=decision.id)
+        except ValidationFailed as refused:
+            faults = [replace(one, pointer=f"/tasks/{place}{one.pointer}") for one in refused.errors]
+            raise ValidationFailed(errors=faults) from refused
     return (await _decisions(writer, caller, id))[-1]
 
 

@@ -63,6 +63,14 @@ async def refer_task(
         asked = replace(asked, function=input.function, variant=input.variant or "")
     elif input.variant is not None:
         asked = replace(asked, variant=input.variant)
+    if (input.to_agency, asked.function, asked.variant) == (
+        task["accountable"],
+        task["function"],
+        task["variant"] or "",
+    ):
+        raise records.refused(
+            "/to_agency", "already_owner", "It owns this already.", "Instansi itu sudah menjadi penanggung jawab."
+        )
     answer = await law.determine(writer, asked, proposed=input.to_agency, pointer="/to_agency")
     if answer.mandate is None:
         raise AssertionError(answer)

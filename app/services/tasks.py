@@ -26,7 +26,7 @@ from app.rules.mandates import WIB
 from app.rules.policy import Permission
 from app.rules.vocabulary import Caller, Classification, EventKind, RequestedClassification, Standing, Status
 from app.schemas.tasks import TaskInput, TaskPatch
-from app.services import law, log, visibility
+from app.services import law, log, records, visibility
 from app.services.moves import available, shown
 from app.services.placement import place
 from app.services.task_rows import check_version, compare_and_set, load_task, load_written
@@ -51,6 +51,13 @@ async def log_task(
     """
     now = await value(writer, "select clock_timestamp()")
     at = moments.effective(input.effective_at, now=now, backdating=settings().backdating)
+    if input.event_at is not None and input.event_at > at:
+        raise records.refused(
+            "/event_at",
+            "after_logging",
+            "A matter can't be logged before it happened.",
+            "Perkara tidak dapat dicatat sebelum terjadi.",
+        )
     asked = await law.question(
         writer,
         category=input.category,

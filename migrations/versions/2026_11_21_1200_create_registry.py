@@ -70,7 +70,7 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.CheckConstraint(
             "default_classification in ('terbuka', 'terbatas', 'rahasia')",
-            name="ck_category_default_classification_known",
+            name=op.f("ck_category_default_classification_known"),
         ),
         sa.ForeignKeyConstraint(["parent_code"], ["category.code"], name="fk_category_parent_code"),
         sa.PrimaryKeyConstraint("code", name="pk_category"),
@@ -233,8 +233,8 @@ def upgrade() -> None:
         sa.Column("verified", sa.Boolean(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.CheckConstraint("resolve_at in ('creation', 'referral', 'event')", name="ck_mandate_resolve_at_known"),
-        sa.CheckConstraint("valid_to is null or valid_to > valid_from", name="ck_mandate_period"),
+        sa.CheckConstraint("resolve_at in ('creation', 'referral', 'event')", name=op.f("ck_mandate_resolve_at_known")),
+        sa.CheckConstraint("valid_to is null or valid_to > valid_from", name=op.f("ck_mandate_period")),
         sa.ForeignKeyConstraint(["category"], ["category.code"], name="fk_mandate_category"),
         sa.PrimaryKeyConstraint("id", name="pk_mandate"),
     )

@@ -109,7 +109,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "classification in ('terbuka', 'terbatas', 'rahasia')", name="ck_meeting_classification_known"
+            "classification in ('terbuka', 'terbatas', 'rahasia')", name=op.f("ck_meeting_classification_known")
         ),
         sa.ForeignKeyConstraint(["election"], ["election.code"], name="fk_meeting_election"),
         sa.ForeignKeyConstraint(["host"], ["agency.code"], name="fk_meeting_host"),
@@ -153,11 +153,11 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "classification in ('terbuka', 'terbatas', 'rahasia')", name="ck_vulnerability_classification_known"
+            "classification in ('terbuka', 'terbatas', 'rahasia')", name=op.f("ck_vulnerability_classification_known")
         ),
         sa.CheckConstraint(
             "information_status in ('rumour', 'claimed', 'under_verification', 'verified', 'refuted')",
-            name="ck_vulnerability_information_status_known",
+            name=op.f("ck_vulnerability_information_status_known"),
         ),
         sa.ForeignKeyConstraint(["category"], ["category.code"], name="fk_vulnerability_category"),
         sa.ForeignKeyConstraint(["election"], ["election.code"], name="fk_vulnerability_election"),
@@ -205,7 +205,7 @@ def upgrade() -> None:
         sa.Column("log_index", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
             "kind in ('task.drafted', 'task.logged', 'task.updated', 'task.submitted', 'task.started', 'task.info_awaited', 'task.resumed', 'task.resolved', 'task.confirmed', 'task.outcome_rejected', 'task.reopened', 'task.cancelled', 'task.shared', 'task.unshared', 'task.commented', 'referral.sent', 'referral.received', 'referral.accepted', 'referral.returned', 'referral.withdrawn', 'vulnerability.mapped', 'vulnerability.updated', 'vulnerability.evidenced', 'meeting.held', 'meeting.updated', 'meeting.decided', 'agency.created', 'agency.updated', 'legal_instrument.created', 'legal_instrument.updated', 'mandate.created', 'election.created', 'election.updated', 'stage.created', 'stage.updated', 'client.created')",
-            name="ck_event_kind_known",
+            name=op.f("ck_event_kind_known"),
         ),
         sa.ForeignKeyConstraint(["agency"], ["agency.code"], name="fk_event_agency"),
         sa.ForeignKeyConstraint(["client_id"], ["client.id"], name="fk_event_client_id"),
@@ -282,19 +282,21 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
             "accountable is not null or status in ('draft', 'assigned', 'returned', 'cancelled')",
-            name="ck_task_work_has_an_owner",
+            name=op.f("ck_task_work_has_an_owner"),
         ),
-        sa.CheckConstraint("classification in ('terbuka', 'terbatas', 'rahasia')", name="ck_task_classification_known"),
-        sa.CheckConstraint("priority in ('low', 'medium', 'high', 'critical')", name="ck_task_priority_known"),
+        sa.CheckConstraint(
+            "classification in ('terbuka', 'terbatas', 'rahasia')", name=op.f("ck_task_classification_known")
+        ),
+        sa.CheckConstraint("priority in ('low', 'medium', 'high', 'critical')", name=op.f("ck_task_priority_known")),
         sa.CheckConstraint(
             "status in ('draft', 'assigned', 'returned', 'accepted', 'in_progress', 'awaiting_info', 'resolved', 'closed', 'cancelled')",
-            name="ck_task_status_known",
+            name=op.f("ck_task_status_known"),
         ),
         sa.CheckConstraint(
             "(accountable is null) = (accepted_at is null) and (accountable is null) = (mandate is null)",
-            name="ck_task_accountable_from_acceptance",
+            name=op.f("ck_task_accountable_from_acceptance"),
         ),
-        sa.CheckConstraint("holder = coalesce(accountable, logged_by)", name="ck_task_held"),
+        sa.CheckConstraint("holder = coalesce(accountable, logged_by)", name=op.f("ck_task_held")),
         sa.ForeignKeyConstraint(["accountable"], ["agency.code"], name="fk_task_accountable"),
         sa.ForeignKeyConstraint(["category"], ["category.code"], name="fk_task_category"),
         sa.ForeignKeyConstraint(["decision"], ["decision.id"], name="fk_task_decision"),
@@ -327,7 +329,7 @@ def upgrade() -> None:
         sa.Column("period", postgresql.TSTZRANGE(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("ended_recorded_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("role in ('accountable', 'supporting', 'informed')", name="ck_assignment_role_known"),
+        sa.CheckConstraint("role in ('accountable', 'supporting', 'informed')", name=op.f("ck_assignment_role_known")),
         sa.ForeignKeyConstraint(["agency"], ["agency.code"], name="fk_assignment_agency"),
         sa.ForeignKeyConstraint(["mandate"], ["mandate.id"], name="fk_assignment_mandate"),
         sa.ForeignKeyConstraint(["task_id"], ["task.id"], name="fk_assignment_task_id"),
@@ -381,7 +383,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "status in ('sent', 'received', 'accepted', 'returned', 'withdrawn')", name="ck_referral_status_known"
+            "status in ('sent', 'received', 'accepted', 'returned', 'withdrawn')", name=op.f("ck_referral_status_known")
         ),
         sa.ForeignKeyConstraint(["from_agency"], ["agency.code"], name="fk_referral_from_agency"),
         sa.ForeignKeyConstraint(["mandate"], ["mandate.id"], name="fk_referral_mandate"),
@@ -403,7 +405,7 @@ def upgrade() -> None:
         sa.Column("level", sa.Text(), nullable=False),
         sa.Column("shared_by", sa.Text(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("level in ('full', 'summary')", name="ck_share_level_known"),
+        sa.CheckConstraint("level in ('full', 'summary')", name=op.f("ck_share_level_known")),
         sa.ForeignKeyConstraint(["agency"], ["agency.code"], name="fk_share_agency"),
         sa.ForeignKeyConstraint(["shared_by"], ["agency.code"], name="fk_share_shared_by"),
         sa.ForeignKeyConstraint(["task_id"], ["task.id"], name="fk_share_task_id"),

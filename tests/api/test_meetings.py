@@ -14,7 +14,7 @@ from app.db import Database, value
 LOGISTICS = {"category": "logistics", "function": "logistics"}
 
 
-async def hold(host: Agency, *others: Agency, **said: Any) -> dict[str, Any]:
+async def hold(agency: Agency, *others: Agency, **said: Any) -> dict[str, Any]:
     body = {
         "title": "Rakor mitigasi kerawanan",
         "held_on": "2024-08-23",
@@ -25,7 +25,7 @@ async def hold(host: Agency, *others: Agency, **said: Any) -> dict[str, Any]:
         "effective_at": "2024-08-23T09:00:00+07:00",
         **said,
     }
-    held = await host.post("/v1/meetings", body)
+    held = await agency.post("/v1/meetings", body)
     assert held.status_code == 201, held.text
     return dict(held.json())
 
@@ -100,7 +100,7 @@ async def test_decisions_are_numbered_and_each_reader_sees_of_their_tasks_what_i
     for _ in range(2):
         assert (await decide(bakesbangpol, meeting, task())).status_code == 201
     path = f"/v1/meetings/{meeting['id']}/decisions"
-    of_kodim, of_owner = ((await one.get(path)).json()["items"] for one in (kodim, bkpsdm))
+    of_kodim, of_owner = [(await one.get(path)).json()["items"] for one in (kodim, bkpsdm)]
     assert [one["number"] for one in of_kodim] == [1, 2]
     assert [one["tasks"] for one in of_kodim] == [[], []]
     assert [len(one["tasks"]) for one in of_owner] == [1, 1]

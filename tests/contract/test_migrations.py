@@ -15,10 +15,12 @@ from typing import Any, Final
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import CheckConstraint, Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.db import Database, rows
+from app.models import metadata
 from app.settings import ROOT
 
 KEPT = ROOT / "tests" / "contract" / "schema.txt"
@@ -28,12 +30,14 @@ _OURS: Final = "not exists (select from pg_depend d where d.objid = {}.oid and d
 SEEN: Final = {
     "extensions": "select extname from pg_extension where extname <> 'plpgsql'",
     "constraints": """
-        select conrelid::regclass || ' ' || conname || ': ' || pg_get_constraintdef(oid)
+        select conrelid::regclass::text || ' ' || conname || ': ' || pg_get_constraintdef(oid)
         from pg_constraint where connamespace = 'public'::regnamespace and conrelid <> 0 and contype <> 'n'
     """,
     "indexes": "select indexdef from pg_indexes where schemaname = 'public'",
-    "triggers": "select pg_get_triggerdef(oid) || ' (' || tgenabled || ')' from pg_trigger where not tgisinternal",
-    "event triggers": "select evtname || ' ' || evtevent || ' ' || evtenabled from pg_event_trigger",
+    "triggers": """
+        select pg_get_triggerdef(oid) || ' (' || tgenabled::text || ')' from pg_trigger where not tgisinternal
+    """,
+    "event triggers": "select evtname || ' ' || evtevent || ' ' || evtenabled::text from pg_event_trigger",
     "functions": f"""
         select pg_get_functiondef(p.oid) from pg_proc p
         where p.pronamespace = 'public'::regnamespace and p.prokind = 'f' and {_OURS.format("p")}
@@ -111,8 +115,21 @@ async def test_up_down_and_up_again_end_where_they_began(empty: str) -> None:
     assert await pictured(empty) == first
 
 
-async def test_models_and_migrations_say_the_same(url: str) -> None:
-    await alembic(url, command.check)
+# The operator class of this one index Alembic can't compare; the snapshot below does.
+@pytest.mark.filterwarnings("ignore:Expression #1 'lower.name. text_pattern_ops':UserWarning")
+async def test_models_and_migrations_say_the_same(empty: str) -> None:
+    await alembic(empty, lambda config: command.upgrade(config, "head"))
+    await alembic(empty, command.check)
+
+
+async def test_checks_bear_the_names_that_the_models_give_them(database: Database) -> None:
+    async with database.reading() as reader:
+        found = await rows(reader, "select conname from pg_constraint where contype = 'c' and conname like 'ck\\_%'")
+    checks = {
+        one for table in metadata.tables.values() for one in table.constraints if isinstance(one, CheckConstraint)
+    }
+    assert len(checks) > 15
+    assert {one["conname"] for one in found} == {str(one.name) for one in checks}
 
 
 async def test_what_alembic_cannot_see_is_as_it_is_kept(clone: Callable[[], Awaitable[str]]) -> None:
