@@ -24,7 +24,7 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import Action, Caller, EventKind, ReferralStatus, RequestedClassification, Standing
 from app.rules.workflow import ReferralMove
 from app.schemas.referrals import LetterInput, ReferralInput, ResponseInput, WithdrawalInput
-from app.services import law, visibility
+from app.services import law, records, visibility
 from app.services.referral_moves import close_referral, record_move
 from app.services.referral_rows import load_referral, open_moves, show_referral
 from app.services.task_rows import check_version, compare_and_set, load_task
