@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db import Executor, Row, Writer, constraint_of, one, row
 from app.errors import ValidationFailed
 from app.models import Mandate
+from app.rules.mandates import day_of
 from app.rules.vocabulary import Caller, EventKind
 from app.schemas.mandates import MandateInput
 from app.security import Keys
@@ -25,6 +26,8 @@ async def list_mandates(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
 ) -> bytes:
     """Mandate rows by id; `as_of` keeps those in force on the WIB date of an instant."""
+    if filters["as_of"] is not None:
+        filters["as_of"] = day_of(filters["as_of"])
     return await registry.page_by_code(
         executor,
         caller,

@@ -112,7 +112,7 @@ def junk(schemas: Schemas, parameter: dict[str, Any]) -> list[str]:
     # On the address line everything is text: only what the text says can be wrong.
     said = [raw for what, raw in wrongs(kinds) if raw.startswith('"') and what not in {"text", "a number as text"}]
     texts = [text for text in map(json.loads, said) if parameter["in"] == "query" or text]
-    always = ["%00", "%ff", "%ED%A0%80", "%E2%80%AE", "a%0d%0ab"]
+    always = ["%00", "%ff", "%ED%A0%80", "%E2%80%AE", *(["a%0d%0ab"] if parameter["in"] == "path" else [])]
     typed = {kind.get("type") for kind in kinds}
     numbers = ["1.5", "x", "9" * 30, "99999999999"] if "integer" in typed else []
     truths = ["maybe", ""] if "boolean" in typed else []
