@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -40,7 +41,7 @@ GRACE = 8
 @app.command()
 def serve() -> None:
     """Start everything: PostgreSQL if none is configured, migrations, data, worker, API."""
-    chosen = settings()
+    chosen = _chosen()
     logs.configure()
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -150,7 +151,7 @@ def _address(host: str, port: int) -> str:
 @app.command()
 def migrate() -> None:
     """Bring the schema to its newest revision."""
-    chosen = settings()
+    chosen = _chosen()
     with _own_database(chosen) as url:
         asyncio.run(start.migrate(url))
     console.print("The schema is at its newest revision.")
@@ -159,7 +160,7 @@ def migrate() -> None:
 @app.command()
 def load(*, register: Annotated[bool, typer.Option(help="Load the Malang 2024 register as well.")] = True) -> None:
     """Load the registry from app/data; repeat it as often as you like."""
-    chosen = settings()
+    chosen = _chosen()
 
     async def run(url: str) -> int:
         database = Database(url, chosen)
@@ -178,7 +179,7 @@ def load(*, register: Annotated[bool, typer.Option(help="Load the Malang 2024 re
 @app.command()
 def demo(url: Annotated[str, typer.Option(help="Where the service runs; default as configured.")] = "") -> None:
     """Tell a story over HTTP against the running service, step by step."""
-    chosen = settings()
+    chosen = _chosen()
     path = chosen.var / start.CREDENTIALS
     if not path.exists():
         _fail(f"There are no credentials at {path}: start the service with `make run` first.")
@@ -209,6 +210,13 @@ def _own_database(chosen: Settings) -> Iterator[str]:
             yield url
     except EmbeddedError as error:
         _fail(str(error))
+
+
+def _chosen() -> Settings:
+    try:
+        return settings()
+    except ValidationError as error:
+        _fail("; ".join(f"SIMPUL_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()))
 
 
 def _fail(sentence: str) -> NoReturn:

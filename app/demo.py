@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.rules.mandates import WIB
+from app.rules.law import WIB
 from app.stories import STORIES, Step, Story
 
 _MATTER: Final[Sequence[str]] = ("category", "subcategory", "function", "variant", "subject_kind", "region")

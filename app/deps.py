@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Query, Request
 
 from app import db, security
 from app.errors import PreconditionRequired
-from app.rules import vocabulary
+from app.rules import caller as asking
 
 _ETAG: Final = re.compile(r'"?(\d{1,9})(-[0-9a-f]{1,64})?"?', re.ASCII)
 
@@ -25,8 +25,8 @@ def _writer(request: Request) -> db.Writer:
     return writer
 
 
-def _caller(request: Request) -> vocabulary.Caller:
-    caller: vocabulary.Caller = request.state.caller
+def _caller(request: Request) -> asking.Caller:
+    caller: asking.Caller = request.state.caller
     return caller
 
 
@@ -64,7 +64,7 @@ def _page(
 
 Reader = Annotated[db.Reader, Depends(_reader)]
 Writer = Annotated[db.Writer, Depends(_writer)]
-Caller = Annotated[vocabulary.Caller, Depends(_caller)]
+Caller = Annotated[asking.Caller, Depends(_caller)]
 Keys = Annotated[security.Keys, Depends(_keys)]
 IfMatch = Annotated[int, Depends(_if_match)]
 Page = Annotated[PageAsked, Depends(_page)]

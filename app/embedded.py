@@ -29,21 +29,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from typing import Final
 from urllib.parse import quote
 
 from app.places import SOCKET, EmbeddedError, Site, home_of, new_folder, open_folder, settle, sync
+from app.processes import call, spawn
 
 __all__ = ["PATIENCE", "AlreadyRunning", "Cluster", "EmbeddedError", "attach", "serve"]
 
 PATIENCE: Final = 30.0  # seconds: for a sign of life at the start, for a fast stop, for a predecessor to finish
 _FIRST_WITH_BUILTIN_LOCALE: Final = 17
-_ENVIRONMENT: Final = {"LC_ALL": "C", "PATH": os.defpath}  # neither PGPORT to surprise the server nor our secrets
 _SETTINGS: Final = (
     "--listen_addresses=",
     "--port=5432",
@@ -57,22 +55,6 @@ _SETTINGS: Final = (
     "--log_min_error_statement=panic",
 )
 _THROWAWAY: Final = ("--fsync=off", "--synchronous_commit=off", "--full_page_writes=off")
-
-# A fresh interpreter, because a preexec_fn may deadlock in a process that has threads. The order matters: the kernel
-# forgets the parent-death signal when the uid changes, and never sends it for a parent that died before it was set.
-_LAUNCHER: Final = """
-import ctypes, os, signal, sys
-parent, uid, gid = map(int, sys.argv[1:4])
-if os.geteuid() == 0:
-    try:
-        os.setgroups([]); os.setgid(gid); os.setuid(uid)
-    except OSError as error:
-        sys.exit(f"root cannot become uid {uid} here: {error}")
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGINT)
-if os.getppid() == parent:
-    os.execv(sys.argv[4], sys.argv[4:])
-"""
 
 
 class AlreadyRunning(EmbeddedError):
@@ -112,7 +94,7 @@ def serve(folder: Path, *, durable: bool = True, binaries: Path | None = None) -
                     _create(site, durable=durable)
                 _clear(site)
                 log_end = site.log.stat().st_size if site.log.exists() else 0
-                child = _spawn(site, server, _SETTINGS if durable else (*_SETTINGS, *_THROWAWAY))
+                child = spawn(site, server, _SETTINGS if durable else (*_SETTINGS, *_THROWAWAY))
             stack.callback(_stop, child, site)
             _await(child, site, log_end)
             _sign(owner, site.sockets)
@@ -185,9 +167,6 @@ def _sign(lock: int, *sockets: Path) -> None:
     os.pwrite(lock, "\n".join((str(os.getpid()), f"({Path(sys.argv[0]).name})", *map(str, sockets))).encode(), 0)
 
 
-# The server
-
-
 def _create(site: Site, *, durable: bool) -> None:
     """Make the cluster beside its place, then move it there whole: a kill half-way leaves nothing but litter."""
     for litter in site.home.glob("new-*"):
@@ -201,14 +180,14 @@ def _create(site: Site, *, durable: bool) -> None:
         os.chown(item, *site.account)
     libc = "C.UTF-8" if sys.platform == "linux" else "C"  # pg_trgm goes by it, whoever provides the locale
     locale = ["--encoding=UTF8", f"--locale={libc}"]
-    version = re.search(r"\d+", _call(site, "postgres", "--version"))
+    version = re.search(r"\d+", call(site, "postgres", "--version"))
     if version and int(version[0]) >= _FIRST_WITH_BUILTIN_LOCALE:
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     access = ("--username=simpul", "--auth=scram-sha-256", f"--pwfile={password}")
     hurry = () if durable else ("--no-sync",)
-    _call(site, "initdb", "-D", str(data), "--data-checksums", *locale, *access, *hurry)
+    call(site, "initdb", "-D", str(data), "--data-checksums", *locale, *access, *hurry)
     single = ("--single", "--exit_on_error=on", "-D", str(data), *(() if durable else _THROWAWAY))
-    _call(site, "postgres", *single, "postgres", text="CREATE DATABASE simpul\n")
+    call(site, "postgres", *single, "postgres", text="CREATE DATABASE simpul\n")
     os.chown(password, os.geteuid(), os.getegid())
     for item in (password, staging):
         sync(item)
@@ -269,50 +248,3 @@ def _stop(child: subprocess.Popen[bytes], site: Site) -> None:
         pass  # the backends of a server that was killed need a moment more
     with suppress(OSError):
         site.sockets.rmdir()
-
-
-# Processes
-
-
-def _launch(site: Site, program: str, *arguments: str) -> list[str]:
-    launcher = (sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *map(str, site.account))
-    return [*launcher, str(site.programs / program), *arguments]
-
-
-def _call(site: Site, program: str, *arguments: str, text: str = "") -> str:
-    """Run a program and return what it prints; raises EmbeddedError with its last words when it fails."""
-    command = _launch(site, program, *arguments)
-    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd="/", env=_ENVIRONMENT, check=False)
-    if done.returncode != 0:
-        raise EmbeddedError(f"{program} failed:\n{(done.stdout + done.stderr)[-2000:].strip()}")
-    return done.stdout
-
-
-def _spawn(site: Site, server: int, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    """Start the server, with the lock it inherits, from a thread that lives as long as it does.
-
-    The parent-death signal is sent when the thread that forked ends, and ours may be a passing worker thread.
-    """
-    where = ("-D", str(site.data), f'--unix_socket_directories="{site.sockets}"')
-    command = _launch(site, "postgres", *where, *settings)
-    log = os.open(site.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    started: Future[subprocess.Popen[bytes]] = Future()
-
-    def accompany() -> None:
-        try:
-            # A session of its own: Ctrl-C in the terminal is for us.
-            child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=_ENVIRONMENT,
-                pass_fds=(server,), start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            started.set_exception(error)
-        else:
-            started.set_result(child)
-            child.wait()
-
-    Thread(target=accompany, name="postgres", daemon=True).start()
-    try:
-        return started.result()
-    finally:
-        os.close(log)

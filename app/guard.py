@@ -24,8 +24,9 @@ from app.errors import (
     UnknownParameter,
 )
 from app.problems import responses
+from app.rules.caller import Caller
 from app.rules.policy import Permission, may_enter
-from app.rules.vocabulary import Caller, Role
+from app.rules.vocabulary import Role
 from app.security import verify
 from app.services import clients, idempotency
 from app.services.idempotency import Answer

@@ -6,9 +6,9 @@ import re
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -20,7 +20,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SIMPUL_", env_ignore_empty=True, frozen=True, extra="ignore")
 
-    env: Literal["embedded", "production"] = Field("embedded", description="`production` refuses placeholder secrets.")
+    env: Literal["embedded", "production"] = Field(
+        "embedded", description="`production` wants its own database and pepper: both must be set."
+    )
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     var: Path = Field(ROOT / "var", description="Folder of the embedded database, keys and first credentials.")
@@ -44,6 +46,13 @@ class Settings(BaseSettings):
         if url is None:
             return None
         return SecretStr(re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql+asyncpg://", url.get_secret_value()))
+
+    @model_validator(mode="after")
+    def _fit_for_production(self) -> Self:
+        """Refuse to run production on what was made for a first try."""
+        if self.env == "production" and (self.database_url is None or self.pepper is None):
+            raise ValueError("production needs SIMPUL_DATABASE_URL and SIMPUL_PEPPER")
+        return self
 
     @property
     def backdating(self) -> timedelta | None:

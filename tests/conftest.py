@@ -14,17 +14,18 @@ from typing import Any
 
 import httpx
 import pytest
-from app import embedded, start
-from app.db import Database
-from app.main import create_app
-from app.security import Keys
-from app.settings import Settings
 from fastapi import FastAPI
 from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from support import Agency, Contract
+
+from app import embedded, start
+from app.db import Database
+from app.main import create_app
+from app.security import Keys
+from app.settings import Settings
 
 TEMPLATE = "simpul_template"
 _open = ExitStack()
@@ -37,7 +38,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     folder = Path(tempfile.mkdtemp(prefix="simpul-tests-"))
     folder.chmod(0o755)
     litter = [folder]
-    _open.callback(lambda: [shutil.rmtree(one, ignore_errors=True) for one in litter])
+    _open.callback(_sweep, litter)
     url = os.environ.get("SIMPUL_TEST_DATABASE_URL")
     if url is None:
         cluster = _open.enter_context(embedded.serve(folder / "postgres", durable=False))
@@ -50,6 +51,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except BaseException:
         _open.close()
         raise
+
+
+def _sweep(litter: list[Path]) -> None:
+    for one in litter:
+        shutil.rmtree(one, ignore_errors=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from app.rules.mandates import WIB, Holder, Law, Mandate, Question, Recusal, Rejected, Resolution, resolve
+from app.rules.law import WIB, Holder, Law, Mandate, Question, Recusal, Rejected, Resolution
+from app.rules.mandates import resolve
 from app.rules.vocabulary import Instant
 
 START = date(2024, 1, 1)

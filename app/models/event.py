@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Index
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, document, identity, one_of, recorded
-from app.rules.vocabulary import EventKind
+from app.rules.facts import EventKind
 
 
 class Event(SQLModel, table=True):

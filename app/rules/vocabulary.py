@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from app.errors import PermissionDenied
-
 if TYPE_CHECKING:
-    from datetime import datetime
-    from uuid import UUID
+    pass
 
 
 class Role(StrEnum):
@@ -91,47 +87,6 @@ class Action(StrEnum):
     ACCEPT = "accept"
     RETURN = "return"
     WITHDRAW = "withdraw"
-
-
-class EventKind(StrEnum):
-    """A fact, as the log names it."""
-
-    TASK_DRAFTED = "task.drafted"
-    TASK_LOGGED = "task.logged"
-    TASK_UPDATED = "task.updated"
-    TASK_SUBMITTED = "task.submitted"
-    TASK_STARTED = "task.started"
-    TASK_INFO_AWAITED = "task.info_awaited"
-    TASK_RESUMED = "task.resumed"
-    TASK_RESOLVED = "task.resolved"
-    TASK_CONFIRMED = "task.confirmed"
-    TASK_OUTCOME_REJECTED = "task.outcome_rejected"
-    TASK_REOPENED = "task.reopened"
-    TASK_CANCELLED = "task.cancelled"
-    TASK_SHARED = "task.shared"
-    TASK_UNSHARED = "task.unshared"
-    TASK_COMMENTED = "task.commented"
-    REFERRAL_SENT = "referral.sent"
-    REFERRAL_RECEIVED = "referral.received"
-    REFERRAL_ACCEPTED = "referral.accepted"
-    REFERRAL_RETURNED = "referral.returned"
-    REFERRAL_WITHDRAWN = "referral.withdrawn"
-    VULNERABILITY_MAPPED = "vulnerability.mapped"
-    VULNERABILITY_UPDATED = "vulnerability.updated"
-    VULNERABILITY_EVIDENCED = "vulnerability.evidenced"
-    MEETING_HELD = "meeting.held"
-    MEETING_UPDATED = "meeting.updated"
-    MEETING_DECIDED = "meeting.decided"
-    AGENCY_CREATED = "agency.created"
-    AGENCY_UPDATED = "agency.updated"
-    INSTRUMENT_CREATED = "legal_instrument.created"
-    INSTRUMENT_UPDATED = "legal_instrument.updated"
-    MANDATE_CREATED = "mandate.created"
-    ELECTION_CREATED = "election.created"
-    ELECTION_UPDATED = "election.updated"
-    STAGE_CREATED = "stage.created"
-    STAGE_UPDATED = "stage.updated"
-    CLIENT_CREATED = "client.created"
 
 
 class Classification(StrEnum):
@@ -307,33 +262,3 @@ class ClientStatus(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     REVOKED = "revoked"
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is asking: one client, the agency it belongs to, and every body for which it may act.
-
-    `acts_for` is the agency and the joint centres and forums whose member it is. `agency` is None for an operator.
-    `regions` are the region codes that these cover; empty with `national` true means the whole country.
-    """
-
-    client_id: UUID | None
-    agency: str | None
-    role: Role
-    cleared: bool = False
-    acts_for: tuple[str, ...] = ()
-    office: str = ""
-    regions: tuple[str, ...] = ()
-    national: bool = False
-    coordinator: bool = False
-    acting_user: str | None = None
-    request_id: str = ""
-    token_ends: datetime | None = None
-    credential_ends: datetime | None = None
-
-    @property
-    def body(self) -> str:
-        """The agency for which the caller acts; raises PermissionDenied for an operator, who acts for none."""
-        if self.agency is None:
-            raise PermissionDenied(permission="agency")
-        return self.agency

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from app.rules.facts import EventKind as E
 from app.rules.policy import Permission as P
 from app.rules.vocabulary import Action as A
-from app.rules.vocabulary import EventKind as E
 from app.rules.vocabulary import ReferralStatus as R
 from app.rules.vocabulary import Status as S
 

@@ -6,11 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.rules.vocabulary import (
-    AssignmentRole,
-    EventKind,
-    Status,
-)
+from app.rules.facts import EventKind
+from app.rules.vocabulary import AssignmentRole, Status
 from app.schemas.types import (
     Command,
     Prose,

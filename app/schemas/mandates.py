@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from app.rules.mandates import Outcome, Rejected
+from app.rules.law import Outcome, Rejected
 from app.rules.vocabulary import Function, SubjectKind
 from app.rules.vocabulary import Instant as ResolveAt
 from app.schemas.types import (

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.rules.vocabulary import (
-    Access,
-)
+from app.rules.vocabulary import Access
 from app.schemas.types import (
     AgencyCode,
     Command,

@@ -6,10 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.rules.vocabulary import (
-    Action,
-    CaseOutcome,
-)
+from app.rules.vocabulary import Action, CaseOutcome
 from app.schemas.types import (
     Code,
     Command,

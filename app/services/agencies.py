@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from app.db import Executor, Row, Writer, constraint_of, one, row
 from app.errors import ValidationFailed
 from app.models import Agency
-from app.rules.vocabulary import Caller, EventKind
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.schemas.agencies import AgencyInput, AgencyPatch
 from app.security import Keys
 from app.services import changes, records, registry

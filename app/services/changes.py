@@ -7,7 +7,8 @@ from typing import Any
 
 from app.db import Writer, value
 from app.errors import NotFound, StaleVersion
-from app.rules.vocabulary import Caller, EventKind
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.services import log
 
 

@@ -13,8 +13,10 @@ from app.db import Executor, Row, Writer, one, row, value
 from app.errors import AddressNotAllowed, AgencySuspended, NotFound, PermissionDenied, TokenInvalid
 from app.models import Client, ClientSecret
 from app.rules import policy
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.rules.policy import Permission
-from app.rules.vocabulary import Caller, Clearance, EventKind, Role, Standing
+from app.rules.vocabulary import Clearance, Role, Standing
 from app.schemas.clients import ClientInput
 from app.security import Claims, Keys, fingerprint, is_secret, issue, new_secret
 from app.services import log, records

@@ -9,8 +9,10 @@ from uuid import UUID
 from app.db import Executor, Row, Writer, one, rows
 from app.models import Comment
 from app.rules import policy
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.rules.policy import Permission
-from app.rules.vocabulary import Access, Caller, EventKind
+from app.rules.vocabulary import Access
 from app.services import assignments, log, visibility
 from app.services.task_rows import load_task
 

@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db import Executor, Row, Writer, constraint_of, one, rows
 from app.models import Election, Stage
-from app.rules.vocabulary import Caller, EventKind
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.schemas.elections import ElectionInput, ElectionPatch, StageInput, StagePatch
 from app.security import Keys
 from app.services import changes, records, registry

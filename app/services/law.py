@@ -19,8 +19,9 @@ from app.errors import (
     Recusal,
     ValidationFailed,
 )
+from app.rules import law as statute
 from app.rules import mandates, regions
-from app.rules.mandates import Law, Outcome, Question, RefusalKind, Resolution
+from app.rules.law import Law, Outcome, Question, RefusalKind, Resolution
 from app.rules.vocabulary import Instant
 
 _MANDATES: Final = """
@@ -85,7 +86,7 @@ async def question(
         event_at=event_at or at,
         subcategory=subcategory or "",
         variant=variant or "",
-        subject_kind=subject_kind or mandates.ANY_SUBJECT,
+        subject_kind=subject_kind or statute.ANY_SUBJECT,
     )
 
 
@@ -101,12 +102,12 @@ async def load(executor: Executor, asked: Question, *, proposed: str | None = No
     return Law(
         [_mandate(row) for row in found],
         [_recusal(row) for row in recused],
-        [mandates.Holder(**{**row, "regions": tuple(row["regions"])}) for row in holders],
+        [statute.Holder(**{**row, "regions": tuple(row["regions"])}) for row in holders],
     )
 
 
-def _mandate(row: Row) -> mandates.Mandate:
-    return mandates.Mandate(
+def _mandate(row: Row) -> statute.Mandate:
+    return statute.Mandate(
         id=row["id"],
         category=row["category"],
         function=row["function"],
@@ -124,13 +125,13 @@ def _mandate(row: Row) -> mandates.Mandate:
     )
 
 
-def _basis(found: dict[str, Any]) -> mandates.Basis:
+def _basis(found: dict[str, Any]) -> statute.Basis:
     days = {name: found[name] and date.fromisoformat(found[name]) for name in ("in_force_from", "in_force_to")}
-    return mandates.Basis(**{**found, **days})
+    return statute.Basis(**{**found, **days})
 
 
-def _recusal(row: Row) -> mandates.Recusal:
-    return mandates.Recusal(
+def _recusal(row: Row) -> statute.Recusal:
+    return statute.Recusal(
         subject_kind=row["subject_kind"],
         excluded_office=row["excluded_office"],
         function=row["applies_to_function"],
@@ -235,7 +236,7 @@ def refusal(answer: Resolution, proposed: str | None, kind: RefusalKind) -> Prob
     )
 
 
-def _shown_basis(basis: mandates.Basis) -> dict[str, Any]:
+def _shown_basis(basis: statute.Basis) -> dict[str, Any]:
     return {"instrument": basis.instrument, "article": basis.article, "title": basis.title}
 
 
@@ -257,7 +258,7 @@ def shown(answer: Resolution) -> dict[str, Any]:
         "subcategory": asked.subcategory or None,
         "function": asked.function,
         "variant": asked.variant or None,
-        "subject_kind": None if asked.subject_kind == mandates.ANY_SUBJECT else asked.subject_kind,
+        "subject_kind": None if asked.subject_kind == statute.ANY_SUBJECT else asked.subject_kind,
         "region": asked.region,
         "at": asked.at.astimezone(UTC),
         "event_at": asked.event_at.astimezone(UTC),

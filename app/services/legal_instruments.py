@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db import Executor, Row, Writer, constraint_of, one
 from app.models import LegalInstrument
-from app.rules.vocabulary import Caller, EventKind
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.schemas.legal_instruments import LegalInstrumentInput, LegalInstrumentPatch
 from app.security import Keys
 from app.services import changes, records, registry

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from app import db
 from app.db import Executor, Row
-from app.rules.vocabulary import Access, Caller
+from app.rules.caller import Caller
+from app.rules.vocabulary import Access
 from app.schemas.tasks import TaskQuery
 from app.security import Keys
 from app.services import referral_rows, visibility

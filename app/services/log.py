@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 
 from app.db import Executor, Row, Writer, rows
 from app.models.event import Event
-from app.rules.vocabulary import Caller, EventKind
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 
 
 def record(

@@ -9,8 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from app.db import Executor, Row, Writer, constraint_of, one, row
 from app.errors import ValidationFailed
 from app.models import Mandate
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.rules.mandates import day_of
-from app.rules.vocabulary import Caller, EventKind
 from app.schemas.mandates import MandateInput
 from app.security import Keys
 from app.services import changes, records, registry

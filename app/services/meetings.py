@@ -10,8 +10,10 @@ from app.db import Executor, Row, Writer, jsonb, rows, value
 from app.errors import DuplicateExternalReference, ValidationFailed
 from app.models import Decision, Meeting
 from app.rules import moments, policy
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.rules.policy import Permission
-from app.rules.vocabulary import Caller, Classification, EventKind, Standing
+from app.rules.vocabulary import Classification, Standing
 from app.schemas.meetings import DecisionInput, MeetingInput, MeetingListItem, MeetingPatch
 from app.security import Keys
 from app.services import log, records, tasks, visibility

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from app.db import Row
 from app.rules import policy, workflow
+from app.rules.caller import Caller
 from app.rules.policy import Permission
-from app.rules.vocabulary import Access, Action, Caller, Standing, Status
+from app.rules.vocabulary import Access, Action, Standing, Status
 from app.services import visibility
 from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from app import db
 from app.db import Row
 from app.errors import CursorMismatch
-from app.rules.vocabulary import Caller
+from app.rules.caller import Caller
 from app.security import Keys, open_cursor, seal_cursor
 
 

@@ -10,8 +10,10 @@ from sqlalchemy import update
 from app.db import Writer
 from app.errors import Fault, ValidationFailed
 from app.models import Referral, Task, metadata
-from app.rules.mandates import Outcome, Resolution
-from app.rules.vocabulary import Caller, EventKind, ReferralStatus, Status
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
+from app.rules.law import Outcome, Resolution
+from app.rules.vocabulary import ReferralStatus, Status
 from app.services import assignments, log
 
 _TASK: Final = metadata.tables["task"]

@@ -9,7 +9,8 @@ from uuid import UUID
 from app import db
 from app.db import Executor, Row, Writer, one, row, value
 from app.errors import ClassificationRefused, Fault, StaleVersion, ValidationFailed
-from app.rules.vocabulary import Caller, RequestedClassification
+from app.rules.caller import Caller
+from app.rules.vocabulary import RequestedClassification
 from app.security import Keys
 from app.services import visibility
 from app.services.paging import Keyset, binding, without_place

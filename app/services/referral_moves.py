@@ -9,7 +9,9 @@ from app.db import Row, Writer, row, value
 from app.errors import (
     StaleVersion,
 )
-from app.rules.vocabulary import Action, Caller, EventKind, ReferralStatus
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
+from app.rules.vocabulary import Action, ReferralStatus
 from app.rules.workflow import ReferralMove
 from app.services import assignments, log, visibility
 from app.services.referral_rows import show_answered

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.db import Executor, Row, Writer, one
 from app.rules import workflow
-from app.rules.vocabulary import Caller
+from app.rules.caller import Caller
 from app.services import visibility
 from app.services.moves import available
 from app.services.task_rows import load_task

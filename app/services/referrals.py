@@ -19,9 +19,11 @@ from app.errors import (
 )
 from app.models import Referral
 from app.rules import mandates, moments, policy, workflow
-from app.rules.mandates import Question
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
+from app.rules.law import Question
 from app.rules.policy import Permission
-from app.rules.vocabulary import Action, Caller, EventKind, ReferralStatus, RequestedClassification, Standing
+from app.rules.vocabulary import Action, ReferralStatus, RequestedClassification, Standing
 from app.rules.workflow import ReferralMove
 from app.schemas.referrals import LetterInput, ReferralInput, ResponseInput, WithdrawalInput
 from app.services import law, records, visibility

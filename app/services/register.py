@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.db import Writer, value
-from app.rules.mandates import WIB
+from app.rules.law import WIB
 from app.schemas.meetings import DecisionInput, MeetingInput
 from app.schemas.tasks import TaskInput
 from app.schemas.vulnerabilities import VulnerabilityInput, VulnerabilityPatch

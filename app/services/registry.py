@@ -7,7 +7,7 @@ from typing import Any, Final
 from app import db
 from app.db import Executor, Row, one, row, rows
 from app.errors import CursorMismatch, NotFound
-from app.rules.vocabulary import Caller
+from app.rules.caller import Caller
 from app.security import Keys, open_cursor, seal_cursor
 from app.services.paging import binding, without_place
 

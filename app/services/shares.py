@@ -8,8 +8,10 @@ from uuid import UUID
 from app.db import Executor, Row, Writer, row, rows, value
 from app.errors import NotFound
 from app.rules import policy
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.rules.policy import Permission
-from app.rules.vocabulary import Access, Caller, EventKind, Status
+from app.rules.vocabulary import Access, Status
 from app.services import log, visibility
 from app.services.task_rows import check_version, compare_and_set, load_task
 

@@ -11,7 +11,8 @@ from sqlalchemy import func, update
 from app.db import Executor, Row, Writer, one, utc, value
 from app.errors import StaleVersion
 from app.models import metadata
-from app.rules.vocabulary import Caller, Status
+from app.rules.caller import Caller
+from app.rules.vocabulary import Status
 from app.schemas.tasks import TaskFields, TaskSummaryFields
 from app.services import visibility
 

@@ -22,9 +22,11 @@ from app.errors import (
 )
 from app.models import Share, Task, TaskVulnerability
 from app.rules import moments, policy, regions
-from app.rules.mandates import WIB
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
+from app.rules.law import WIB
 from app.rules.policy import Permission
-from app.rules.vocabulary import Caller, Classification, EventKind, RequestedClassification, Standing, Status
+from app.rules.vocabulary import Classification, RequestedClassification, Standing, Status
 from app.schemas.tasks import TaskInput, TaskPatch
 from app.services import law, log, records, visibility
 from app.services.moves import available, shown

@@ -11,7 +11,9 @@ from app.db import Row, Writer, row
 from app.errors import Fault, FourEyes, PermissionDenied, ReferralOpen, TransitionNotAllowed, ValidationFailed
 from app.models import Task
 from app.rules import moments, policy, workflow
-from app.rules.vocabulary import Action, Caller, EventKind, Status
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
+from app.rules.vocabulary import Action, Status
 from app.rules.workflow import Transition
 from app.schemas.transitions import TransitionInput
 from app.services import law, log, visibility

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from app.db import Executor, Row, Writer, value
 from app.errors import ClassificationDenied
-from app.rules.vocabulary import Access, Caller, Role, Standing
+from app.rules.caller import Caller
+from app.rules.vocabulary import Access, Role, Standing
 
 # `t` is a task, vulnerability or meeting; the parameters are those of reach().
 _CLEARED: Final = "(t.classification <> 'rahasia' or :cleared)"

@@ -9,8 +9,10 @@ from app.db import Executor, Row, Writer, rows, value
 from app.errors import DuplicateExternalReference, ValidationFailed
 from app.models import Vulnerability, VulnerabilityEvidence
 from app.rules import moments, policy
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
 from app.rules.policy import Permission
-from app.rules.vocabulary import Caller, Classification, EventKind, Standing
+from app.rules.vocabulary import Classification, Standing
 from app.schemas.vulnerabilities import (
     EvidenceInput,
     VulnerabilityInput,

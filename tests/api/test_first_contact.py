@@ -82,6 +82,9 @@ class Service:
         code = self.process.wait(timeout=PATIENCE)
         for reader in self.readers:
             reader.join(timeout=PATIENCE)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
         return code
 
 
@@ -133,7 +136,7 @@ def story() -> Iterator[dict[str, Any]]:
         seen["mode"] = stat.S_IMODE((var / "credentials.json").stat().st_mode)
         seen["credentials"] = json.loads((var / "credentials.json").read_text())
         curl = next(line for line in first.lines if line.startswith("curl "))
-        pasted = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, timeout=PATIENCE, check=True)
+        pasted = subprocess.run(["/bin/sh", "-c", curl], capture_output=True, text=True, timeout=PATIENCE, check=True)
         seen["pasted"] = json.loads(pasted.stdout)
         seen["docs"] = httpx.get(f"{address}/docs")
         seen["assets"] = [

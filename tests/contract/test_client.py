@@ -8,9 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import pytest
@@ -48,17 +47,20 @@ def address(database_of_its_own: str, settings: Settings) -> Iterator[str]:
             assert not thread.is_alive()
 
 
-@pytest.fixture
-def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
     """The client as an integrator makes it from the file in this repository; gives its modules by name."""
-    config = tmp_path / "config.yml"
+    folder = tmp_path_factory.mktemp("client")
+    config = folder / "config.yml"
     config.write_text("post_hooks: []\n")
     generator = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
-    where = ["--path", ROOT / "openapi/openapi.json", "--config", config, "--output-path", tmp_path / "simpul_client"]
-    made = subprocess.run([*generator, *where], capture_output=True, text=True, check=False, timeout=120)
+    where = {"--path": ROOT / "openapi/openapi.json", "--config": config, "--output-path": folder / "simpul_client"}
+    options = [str(part) for option in where.items() for part in option]
+    made = subprocess.run([*generator, *options], capture_output=True, text=True, check=False, timeout=120)
     assert made.returncode == 0, made.stdout + made.stderr
-    monkeypatch.syspath_prepend(tmp_path)
-    return lambda name: importlib.import_module(f"simpul_client.{name}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield lambda name: importlib.import_module(f"simpul_client.{name}")
 
 
 class Front:
@@ -67,8 +69,16 @@ class Front:
     def __init__(self, generated: Callable[[str], Any], address: str, credentials: dict[str, Any]) -> None:
         self._generated, self.models = generated, generated("models")
         form = self.models.BodyGrantToken("client_credentials", credentials["client_id"], credentials["client_secret"])
-        token = self._call("access.grant_token", generated("client").Client(base_url=address), body=form)
+        with generated("client").Client(base_url=address) as anybody:
+            token = self._call("access.grant_token", anybody, body=form)
         self._client = generated("client").AuthenticatedClient(base_url=address, token=token.parsed.access_token)
+
+    def __enter__(self) -> Self:
+        self._client.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._client.__exit__(*failure)
 
     def _call(self, operation: str, client: Any, *values: Any, **named: Any) -> Any:
         return self._generated(f"api.{operation}").sync_detailed(*values, client=client, **named)
@@ -95,41 +105,43 @@ def test_a_generated_client_takes_a_task_from_log_to_close(
     generated: Callable[[str], Any], address: str, credentials: list[dict[str, Any]]
 ) -> None:
     by_agency = {one["agency"]: one for one in reversed(credentials) if one["role"] == "supervisor"}
-    bakesbangpol = Front(generated, address, by_agency["BAKESBANGPOL_KOTA_MALANG"])
-    bkpsdm = Front(generated, address, by_agency["BKPSDM_KOTA_MALANG"])
-    models = bakesbangpol.models
+    with (
+        Front(generated, address, by_agency["BAKESBANGPOL_KOTA_MALANG"]) as bakesbangpol,
+        Front(generated, address, by_agency["BKPSDM_KOTA_MALANG"]) as bkpsdm,
+    ):
+        models = bakesbangpol.models
 
-    logged = bakesbangpol.write(
-        "tasks.log_task",
-        body=models.TaskInput(
-            title="Sosialisasi netralitas ASN",
-            description="Sosialisasi kepada ASN Kota Malang sebelum masa kampanye.",
-            category="asn_neutrality",
-            function=models.Function.PREVENTION,
-            region="35.73",
-        ),
-    )
-    assert (logged.status, logged.open_referral.to_agency) == ("assigned", "BKPSDM_KOTA_MALANG")
+        logged = bakesbangpol.write(
+            "tasks.log_task",
+            body=models.TaskInput(
+                title="Sosialisasi netralitas ASN",
+                description="Sosialisasi kepada ASN Kota Malang sebelum masa kampanye.",
+                category="asn_neutrality",
+                function=models.Function.PREVENTION,
+                region="35.73",
+            ),
+        )
+        assert (logged.status, logged.open_referral.to_agency) == ("assigned", "BKPSDM_KOTA_MALANG")
 
-    referral = bkpsdm.read("referrals.show_referral", logged.open_referral.id)
-    answer = models.ResponseInput(answer=models.ResponseInputAnswer.ACCEPTED)
-    accepted = bkpsdm.write("referrals.answer_referral", logged.open_referral.id, body=answer, read=referral)
-    assert accepted.status == "accepted"
+        referral = bkpsdm.read("referrals.show_referral", logged.open_referral.id)
+        answer = models.ResponseInput(answer=models.ResponseInputAnswer.ACCEPTED)
+        accepted = bkpsdm.write("referrals.answer_referral", logged.open_referral.id, body=answer, read=referral)
+        assert accepted.status == "accepted"
 
-    assert bkpsdm.move(logged.id, "start") == "in_progress"
-    assert bkpsdm.move(logged.id, "resolve", outcome="mitigated", note="Selesai.", facts={"participants": 642}) == (
-        "resolved"
-    )
-    assert bakesbangpol.move(logged.id, "confirm") == "closed"
+        assert bkpsdm.move(logged.id, "start") == "in_progress"
+        assert bkpsdm.move(logged.id, "resolve", outcome="mitigated", note="Selesai.", facts={"participants": 642}) == (
+            "resolved"
+        )
+        assert bakesbangpol.move(logged.id, "confirm") == "closed"
 
-    history = bakesbangpol.read("tasks.show_task_history", logged.id).parsed
-    assert [one.kind for one in history.items][-3:] == ["task.started", "task.resolved", "task.confirmed"]
-    assert history.items[-1].acting_user == "staf-7"
+        history = bakesbangpol.read("tasks.show_task_history", logged.id).parsed
+        assert [one.kind for one in history.items][-3:] == ["task.started", "task.resolved", "task.confirmed"]
+        assert history.items[-1].acting_user == "staf-7"
 
 
 def test_a_generated_client_reads_a_refusal_as_a_problem(
     generated: Callable[[str], Any], address: str, credentials: list[dict[str, Any]]
 ) -> None:
-    kpu = Front(generated, address, credentials[0])
-    refused = kpu.read("tasks.show_task", uuid4())
+    with Front(generated, address, credentials[0]) as kpu:
+        refused = kpu.read("tasks.show_task", uuid4())
     assert (refused.status_code, type(refused.parsed).__name__, refused.parsed.code) == (404, "Problem", "not-found")

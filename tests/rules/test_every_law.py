@@ -10,19 +10,8 @@ from hypothesis import strategies as st
 from small_law import lost, mandate, question, recusal
 
 from app.rules import regions
-from app.rules.mandates import (
-    WIB,
-    Holder,
-    Law,
-    Mandate,
-    Outcome,
-    Question,
-    Rejected,
-    day_of,
-    decisive_day,
-    refusal,
-    resolve,
-)
+from app.rules.law import WIB, Holder, Law, Mandate, Outcome, Question, Rejected
+from app.rules.mandates import day_of, decisive_day, refusal, resolve
 from app.rules.vocabulary import Instant
 
 AREAS = ("", "35", "35.73", "35.73.05", "35.07")

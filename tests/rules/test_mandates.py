@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from small_law import BAWASLU, DAY, KPU, POLRES, START, ask, lost, mandate, question, recusal
 
-from app.rules.mandates import Basis, Holder, Law, Lost, Outcome, RefusalKind, Rejected, refusal, resolve
+from app.rules.law import Basis, Holder, Law, Lost, Outcome, RefusalKind, Rejected
+from app.rules.mandates import refusal, resolve
 from app.rules.vocabulary import Instant
 
 # which row
