@@ -131,6 +131,8 @@ def story() -> Iterator[dict[str, Any]]:
         first = Service(var)
         running.callback(first.end, signal.SIGKILL)
         address = first.address()
+        second = Service(var)
+        running.callback(second.end, signal.SIGKILL)
         seen["readyz"] = httpx.get(f"{address}/readyz").json()
         seen["printed"] = "".join(first.lines)
         seen["mode"] = stat.S_IMODE((var / "credentials.json").stat().st_mode)
@@ -143,8 +145,6 @@ def story() -> Iterator[dict[str, Any]]:
             httpx.get(f"{address}{path}").status_code
             for path in re.findall(r'(?:src|href)="(/[^"]+)"', seen["docs"].text)
         ]
-        second = Service(var)
-        running.callback(second.end, signal.SIGKILL)
         seen["second"] = (second.process.wait(timeout=PATIENCE), second)
         second.end()
         seen["logged"] = _log(address, seen["credentials"][1])

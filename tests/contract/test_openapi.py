@@ -9,6 +9,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+import httpx
 import pytest
 from differ import broken_promises
 from jsonschema import Draft202012Validator
@@ -46,6 +47,10 @@ def test_the_kept_document_is_the_generated_one(tmp_path: Any) -> None:
     write_openapi(tmp_path / "openapi.json")
     assert (tmp_path / "openapi.json").read_text() == KEPT.read_text(), "run `make openapi`"
     assert json.loads(KEPT.read_text()) == DOCUMENT
+
+
+async def test_the_live_document_is_the_kept_one(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/openapi.json")).json() == json.loads(KEPT.read_text())
 
 
 def test_the_document_is_valid_and_no_larger_than_it_need_be() -> None:
