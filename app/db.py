@@ -53,6 +53,7 @@ class Database:
     """The connections of one process."""
 
     def __init__(self, url: str, settings: Settings) -> None:
+        self.settings = settings
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=settings.pool_size,
@@ -83,12 +84,20 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:
         """One transaction: committed when the block ends, rolled back when it raises. Nobody else commits."""
-        async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
+        known = {"settings": self.settings}
+        session = AsyncSession(self.engine, info=known, expire_on_commit=False, autoflush=False)
+        async with session, session.begin():
             yield session
 
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def settings_of(writer: Writer) -> Settings:
+    """The settings of the process that this transaction belongs to."""
+    settings: Settings = writer.info["settings"]
+    return settings
 
 
 @lru_cache(maxsize=1024)

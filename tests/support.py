@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -155,3 +156,6 @@ def task(**said: Any) -> dict[str, Any]:
         "region": "35.73",
         **said,
     }
+
+
+SignIn = Callable[..., Awaitable[Agency]]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app import db
-from app.db import Executor, Row, Writer, one, row, value
+from app.db import Executor, Row, Writer, one, row, settings_of, value
 from app.errors import AddressNotAllowed, AgencySuspended, NotFound, PermissionDenied, TokenInvalid
 from app.models import Client, ClientSecret
 from app.rules import policy
@@ -21,7 +21,6 @@ from app.schemas.clients import ClientInput
 from app.security import Claims, Keys, fingerprint, is_secret, issue, new_secret
 from app.services import log, records
 from app.services.paging import Keyset, binding, without_place
-from app.settings import settings
 
 _COLUMNS: Final = f"""
     c.id, c.agency, c.role, c.purpose, c.contact, c.clearance, c.networks, c.status, c.recorded_at, c.version,
@@ -84,7 +83,7 @@ async def grant_token(
     role = next((one for one in policy.included(Role(used["role"])) if one == (scope or used["role"])), None)
     if role is None:
         raise GrantRefused("invalid_scope", "Ask for the client's role or a lesser one that it includes.")
-    life = timedelta(minutes=settings().token_minutes)
+    life = timedelta(minutes=settings_of(writer).token_minutes)
     token = issue(keys, client_id=client, agency=used["agency"] or "", role=role, at=datetime.now(UTC), life=life)
     return Granted(token, int(life.total_seconds()), role.value)
 
@@ -200,7 +199,7 @@ async def create_client(writer: Writer, caller: Caller, keys: Keys, input: Clien
 
 def add_secret(writer: Writer, keys: Keys, client: Client, *, by: UUID | None) -> str:
     """Give a client a fresh secret and return it; only its keyed hash is stored."""
-    secret = new_secret(settings().env)
+    secret = new_secret(settings_of(writer).env)
     writer.add(client)
     writer.add(
         ClientSecret(
@@ -208,7 +207,7 @@ def add_secret(writer: Writer, keys: Keys, client: Client, *, by: UUID | None) -
             fingerprint=fingerprint(keys, secret),
             last_four=secret[-4:],
             created_by=by,
-            expires_at=datetime.now(UTC) + timedelta(days=settings().secret_days),
+            expires_at=datetime.now(UTC) + timedelta(days=settings_of(writer).secret_days),
         )
     )
     return secret

@@ -10,10 +10,9 @@ from uuid import UUID
 
 import orjson
 
-from app.db import Writer, row, value
+from app.db import Writer, row, settings_of, value
 from app.errors import IdempotencyInProgress, IdempotencyKeyReused
 from app.security import Keys, seal, unseal
-from app.settings import settings
 
 _TRY: Final = "select pg_try_advisory_xact_lock(hashtextextended(:name, 731)) as mine"
 
@@ -92,7 +91,7 @@ async def keep(writer: Writer, keys: Keys, ticket: Ticket, answer: Answer) -> No
         key_hash=ticket.key_hash,
         request_hash=ticket.request_hash,
         answer=seal(keys, ticket.name, content),
-        expires_at=datetime.now(UTC) + timedelta(hours=settings().idempotency_hours),
+        expires_at=datetime.now(UTC) + timedelta(hours=settings_of(writer).idempotency_hours),
     )
 
 

@@ -9,16 +9,15 @@ from uuid import UUID
 from app.db import Executor, Row, Writer, jsonb, rows, value
 from app.errors import DuplicateExternalReference, ValidationFailed
 from app.models import Decision, Meeting
-from app.rules import moments, policy
+from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.policy import Permission
 from app.rules.vocabulary import Classification, Standing
 from app.schemas.meetings import DecisionInput, MeetingInput, MeetingListItem, MeetingPatch
 from app.security import Keys
-from app.services import log, records, tasks, visibility
+from app.services import log, moments, records, tasks, visibility
 from app.services.task_rows import check_version
-from app.settings import settings
 
 _COLUMNS: Final = ", ".join(
     "t.region_code as region" if name == "region" else f"t.{name}" for name in MeetingListItem.model_fields
@@ -70,8 +69,7 @@ async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> d
 
     Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference.
     """
-    now = await value(writer, "select clock_timestamp()")
-    at = moments.effective(input.effective_at, now=now, backdating=settings().backdating)
+    at = await moments.logged_at(writer, input.effective_at)
     there = {f"/participants/{place}/agency": one.agency for place, one in enumerate(input.participants)}
     await records.require_known(writer, agencies=there, region=input.region, election=input.election, host=input.host)
     taken = await value(
@@ -133,9 +131,7 @@ async def decide(writer: Writer, caller: Caller, id: UUID, input: DecisionInput)
     Raises NotFound, PermissionDenied, and what `tasks.log_task` raises.
     """
     found = await _load_for(writer, caller, id, Permission.MEETING_DECIDE)
-    at = moments.effective(
-        input.effective_at, now=found["now"], not_before=found["effective_at"], backdating=settings().backdating
-    )
+    at = moments.moved_at(writer, input.effective_at, found, after="effective_at")
     await value(writer, "select version from meeting where id = :id for update", id=id)
     number = await value(writer, "select coalesce(max(number), 0) + 1 from decision where meeting_id = :id", id=id)
     decision = Decision(

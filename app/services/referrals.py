@@ -18,7 +18,7 @@ from app.errors import (
     ValidationFailed,
 )
 from app.models import Referral
-from app.rules import mandates, moments, policy, workflow
+from app.rules import mandates, policy, workflow
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.law import Question
@@ -26,12 +26,11 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import Action, ReferralStatus, RequestedClassification, Standing
 from app.rules.workflow import ReferralMove
 from app.schemas.referrals import LetterInput, ReferralInput, ResponseInput, WithdrawalInput
-from app.services import law, records, visibility
+from app.services import law, moments, records, visibility
 from app.services.referral_moves import close_referral, record_move
 from app.services.referral_rows import load_referral, open_moves, show_referral
 from app.services.task_rows import check_version, compare_and_set, load_task
 from app.services.transitions import allowed, required
-from app.settings import settings
 
 _ACTION_OF: Final = {
     ReferralStatus.RECEIVED: Action.RECEIVE,
@@ -57,9 +56,7 @@ async def refer_task(
     """
     task = await load_task(writer, caller, id)
     move = allowed(caller, task, Action.REFER, version)
-    at = moments.effective(
-        input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
-    )
+    at = moments.moved_at(writer, input.effective_at, task)
     asked = await _question(writer, task, at)
     if input.function is not None:
         asked = replace(asked, function=input.function, variant=input.variant or "")
@@ -153,9 +150,7 @@ async def answer_referral(
     move = await _lawful(writer, caller, referral, action)
     _require_members(input, move, by_sender=by_sender)
     task = await _task(writer, referral["task"])
-    at = moments.effective(
-        input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
-    )
+    at = moments.moved_at(writer, input.effective_at, task)
     if input.suggested_agency is not None:
         asked = await _question(writer, task, at)
         asked = replace(asked, function=referral["function"], variant=referral["variant"] or "")
@@ -191,9 +186,7 @@ async def withdraw_referral(
     check_version(referral["version"], version)
     move = await _lawful(writer, caller, referral, Action.WITHDRAW)
     task = await _task(writer, referral["task"])
-    at = moments.effective(
-        input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
-    )
+    at = moments.moved_at(writer, input.effective_at, task)
     said = {"reason": input.reason} if input.reason else {}
     return await close_referral(writer, caller, referral, move, at, {"reason": input.reason, "answered_at": at}, said)
 

@@ -21,18 +21,17 @@ from app.errors import (
     ValidationFailed,
 )
 from app.models import Share, Task, TaskVulnerability
-from app.rules import moments, policy, regions
+from app.rules import policy, regions
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.law import WIB
 from app.rules.policy import Permission
 from app.rules.vocabulary import Classification, RequestedClassification, Standing, Status
 from app.schemas.tasks import TaskInput, TaskPatch
-from app.services import law, log, records, visibility
+from app.services import law, log, moments, records, visibility
 from app.services.moves import available, shown
 from app.services.placement import place
 from app.services.task_rows import check_version, compare_and_set, load_task, load_written
-from app.settings import settings
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -51,8 +50,7 @@ async def log_task(
 
     Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference, or the refusals of `law.determine`.
     """
-    now = await value(writer, "select clock_timestamp()")
-    at = moments.effective(input.effective_at, now=now, backdating=settings().backdating)
+    at = await moments.logged_at(writer, input.effective_at)
     if input.event_at is not None and input.event_at > at:
         raise records.refused(
             "/event_at",

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from app.db import Row, Writer, row
 from app.errors import Fault, FourEyes, PermissionDenied, ReferralOpen, TransitionNotAllowed, ValidationFailed
 from app.models import Task
-from app.rules import moments, policy, workflow
+from app.rules import policy, workflow
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.vocabulary import Action, Status
 from app.rules.workflow import Transition
 from app.schemas.transitions import TransitionInput
-from app.services import law, log, visibility
+from app.services import law, log, moments, visibility
 from app.services.moves import FOUR_EYES, available, shown
 from app.services.placement import place
 from app.services.task_rows import check_version, compare_and_set, load_task, load_written
-from app.settings import settings
 
 #: What a move back to work leaves behind of the outcome.
 _NO_OUTCOME: Final[dict[str, Any]] = {"outcome": None, "note": None, "facts": {}, "resolved_by": None}
@@ -48,9 +47,7 @@ async def move_task(
     if move.action in FOUR_EYES and caller.client_id == task["resolved_by"]:
         raise FourEyes
     _require_members(task, move, input)
-    at = moments.effective(
-        input.effective_at, now=task["now"], not_before=task["last_effective_at"], backdating=settings().backdating
-    )
+    at = moments.moved_at(writer, input.effective_at, task)
     if move.action is Action.CANCEL and task["open_referral"]:
         await _withdraw(writer, caller, task, at)
     new = await compare_and_set(writer, task, move.sources, last_effective_at=at, **_values(caller, move, input))
@@ -80,18 +77,23 @@ def allowed(caller: Caller, task: Row, action: Action, version: int) -> Transiti
 
     Raises PermissionDenied, StaleVersion, TransitionNotAllowed or ReferralOpen, in that order.
     """
-    held = visibility.standings(caller, task)
-    rows_of_action = [move for move in (*workflow.TRANSITIONS, *workflow.REFER) if move.action == action]
     move = workflow.transition(action, Status(task["status"]))
-    wanted = [move] if move else rows_of_action
-    if not any(policy.may(caller.role, one.permission, held) for one in wanted):
-        raise PermissionDenied(permission=wanted[0].permission.value)
-    check_version(task["version"], version)
     if move is None:
-        raise TransitionNotAllowed(action=action, current=task["status"], lawful=available(caller, task))
+        return _refuse(caller, task, action, version)
+    policy.require(caller.role, move.permission, visibility.standings(caller, task))
+    check_version(task["version"], version)
     if move.halted_by_referral and task["open_referral"]:
         raise ReferralOpen(to_agency=task["open_referral"]["to_agency"], referral=str(task["open_referral"]["id"]))
     return move
+
+
+def _refuse(caller: Caller, task: Row, action: Action, version: int) -> NoReturn:
+    """No row lets the action happen now: say what is lawful, unless the caller's role could never do it."""
+    rows = [move for move in (*workflow.TRANSITIONS, *workflow.REFER) if move.action == action]
+    if not any(policy.may_enter(caller.role, move.permission) for move in rows):
+        raise PermissionDenied(permission=rows[0].permission.value)
+    check_version(task["version"], version)
+    raise TransitionNotAllowed(action=action, current=task["status"], lawful=available(caller, task))
 
 
 def _require_members(task: Row, move: Transition, input: TransitionInput) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from app.db import Executor, Row, Writer, rows, value
 from app.errors import DuplicateExternalReference, ValidationFailed
 from app.models import Vulnerability, VulnerabilityEvidence
-from app.rules import moments, policy
+from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.policy import Permission
@@ -20,9 +20,8 @@ from app.schemas.vulnerabilities import (
     VulnerabilityPatch,
 )
 from app.security import Keys
-from app.services import log, records, visibility
+from app.services import log, moments, records, visibility
 from app.services.task_rows import check_version
-from app.settings import settings
 
 _COLUMNS: Final = ", ".join(
     "t.region_code as region" if name == "region" else f"t.{name}" for name in VulnerabilityListItem.model_fields
@@ -73,7 +72,7 @@ async def map_vulnerability(writer: Writer, caller: Caller, input: Vulnerability
 
     Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference.
     """
-    at = await _moment(writer, input.effective_at)
+    at = await moments.logged_at(writer, input.effective_at)
     await records.require_known(
         writer,
         region=input.region,
@@ -139,7 +138,7 @@ async def update_vulnerability(
     }
     policy.require(caller.role, Permission.VULNERABILITY_UPDATE, held)
     check_version(found["version"], version)
-    at = await _moment(writer, patch.effective_at, not_before=found["effective_at"])
+    at = moments.moved_at(writer, patch.effective_at, found, after="effective_at")
     changed = {name: getattr(patch, name) for name in patch.model_fields_set - {"effective_at"}}
     stage = changed.get("stage", found["stage"])
     await records.require_known(writer, election=changed.get("election", found["election"]), stage=stage)
@@ -162,11 +161,6 @@ async def add_evidence(writer: Writer, caller: Caller, id: UUID, input: Evidence
     _record(writer, caller, EventKind.VULNERABILITY_EVIDENCED, id, found["now"], (None, None), said)
     await writer.flush()
     return (await rows(writer, f"select {_EVIDENCE} from vulnerability_evidence where id = :id", id=evidence.id))[0]
-
-
-async def _moment(writer: Writer, given: Any, *, not_before: Any = None) -> Any:
-    now = await value(writer, "select clock_timestamp()")
-    return moments.effective(given, now=now, not_before=not_before, backdating=settings().backdating)
 
 
 async def _require_links(writer: Writer, caller: Caller, linked: list[UUID]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +9,8 @@ import pytest
 from stories import Cast
 from support import Agency, task
 
+from app.db import Database
 from app.rules.vocabulary import Status
-from app.settings import settings
 
 MORNING, NOON = "2024-08-20T09:00:00+07:00", "2024-08-20T12:00:00+07:00"
 
@@ -22,12 +21,10 @@ def cast(bakesbangpol: Agency, bkpsdm: Agency) -> Cast:
 
 
 @pytest.fixture
-def within_a_month(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def within_a_month(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service whose setting bounds how far back a fact may lie."""
-    monkeypatch.setenv("SIMPUL_BACKDATE_DAYS", "30")
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
+    bounded = database.settings.model_copy(update={"backdate_days": 30})
+    monkeypatch.setattr(database, "settings", bounded)
 
 
 def shifted(**by: float) -> str:

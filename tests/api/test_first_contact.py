@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from app.settings import ROOT
 
@@ -122,9 +121,9 @@ def processes_of(var: Path) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def story() -> Iterator[dict[str, Any]]:
-    """Everything that happens at first contact, once; the tests below read what was seen."""
+@contextmanager
+def first_contact() -> Iterator[dict[str, Any]]:
+    """Everything that happens at first contact; the promises below read what was seen."""
     seen: dict[str, Any] = {}
     with folder() as place, ExitStack() as running:
         var = place / "var"
@@ -189,11 +188,11 @@ def _read(address: str, client: dict[str, str], task_id: str) -> dict[str, Any]:
     return dict(httpx.get(f"{address}/v1/tasks/{task_id}", headers=_headers(address, client)).json())
 
 
-def test_one_command_serves_everything(story: dict[str, Any]) -> None:
+def one_command_serves_everything(story: dict[str, Any]) -> None:
     assert story["readyz"]["status"] == "ready"
 
 
-def test_the_first_clients_are_kept_in_order_and_for_their_owner_only(story: dict[str, Any]) -> None:
+def the_first_clients_are_kept_in_order_and_for_their_owner_only(story: dict[str, Any]) -> None:
     assert story["mode"] == 0o600
     kept = story["credentials"]
     assert [(one["agency"], one["role"]) for one in kept] == FIRST
@@ -201,42 +200,62 @@ def test_the_first_clients_are_kept_in_order_and_for_their_owner_only(story: dic
     assert len({one["client_secret"] for one in kept}) == len({one["client_id"] for one in kept}) == 13
 
 
-def test_the_first_clients_are_printed_with_their_secrets(story: dict[str, Any]) -> None:
+def the_first_clients_are_printed_with_their_secrets(story: dict[str, Any]) -> None:
     for one in story["credentials"]:
         assert one["client_id"] in story["printed"]
         assert one["client_secret"] in story["printed"]
 
 
-def test_the_printed_curl_works_as_pasted(story: dict[str, Any]) -> None:
+def the_printed_curl_works_as_pasted(story: dict[str, Any]) -> None:
     titles = [one["title"] for one in story["pasted"]["items"] if one["access"] == "full"]
     assert len(story["pasted"]["items"]) > 3
     assert titles
 
 
-def test_the_docs_need_no_internet(story: dict[str, Any]) -> None:
+def the_docs_need_no_internet(story: dict[str, Any]) -> None:
     assert story["docs"].status_code == 200
     assert story["assets"]
     assert set(story["assets"]) == {200}
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', story["docs"].text)
 
 
-def test_a_second_one_in_the_same_folder_says_so_and_steps_back(story: dict[str, Any]) -> None:
+def a_second_one_in_the_same_folder_says_so_and_steps_back(story: dict[str, Any]) -> None:
     code, second = story["second"]
     assert code == 1
     assert "already running" in "".join(second.errors)
     assert "Traceback" not in "".join(second.errors)
 
 
-def test_a_kill_loses_nothing(story: dict[str, Any]) -> None:
+def a_kill_loses_nothing(story: dict[str, Any]) -> None:
     assert story["kept"]["id"] == story["logged"]["id"]
     assert story["kept"]["title"] == "Pengawasan gudang logistik"
     assert story["credentials again"] == story["credentials"]
 
 
-def test_the_second_start_is_quick(story: dict[str, Any]) -> None:
+def the_second_start_is_quick(story: dict[str, Any]) -> None:
     assert story["warm"] < 30
 
 
-def test_it_ends_when_told_and_leaves_no_process_behind(story: dict[str, Any]) -> None:
+def it_ends_when_told_and_leaves_no_process_behind(story: dict[str, Any]) -> None:
     assert story["ended"] == 0
     assert story["left"] == []
+
+
+# One test, because two workers would live through the whole story twice.
+PROMISES = (
+    one_command_serves_everything,
+    the_first_clients_are_kept_in_order_and_for_their_owner_only,
+    the_first_clients_are_printed_with_their_secrets,
+    the_printed_curl_works_as_pasted,
+    the_docs_need_no_internet,
+    a_second_one_in_the_same_folder_says_so_and_steps_back,
+    a_kill_loses_nothing,
+    the_second_start_is_quick,
+    it_ends_when_told_and_leaves_no_process_behind,
+)
+
+
+def test_first_contact_keeps_every_promise() -> None:
+    with first_contact() as story:
+        for promise in PROMISES:
+            promise(story)

@@ -1,7 +1,7 @@
 """Lists: the grammar of their queries, and cursors that neither miss nor repeat."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import httpx
@@ -12,7 +12,7 @@ from support import Agency
 from app.schemas.tasks import SortKey, TaskQuery
 
 HERE = "35.73.03.1012"
-SORTS = SortKey.__args__
+SORTS: tuple[str, ...] = get_args(SortKey)
 
 
 @pytest.fixture(scope="module")

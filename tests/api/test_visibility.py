@@ -1,8 +1,5 @@
 """Who sees a task: by classification, by share, by standing, and nobody else by any door."""
 
-from typing import Any
-from uuid import uuid4
-
 import pytest
 from conftest import SignIn
 from support import Agency, task
@@ -247,46 +244,3 @@ async def test_a_coordinator_has_no_standing_in_a_case_about_its_own_people(
     assert await sees(bawaslu, about_kpu["id"]) == "full"
     assert await sees(kpu, about_nobody["id"]) == "summary"
     assert await sees(kpu, about_kpu["id"]) is None
-
-
-# by no other door
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/v1/tasks/{}", *(f"/v1/tasks/{{}}/{part}" for part in ("transitions", "shares", "history", "comments"))],
-)
-async def test_what_is_hidden_answers_byte_for_byte_like_what_is_not_there(
-    bakesbangpol: Agency, kodim: Agency, path: str
-) -> None:
-    hidden, absent = (await bakesbangpol.log())["id"], str(uuid4())
-    answers = [await kodim.get(path.format(one), headers={"Request-Id": "the-same"}) for one in (hidden, absent)]
-    assert answers[0].status_code == answers[1].status_code == 404
-    assert answers[0].text == answers[1].text.replace(absent, hidden)
-    assert answers[0].headers == answers[1].headers
-
-
-@pytest.mark.parametrize("method", ["patch", "post", "put", "delete"])
-async def test_a_write_tells_no_more_about_the_hidden_than_a_read(
-    bakesbangpol: Agency, kodim: Agency, method: str
-) -> None:
-    hidden, absent = (await bakesbangpol.log())["id"], str(uuid4())
-    sent: dict[str, tuple[str, dict[str, Any] | None]] = {
-        "patch": ("", {"priority": "high"}),
-        "post": ("/transitions", {"action": "start"}),
-        "put": ("/shares/KODIM_0833_KOTA_MALANG", {"level": "full"}),
-        "delete": ("/shares/KODIM_0833_KOTA_MALANG", None),
-    }
-    tail, body = sent[method]
-    answers = [
-        await kodim._send(
-            method.upper(),
-            f"/v1/tasks/{one}{tail}",
-            body,
-            etag='"1"',
-            headers={"Request-Id": "the-same", "Idempotency-Key": str(uuid4())},
-        )
-        for one in (hidden, absent)
-    ]
-    assert [one.status_code for one in answers] == [404, 404]
-    assert answers[0].text == answers[1].text.replace(absent, hidden)

@@ -1,0 +1,20 @@
+"""When a thing happened: the law's bounds on `effective_at`, with the setting that goes with them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from app.db import Row, Writer, settings_of, value
+from app.rules import moments
+
+
+async def logged_at(writer: Writer, given: datetime | None) -> datetime:
+    """When something new holds from; raises ValidationFailed."""
+    now = await value(writer, "select clock_timestamp()")
+    return moments.effective(given, now=now, backdating=settings_of(writer).backdating)
+
+
+def moved_at(writer: Writer, given: datetime | None, record: Row, *, after: str = "last_effective_at") -> datetime:
+    """When a move of a record holds from: not before what the record's column `after` says; raises ValidationFailed."""
+    backdating = settings_of(writer).backdating
+    return moments.effective(given, now=record["now"], not_before=record[after], backdating=backdating)

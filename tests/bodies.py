@@ -1,0 +1,218 @@
+"""One lawful request of every operation that takes a body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from support import Agency, task
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation with somebody who may, a place, and a body that is lawful."""
+
+    caller: Agency
+    method: str
+    path: str
+    body: dict[str, Any]
+    etag: str | None = None
+
+    async def send(self, content: str) -> httpx.Response:
+        headers = {**self.caller.headers, "Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
+        if self.etag:
+            headers["If-Match"] = self.etag
+        return await self.caller.http.request(self.method, self.path, content=content, headers=headers)
+
+
+async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator: Agency) -> dict[str, Case]:
+    """One lawful request of every operation that takes a body."""
+    own = uuid4().hex[:8]
+    logged, withdrawn, cancelled = [await bakesbangpol.log() for _ in range(3)]
+    accepted = await bkpsdm.accept(await bakesbangpol.log())
+    vulnerability = (await bawaslu.post("/v1/vulnerabilities", VULNERABILITY)).json()["id"]
+    meeting = (await bawaslu.post("/v1/meetings", MEETING)).json()["id"]
+    letter = {"number": "800/1/2024", "date": "2024-09-01", "classification": "terbatas", "urgency": "segera"}
+    whole_task = task(
+        event_at="2024-08-01T08:00:00+07:00",
+        effective_at="2024-08-20T08:00:00+07:00",
+        due_at="2024-12-01T08:00:00+07:00",
+        polling_station="012",
+        classification="terbatas",
+        priority="high",
+        shares=[{"agency": "KODIM_0833_KOTA_MALANG", "level": "full"}],
+        vulnerabilities=[vulnerability],
+        meeting=meeting,
+        supporting=["INSPEKTORAT_KOTA_MALANG"],
+        external_reference=f"ND/{own}",
+        proposed_owner="BKPSDM_KOTA_MALANG",
+        draft=False,
+    )
+    path = f"/v1/tasks/{logged['id']}"
+    referral = f"/v1/referrals/{logged['open_referral']['id']}"
+    one, election = '"1"', f"/v1/elections/uji-{own}"
+    return {
+        "createClient": Case(operator, "POST", "/v1/clients", CLIENT),
+        "logTask": Case(bakesbangpol, "POST", "/v1/tasks", whole_task),
+        "updateTask": Case(
+            bakesbangpol,
+            "PATCH",
+            path,
+            {"title": "Baru", "due_at": None, "vulnerabilities": [vulnerability], "external_reference": f"X/{own}"},
+            one,
+        ),
+        "moveTask": Case(
+            bakesbangpol,
+            "POST",
+            f"/v1/tasks/{cancelled['id']}/transitions",
+            {"action": "cancel", "reason": "Salah catat", "facts": {"participants": 3}},
+            one,
+        ),
+        "shareTask": Case(
+            bawaslu, "PUT", f"/v1/tasks/{(await bawaslu.log())['id']}/shares/KPU_RI", {"level": "full"}, one
+        ),
+        "commentOnTask": Case(bakesbangpol, "POST", f"{path}/comments", {"body": "Segera"}),
+        "referTask": Case(
+            bkpsdm,
+            "POST",
+            f"/v1/tasks/{accepted['id']}/referrals",
+            {
+                "to_agency": "BAWASLU_KOTA_MALANG",
+                "function": "handling",
+                "letter": letter,
+                "note": "Mohon ditangani",
+                "retain_access": True,
+            },
+            f'"{accepted["version"]}"',
+        ),
+        "answerReferral": Case(
+            bkpsdm,
+            "POST",
+            f"{referral}/response",
+            {"answer": "returned", "reason": "Bukan wewenang kami", "letter": letter},
+            one,
+        ),
+        "withdrawReferral": Case(
+            bakesbangpol,
+            "POST",
+            f"/v1/referrals/{withdrawn['open_referral']['id']}/withdrawal",
+            {"reason": "Salah kirim"},
+            one,
+        ),
+        "mapVulnerability": Case(
+            bawaslu, "POST", "/v1/vulnerabilities", {**VULNERABILITY, "external_reference": f"V/{own}"}
+        ),
+        "updateVulnerability": Case(
+            bawaslu,
+            "PATCH",
+            f"/v1/vulnerabilities/{vulnerability}",
+            {"information_status": "verified", "linked_to": [], "facility_owner": ["public"], "source": ["s"]},
+            one,
+        ),
+        "addVulnerabilityEvidence": Case(bawaslu, "POST", f"/v1/vulnerabilities/{vulnerability}/evidence", EVIDENCE),
+        "holdMeeting": Case(bawaslu, "POST", "/v1/meetings", {**MEETING, "external_reference": f"M/{own}"}),
+        "updateMeeting": Case(
+            bawaslu,
+            "PATCH",
+            f"/v1/meetings/{meeting}",
+            {"title": "Rakor lanjutan", "experts": [{"role_id": "Akademisi"}], "participants": [{"agency": "KPU_RI"}]},
+            one,
+        ),
+        "decide": Case(
+            bawaslu,
+            "POST",
+            f"/v1/meetings/{meeting}/decisions",
+            {"text": "Sosialisasi bersama", "text_en": "Together", "tasks": [task()]},
+        ),
+        "createMandate": Case(operator, "POST", "/v1/mandates", {**MANDATE, "id": f"X{own}"}),
+        "createAgency": Case(
+            operator, "POST", "/v1/agencies", {**AGENCY, "code": f"UJI_{own.upper()}", "office": f"UJI_{own.upper()}"}
+        ),
+        "updateAgency": Case(
+            operator, "PATCH", "/v1/agencies/DKPP", {"name_en": "Honorary Council", "regions": []}, one
+        ),
+        "createLegalInstrument": Case(operator, "POST", "/v1/legal-instruments", {**INSTRUMENT, "id": f"uji_{own}"}),
+        "updateLegalInstrument": Case(
+            operator, "PATCH", "/v1/legal-instruments/uu_1_2015", {"url": "https://example.org/uu"}, one
+        ),
+        "createElection": Case(operator, "POST", "/v1/elections", {**ELECTION, "code": f"uji-{own}"}),
+        "updateElection": Case(operator, "PATCH", election, {"name_id": "Uji lagi"}, one),
+        "createStage": Case(operator, "POST", f"{election}/stages", STAGE),
+        "updateStage": Case(operator, "PATCH", f"{election}/stages/uji", {"name_en": "Trial"}, one),
+    }
+
+
+EVIDENCE = {"source_type": "pileg", "year": 2024, "reference": "Putusan 1/2024", "note": "Catatan"}
+VULNERABILITY = {
+    "category": "candidate_eligibility",
+    "subcategory": "ex_convict",
+    "description": "Bakal calon mantan terpidana",
+    "evidence": [EVIDENCE],
+    "information_status": "claimed",
+    "region": "35.73",
+    "election": "pilkada-2024-35.73",
+    "stage": "campaign",
+    "mapped_by": "BAWASLU_KOTA_MALANG",
+    "facility_owner": ["public"],
+    "url": "https://example.org/berita",
+    "first_seen_at": "2024-08-01T08:00:00+07:00",
+    "linked_to": [],
+    "source": ["seed:000"],
+    "classification": "terbuka",
+}
+MEETING = {
+    "title": "Rakor",
+    "host": "BAWASLU_KOTA_MALANG",
+    "held_on": "2024-08-23",
+    "time_of_day": "morning",
+    "region": "35.73",
+    "election": "pilkada-2024-35.73",
+    "participants": [{"agency": "KPU_KOTA_MALANG", "role": "speaker"}],
+    "experts": [{"role_id": "Akademisi", "role_en": "Academic"}],
+    "topics": ["asn_neutrality"],
+    "source": ["seed:000"],
+}
+CLIENT = {
+    "agency": "KPU_KOTA_MALANG",
+    "role": "viewer",
+    "purpose": "Uji",
+    "clearance": "terbatas",
+    "networks": ["10.0.0.0/8"],
+}
+MANDATE = {
+    "category": "other",
+    "function": "monitoring",
+    "variant": "uji",
+    "accountable": "BAWASLU@city",
+    "supporting": ["KPU@city"],
+    "informed": ["POLRES@city"],
+    "legal_basis": ["uu_1_2015#30"],
+    "resolve_at": "creation",
+    "region_code": "35.73",
+    "valid_from": "2024-01-01",
+    "valid_to": "2030-01-01",
+}
+AGENCY = {
+    "tier": "city",
+    "name_id": "Uji",
+    "type": "election_organizer",
+    "level": "city",
+    "region_code": "35.79",
+    "regions": ["35.79"],
+    "command_parent": "KPU_JATIM",
+    "valid_from": "2024-01-01",
+    "valid_to": "2030-01-01",
+}
+INSTRUMENT = {
+    "kind": "law",
+    "number": "1",
+    "year": 2024,
+    "title_id": "Undang-Undang Uji",
+    "in_force_from": "2024-01-01",
+    "amends": ["uu_1_2015"],
+    "url": "https://example.org/",
+}
+ELECTION = {"kind": "pilkada", "name_id": "Uji", "region_code": "35.73", "voting_date": "2029-11-27"}
+STAGE = {"code": "uji", "name_id": "Uji", "starts_on": "2029-01-01", "ends_on": "2029-02-01"}
