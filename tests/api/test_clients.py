@@ -5,9 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import SignIn
 from sqlalchemy import text
-from support import Agency
+from support import Agency, SignIn
 
 from app import db
 from app.db import Database

@@ -5,9 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from conftest import SignIn
 from snapshot import snapshot
-from support import Agency, task
+from support import Agency, SignIn, task
 
 from app.db import Database
 

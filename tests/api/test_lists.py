@@ -6,8 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from conftest import SignIn
-from support import Agency
+from support import Agency, SignIn
 
 from app.schemas.tasks import SortKey, TaskQuery
 

@@ -7,10 +7,9 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from conftest import SignIn
 from fastapi import FastAPI
 from snapshot import snapshot
-from support import Agency, routes
+from support import Agency, SignIn, routes
 
 from app.db import Database
 from app.rules.policy import Permission, may_enter

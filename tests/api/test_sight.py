@@ -4,8 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from conftest import SignIn
-from support import Agency, task
+from support import Agency, SignIn, task
 
 VILLAGE = "35.73.04.1011"
 

@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from conftest import SignIn
 from fastapi import FastAPI
 from forger import Forger
 from sqlalchemy import event
-from support import Agency
+from support import Agency, SignIn
 
 from app.db import Database
 from app.security import issue

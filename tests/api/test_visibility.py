@@ -1,8 +1,7 @@
 """Who sees a task: by classification, by share, by standing, and nobody else by any door."""
 
 import pytest
-from conftest import SignIn
-from support import Agency, task
+from support import Agency, SignIn, task
 
 SUMMARY = {
     "access",
