@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from app.db import digest, encode
+from app.services.paging import Page
 
 _JSON: Final = "application/json"
 _READ: Final = "private, no-cache"
@@ -22,20 +23,13 @@ def read(request: Request, content: dict[str, Any], *, version: int | None = Non
     return Response(body, media_type=_JSON, headers=headers)
 
 
-def page(request: Request, body: bytes) -> Response:
+def page(request: Request, found: Page) -> Response:
     """A page of a list, with a Link to the next one (RFC 8288)."""
     headers = {"Cache-Control": _READ}
-    cursor = _next_cursor(body)
-    if cursor is not None:
-        following = request.url.include_query_params(cursor=cursor)
+    if found.next_cursor is not None:
+        following = request.url.include_query_params(cursor=found.next_cursor)
         headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
-    return Response(body, media_type=_JSON, headers=headers)
-
-
-def _next_cursor(body: bytes) -> str | None:
-    """The cursor in a page's own bytes: they end with it, or with the count behind it."""
-    _, found, tail = body.rpartition(b'"next_cursor":"')
-    return tail.partition(b'"')[0].decode() if found else None
+    return Response(found.body, media_type=_JSON, headers=headers)
 
 
 def items(found: list[Any]) -> Response:

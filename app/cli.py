@@ -54,6 +54,7 @@ def serve() -> None:
                     create_app(chosen, url),
                     log_config=None,
                     access_log=False,
+                    proxy_headers=False,  # an address that anybody may claim restricts nobody
                     server_header=False,
                     timeout_graceful_shutdown=GRACE,
                 )

@@ -331,8 +331,8 @@ class ClassificationRefused(Problem):
     code, status = "classification-refused", 422
     title = "Classification refused", "Klasifikasi tidak diterima"
     detail = (
-        "`{classification}` matters do not belong in this system, or your client is not cleared for them.",
-        "Perkara `{classification}` tidak boleh di sistem ini, atau klien Anda tidak berizin untuk itu.",
+        "`{classification}` matters do not belong in this system.",
+        "Perkara `{classification}` tidak boleh berada di sistem ini.",
     )
 
 
@@ -355,8 +355,8 @@ class FourEyes(Problem):
     code, status = "four-eyes", 422
     title = "Four eyes", "Empat mata"
     detail = (
-        "The client that resolved a task may not confirm it; let another client do so.",
-        "Klien yang menyelesaikan tugas tidak boleh mengesahkannya; gunakan klien lain.",
+        "The client that resolved a task may not judge its outcome; let another client do so.",
+        "Klien yang menyelesaikan tugas tidak boleh menilai hasilnya; gunakan klien lain.",
     )
 
 

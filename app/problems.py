@@ -33,7 +33,8 @@ TYPE: Final = "application/problem+json"
 _REPEATED: Final = 1_024
 _REQUEST_ID: Final = "0193f2a4-7c1e-7b52-9d0a-3f6c1e8b2d47"
 SCHEMA: Final = "#/components/schemas/"
-_WISH: Final = re.compile(r"(?:^|,)\s*(id|en|\*)(?:-[a-z0-9-]+)?\s*(?:;\s*q=([01](?:\.\d{1,3})?))?\s*(?=,|$)")
+_LONGEST_WISH: Final = 200  # characters; the rest of a longer header is not read
+_WISH: Final = re.compile(r"\s*+(id|en|\*)(?:-[a-z0-9-]++)?\s*+(?:;\s*+q=([01](?:\.\d{1,3})?)\s*+)?")
 _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "json-depth": {"limit": 16},
     "unknown-parameter": {"known": ["limit", "status"]},
@@ -44,7 +45,18 @@ _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "body-too-large": {"limit": 65_536},
     "uri-too-long": {"limit": 8_192},
     "unsupported-media-type": {"expected": "application/json"},
-    "transition-not-allowed": {"action": "resolve", "current": "accepted", "lawful": ["start", "refer", "cancel"]},
+    "transition-not-allowed": {
+        "action": "resolve",
+        "current": "accepted",
+        "lawful": [
+            {
+                "action": "start",
+                "method": "POST",
+                "href": "/v1/tasks/0193f2a4-7c1e-7b52-9d0a-3f6c1e8b2d47/transitions",
+                "requires": [],
+            }
+        ],
+    },
     "mandate-mismatch": {"agency": "KPU_JATIM", "refusal_kind": "out_of_mandate", "competent_agency": "BAWASLU_JATIM"},
     "mandate-gap": {"missing_office": "KASN@national"},
     "recusal": {"agency": "KPU_KOTA_MALANG", "competent_agency": "DKPP"},
@@ -122,7 +134,8 @@ def answer(error: Exception, scope: Scope) -> Response:
 
 def language_of(request: HTTPConnection) -> Language:
     """The language a caller likes best (Accept-Language with weights); English when it names neither."""
-    wishes = _WISH.findall(request.headers.get("accept-language", "").lower())
+    said = request.headers.get("accept-language", "")[:_LONGEST_WISH].lower().split(",")
+    wishes = [match.groups() for one in said if (match := _WISH.fullmatch(one))]
     tag, weight = max(((tag, float(weight or 1)) for tag, weight in wishes), key=itemgetter(1), default=("en", 1))
     return "id" if tag == "id" and weight else "en"
 

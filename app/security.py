@@ -252,26 +252,17 @@ def fingerprint(keys: Keys, secret: str) -> bytes:
 
 
 def seal_cursor(keys: Keys, binding: str, position: list[Any]) -> str:
-    """An opaque place in a list, signed together with what it is bound to (filter, sort, agency)."""
-    body = json.dumps(position, separators=(",", ":")).encode()
-    return b64(_cursor_tag(keys, binding, body) + body)
+    """An opaque place in a list, sealed for what it is bound to (filter, sort, agency): it may name hidden instants."""
+    return b64(seal(keys, f"cursor:{binding}", json.dumps(position, separators=(",", ":")).encode()))
 
 
 def open_cursor(keys: Keys, binding: str, cursor: str) -> list[Any]:
     """The place a cursor names; raises CursorMismatch if it was altered or is bound to something else."""
     try:
-        raw = unb64(cursor)
+        position: list[Any] = json.loads(unseal(keys, f"cursor:{binding}", unb64(cursor)))
     except ValueError as cause:
         raise CursorMismatch from cause
-    tag, body = raw[:16], raw[16:]
-    if not hmac.compare_digest(tag, _cursor_tag(keys, binding, body)):
-        raise CursorMismatch
-    position: list[Any] = json.loads(body)
     return position
-
-
-def _cursor_tag(keys: Keys, binding: str, body: bytes) -> bytes:
-    return hmac.digest(keys.key_for("cursor"), binding.encode() + b"\0" + body, "sha256")[:16]
 
 
 def seal(keys: Keys, name: str, content: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import unquote_plus
@@ -107,6 +106,6 @@ def _basic(authorization: str) -> tuple[str | None, str | None]:
         return None, None
     try:
         named, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, not UTF-8
         return None, None
     return unquote_plus(named), unquote_plus(secret)

@@ -98,7 +98,7 @@ async def list_task_referrals(
     summary="Refer a task",
     status_code=201,
     response_model=Referral,
-    dependencies=[needs(P.REFERRAL_SEND, *_CONDITIONAL, ReferralOpen, *_LAW, ClassificationRefused)],
+    dependencies=[needs(P.REFERRAL_REFER, *_CONDITIONAL, ReferralOpen, *_LAW, ClassificationRefused)],
 )
 async def refer_task(
     request: Request,

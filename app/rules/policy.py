@@ -19,6 +19,7 @@ class Permission(StrEnum):
     REGISTRY_WRITE = "registry.write"
     CLIENT_READ = "client.read"
     CLIENT_CREATE = "client.create"
+    CLIENT_CLEAR = "client.clear"
     VULNERABILITY_READ = "vulnerability.read"
     VULNERABILITY_MAP = "vulnerability.map"
     VULNERABILITY_UPDATE = "vulnerability.update"
@@ -32,6 +33,8 @@ class Permission(StrEnum):
     TASK_READ_SUMMARY = "task.read_summary"
     TASK_LOG = "task.log"
     TASK_UPDATE = "task.update"
+    TASK_RENUMBER = "task.renumber"
+    TASK_DECLASSIFY = "task.declassify"
     TASK_SUBMIT = "task.submit"
     TASK_START = "task.start"
     TASK_AWAIT_INFO = "task.await_info"
@@ -46,6 +49,7 @@ class Permission(StrEnum):
     TASK_SHARE = "task.share"
     TASK_COMMENT = "task.comment"
     REFERRAL_READ = "referral.read"
+    REFERRAL_REFER = "referral.refer"
     REFERRAL_SEND = "referral.send"
     REFERRAL_SEND_AGAIN = "referral.send_again"
     REFERRAL_ANSWER = "referral.answer"
@@ -86,6 +90,7 @@ ENTRANCES: Final[Mapping[P, frozenset[P]]] = {
             P.TASK_CANCEL_ACCEPTED,
         }
     ),
+    P.REFERRAL_REFER: frozenset({P.REFERRAL_SEND, P.REFERRAL_SEND_AGAIN}),
     P.REFERRAL_ANSWER: frozenset({P.REFERRAL_RECEIVE, P.REFERRAL_ACCEPT, P.REFERRAL_RETURN, P.REFERRAL_RECORD_ANSWER}),
 }
 
@@ -98,11 +103,12 @@ GRANTS: Final[Mapping[P, Mapping[Role, frozenset[S]]]] = {
     P.REGISTRY_WRITE: {Role.OPERATOR: _EVERYONE},
     P.CLIENT_READ: {Role.OPERATOR: _EVERYONE, Role.AGENCY_ADMIN: _OWN},
     P.CLIENT_CREATE: {Role.OPERATOR: _EVERYONE, Role.AGENCY_ADMIN: _OWN},
-    P.VULNERABILITY_READ: dict.fromkeys(_READERS, _EVERYONE),
+    P.CLIENT_CLEAR: {Role.OPERATOR: _EVERYONE},
+    P.VULNERABILITY_READ: dict.fromkeys((Role.VIEWER, Role.AUDITOR), _EVERYONE),
     P.VULNERABILITY_MAP: {_O: _EVERYONE},
     P.VULNERABILITY_UPDATE: {_O: frozenset({S.OWNER, S.LOGGER})},
     P.VULNERABILITY_EVIDENCE: {_O: _EVERYONE},
-    P.MEETING_READ: dict.fromkeys(_READERS, _EVERYONE),
+    P.MEETING_READ: dict.fromkeys((Role.VIEWER, Role.AUDITOR), _EVERYONE),
     P.MEETING_HOLD: {_O: _EVERYONE},
     P.MEETING_UPDATE: {_O: frozenset({S.OWNER, S.LOGGER})},
     P.MEETING_DECIDE: {_O: frozenset({S.OWNER, S.LOGGER})},
@@ -111,6 +117,8 @@ GRANTS: Final[Mapping[P, Mapping[Role, frozenset[S]]]] = {
     P.TASK_READ_SUMMARY: {_V: _SUMMARY, Role.AUDITOR: _SUMMARY, Role.EXPERT: frozenset({S.SHARED})},
     P.TASK_LOG: {_O: _EVERYONE},
     P.TASK_UPDATE: {_O: frozenset({S.OWNER, S.LOGGER})},
+    P.TASK_RENUMBER: {_O: _LOGGER},
+    P.TASK_DECLASSIFY: {_O: _LOGGER},
     P.TASK_SUBMIT: {_O: _LOGGER},
     P.TASK_START: {_O: _OWNER},
     P.TASK_AWAIT_INFO: {_O: _OWNER},

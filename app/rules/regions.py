@@ -7,7 +7,6 @@ from typing import Final
 
 CODE: Final = r"^[0-9]{2}(\.[0-9]{2}(\.[0-9]{2}(\.[123][0-9]{3})?)?)?$"
 _CODE: Final = re.compile(CODE)
-LEVELS: Final = ("province", "city", "district", "village")
 
 
 def is_code(text: str) -> bool:

@@ -14,6 +14,7 @@ from app.rules.vocabulary import Status as S
 OPEN_REFERRAL: Final = frozenset({R.SENT, R.RECEIVED})
 BEFORE_ACCEPTANCE: Final = frozenset({S.DRAFT, S.ASSIGNED, S.RETURNED})
 ACTIVE: Final = frozenset({S.ACCEPTED, S.IN_PROGRESS, S.AWAITING_INFO})
+ENDED: Final = frozenset({S.CLOSED, S.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Transition:
     """A lawful move of a task: from which statuses to which, by which permission, and the fact it leaves.
 
     `requires` names members of the body without which the move is refused; `halted_by_referral` says that
-    an open referral stands in its way.
+    an open referral stands in its way, `four_eyes` that the client which resolved may not make it.
     """
 
     action: A
@@ -31,6 +32,7 @@ class Transition:
     event: E
     requires: tuple[str, ...] = ()
     halted_by_referral: bool = False
+    four_eyes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ TRANSITIONS: Final = (
         requires=("outcome", "note"),
         halted_by_referral=True,
     ),
-    Transition(A.CONFIRM, frozenset({S.RESOLVED}), S.CLOSED, P.TASK_CONFIRM, E.TASK_CONFIRMED),
+    Transition(A.CONFIRM, frozenset({S.RESOLVED}), S.CLOSED, P.TASK_CONFIRM, E.TASK_CONFIRMED, four_eyes=True),
     Transition(
         A.REJECT_OUTCOME,
         frozenset({S.RESOLVED}),
@@ -68,6 +70,7 @@ TRANSITIONS: Final = (
         P.TASK_REJECT_OUTCOME,
         E.TASK_OUTCOME_REJECTED,
         requires=("reason",),
+        four_eyes=True,
     ),
     Transition(A.REOPEN, frozenset({S.CLOSED}), S.IN_PROGRESS, P.TASK_REOPEN, E.TASK_REOPENED, requires=("reason",)),
     Transition(A.CANCEL, BEFORE_ACCEPTANCE, S.CANCELLED, P.TASK_CANCEL_OWN, E.TASK_CANCELLED, requires=("reason",)),
@@ -100,6 +103,8 @@ REFER: Final = (
     ),
 )
 
+TASK_MOVES: Final = (*TRANSITIONS, *REFER)
+
 _ACCEPTED: Final = dict.fromkeys((S.ASSIGNED, *sorted(ACTIVE)), S.ACCEPTED)
 _HANDED_BACK: Final = {S.ASSIGNED: S.RETURNED}
 
@@ -121,7 +126,7 @@ REFERRAL_MOVES: Final = (
 
 def transition(action: A, status: S) -> Transition | None:
     """The row that lets `action` happen to a task in `status`, or None."""
-    return next((row for row in (*TRANSITIONS, *REFER) if row.action == action and status in row.sources), None)
+    return next((row for row in TASK_MOVES if row.action == action and status in row.sources), None)
 
 
 def referral_move(action: A, status: R) -> ReferralMove | None:
@@ -131,4 +136,4 @@ def referral_move(action: A, status: R) -> ReferralMove | None:
 
 def lawful(status: S) -> tuple[Transition, ...]:
     """Every move of a task that is lawful in `status`, whoever asks."""
-    return tuple(row for row in (*TRANSITIONS, *REFER) if status in row.sources)
+    return tuple(row for row in TASK_MOVES if status in row.sources)

@@ -28,7 +28,7 @@ OfficeCode = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,63}$", max_length=
 
 
 class AgencyInput(Command):
-    """An agency to add: it holds `office` at `tier` for its `regions` (none: the whole country)."""
+    """An agency to add: it holds `office` at `tier` for its `regions`."""
 
     code: AgencyCode
     office: OfficeCode
@@ -38,7 +38,9 @@ class AgencyInput(Command):
     type: Code
     level: Level
     region_code: RegionCode | None = None
-    regions: Regions = []
+    regions: Regions = Field(
+        [], description="What it covers; default its seat, `region_code`. None: the whole country."
+    )
     coordinator: bool = Field(default=False, strict=True, description="True for KPU and Bawaslu of a regency or city.")
     command_parent: AgencyCode | None = None
     functional_parent: AgencyCode | None = None

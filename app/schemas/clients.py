@@ -32,7 +32,9 @@ class ClientInput(Command):
     role: Role
     purpose: Line
     contact: Line | None = None
-    clearance: Clearance = Clearance.TERBATAS
+    clearance: Clearance = Field(
+        Clearance.TERBATAS, description="`rahasia` is granted by an operator, or by a client that holds it."
+    )
     networks: Annotated[list[Network], Field(max_length=20)] = Field(
         [], description="Addresses (CIDR) from which it may be used; none: any."
     )

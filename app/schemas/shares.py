@@ -5,11 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from app.rules.vocabulary import Access
-from app.schemas.types import (
-    AgencyCode,
-    Command,
-    Shown,
-)
+from app.schemas.types import AgencyCode, Command, Shown, distinct
 
 
 class ShareInput(Command):
@@ -17,6 +13,12 @@ class ShareInput(Command):
 
     agency: AgencyCode
     level: Access
+
+
+def one_each(shares: list[ShareInput]) -> list[ShareInput]:
+    """Refuse a list that names one agency twice."""
+    distinct([share.agency for share in shares])
+    return shares
 
 
 class ShareLevel(Command):

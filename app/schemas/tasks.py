@@ -20,7 +20,7 @@ from app.rules.vocabulary import (
     Status,
     SubjectKind,
 )
-from app.schemas.shares import ShareInput
+from app.schemas.shares import ShareInput, one_each
 from app.schemas.transitions import AvailableTransition
 from app.schemas.types import (
     AgencyCode,
@@ -54,8 +54,10 @@ class TaskInput(Command):
     event_at: Instant | None = Field(None, description="When the matter happened.")
     effective_at: Instant | None = Field(None, description="When the task was logged in fact; default now.")
     due_at: Instant | None = None
-    classification: RequestedClassification | None = Field(None, description="Default: the category's.")
-    shares: Annotated[list[ShareInput], Field(max_length=50)] = []
+    classification: RequestedClassification | None = Field(
+        None, description="Default: the category's. A client without clearance may log `rahasia` but not read it again."
+    )
+    shares: Annotated[list[ShareInput], AfterValidator(one_each), Field(max_length=50)] = []
     priority: Priority = Priority.MEDIUM
     vulnerabilities: Annotated[list[UUID], AfterValidator(distinct), Field(max_length=50)] = []
     meeting: UUID | None = None

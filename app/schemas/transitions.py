@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.rules.vocabulary import Action, CaseOutcome
 from app.schemas.types import (
@@ -16,7 +16,7 @@ from app.schemas.types import (
 )
 
 Facts = Annotated[
-    dict[Code, Annotated[str, Field(min_length=1, max_length=2000)] | Annotated[int, Field(strict=True)] | bool],
+    dict[Code, Annotated[str, Field(min_length=1, max_length=2000)] | Annotated[int, Field(strict=True)] | StrictBool],
     Field(
         max_length=30, description="Facts of the outcome; `/v1/reference/closing_requirement` says which must be there."
     ),
@@ -45,7 +45,11 @@ class TransitionInput(Command):
 
 
 class AvailableTransition(Shown):
-    """A move that is open to you now: send `action` to `href`; `requires` names the members that must be there."""
+    """A move open to you now: send it to `href` with the members that `requires` names (`facts.x` inside `facts`).
+
+    A task's move is sent as `action`; the answer to a referral as `answer`: receive is `received`, accept `accepted`,
+    return `returned`. Refer and withdraw are said by their address alone.
+    """
 
     action: Action
     method: Literal["POST"]

@@ -11,9 +11,11 @@ from app.errors import ValidationFailed
 from app.models import Agency
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
+from app.rules.vocabulary import Tier
 from app.schemas.agencies import AgencyInput, AgencyPatch
 from app.security import Keys
 from app.services import changes, records, registry
+from app.services.paging import Page
 
 _COLUMNS: Final = """
     a.code, a.office, a.tier, a.name_id, a.name_en, a.type, a.level, a.region_code, a.regions, a.coordinator,
@@ -24,7 +26,7 @@ _COLUMNS: Final = """
 
 async def list_agencies(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
-) -> bytes:
+) -> Page:
     """Agencies by code; `region` finds those that cover a region."""
     return await registry.page_by_code(
         executor,
@@ -67,7 +69,14 @@ async def create_agency(writer: Writer, caller: Caller, input: AgencyInput) -> R
             "Jenis itu tidak ada, atau tidak ada pada tingkat itu; lihat /v1/reference/agency_type.",
         )
     _require_period(input.valid_from, input.valid_to)
-    agency = Agency(**input.model_dump(exclude={"name_en"}), name_en=input.name_en or input.name_id)
+    regions = input.regions or ([] if input.region_code is None else [input.region_code])
+    if input.tier != Tier.NATIONAL and not regions:
+        raise records.refused(
+            "/regions", "missing", "Only a national agency covers the whole country.",
+            "Hanya instansi nasional yang mencakup seluruh negeri.",
+        )  # fmt: skip
+    said = input.model_dump(exclude={"name_en", "regions"})
+    agency = Agency(**said, regions=regions, name_en=input.name_en or input.name_id)
     await _flush(writer, agency)
     changes.record(writer, caller, EventKind.AGENCY_CREATED, "agency", input.code, (None, 1))
     await writer.flush()

@@ -60,9 +60,10 @@ async def list_assignments(executor: Executor, task_id: UUID, *, until: datetime
     """Every assignment of a task that was recorded by then, in order."""
     return await rows(
         executor,
-        "select agency, role, mandate, lower(period) as from_at, upper(period) as to_at from assignment"
-        " where task_id = :task_id and not isempty(period)"
-        " and (cast(:until as timestamptz) is null or recorded_at <= :until) order by lower(period), role, agency",
+        "select agency, role, mandate, lower(period) as from_at,"
+        " case when cast(:until as timestamptz) is null or ended_recorded_at <= :until then upper(period) end as to_at"
+        " from assignment where task_id = :task_id and not isempty(period)"
+        " and (cast(:until as timestamptz) is null or recorded_at < :until) order by lower(period), role, agency",
         task_id=task_id,
         until=until,
     )

@@ -20,7 +20,7 @@ from app.rules.vocabulary import Clearance, Role, Standing
 from app.schemas.clients import ClientInput
 from app.security import Claims, Keys, fingerprint, is_secret, issue, new_secret
 from app.services import log, records
-from app.services.paging import Keyset, binding, without_place
+from app.services.paging import Keyset, Page, binding, without_place
 
 _COLUMNS: Final = f"""
     c.id, c.agency, c.role, c.purpose, c.contact, c.clearance, c.networks, c.status, c.recorded_at, c.version,
@@ -161,19 +161,22 @@ async def create_client(writer: Writer, caller: Caller, keys: Keys, input: Clien
 
     Raises PermissionDenied, ValidationFailed.
     """
-    policy.require(caller.role, Permission.CLIENT_CREATE, _own(caller, input.agency))
+    agency = input.agency if input.role is Role.OPERATOR else input.agency or caller.agency
+    policy.require(caller.role, Permission.CLIENT_CREATE, _own(caller, agency))
+    if input.clearance is Clearance.RAHASIA and not caller.cleared:
+        policy.require(caller.role, Permission.CLIENT_CLEAR, set())
     if input.role is Role.OPERATOR and caller.role is not Role.OPERATOR:
         raise PermissionDenied(permission=Permission.CLIENT_CREATE.value)
-    if (input.agency is None) != (input.role is Role.OPERATOR):
+    if (agency is None) != (input.role is Role.OPERATOR):
         raise records.refused(
             "/agency",
             "agency_and_role",
             "Operators, and only they, belong to no agency.",
             "Hanya operator yang tidak memiliki instansi.",
         )
-    await records.require_known(writer, agencies={"/agency": input.agency} if input.agency else {})
+    await records.require_known(writer, agencies={"/agency": agency} if agency else {})
     client = Client(
-        agency=input.agency,
+        agency=agency,
         role=input.role,
         purpose=input.purpose,
         contact=input.contact,
@@ -190,7 +193,7 @@ async def create_client(writer: Writer, caller: Caller, keys: Keys, input: Clien
         id=client.id,
         effective_at=datetime.now(UTC),
         versions=(None, 1),
-        payload={"agency": input.agency, "role": input.role, "clearance": input.clearance},
+        payload={"agency": agency, "role": input.role, "clearance": input.clearance},
     )
     await writer.flush()
     shown = await row(writer, f"select {_COLUMNS} from client c where c.id = :id", id=client.id)
@@ -223,8 +226,8 @@ async def show_client(executor: Executor, caller: Caller, id: UUID) -> Row:
 
 async def list_clients(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, agency: str | None
-) -> bytes:
-    """Clients, newest first, as JSON bytes of a ClientPage: all for an operator, else those of the own agency."""
+) -> Page:
+    """Clients, newest first: all for an operator, else those of the own agency."""
     everyone = caller.role is Role.OPERATOR
     keyset = Keyset("c.recorded_at", "c.id", True, binding(caller, "clients", agency), keys, limit, cursor)
     after, tail, place = keyset.clauses()
@@ -240,7 +243,7 @@ async def list_clients(
         **place,
     )
     items, following = keyset.page(found, without_place)
-    return db.encode({"items": items, "next_cursor": following})
+    return Page.of(items, following)
 
 
 async def caller_of(executor: Executor, agency: str) -> Caller:

@@ -14,6 +14,7 @@ from app.rules.facts import EventKind
 from app.schemas.elections import ElectionInput, ElectionPatch, StageInput, StagePatch
 from app.security import Keys
 from app.services import changes, records, registry
+from app.services.paging import Page
 
 _ELECTION: Final = "e.code, e.kind, e.name_id, e.region_code, e.voting_date, e.source, e.version"
 _STAGE: Final = "election_code as election, code, name_id, name_en, starts_on, ends_on, source, verified, version"
@@ -21,7 +22,7 @@ _STAGE: Final = "election_code as election, code, name_id, name_en, starts_on, e
 
 async def list_elections(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
-) -> bytes:
+) -> Page:
     """Elections by code."""
     return await registry.page_by_code(
         executor,

@@ -90,6 +90,21 @@ async def question(
     )
 
 
+async def question_of(executor: Executor, task: Row, *, at: datetime) -> Question:
+    """The question that a task puts at an instant; without an event's own instant, it was logged when it happened."""
+    return await question(
+        executor,
+        category=task["category"],
+        subcategory=task["subcategory"],
+        function=task["function"],
+        variant=task["variant"],
+        subject_kind=task["subject_kind"],
+        region=task["region_code"],
+        at=at,
+        event_at=task["event_at"] or task["effective_at"],
+    )
+
+
 async def load(executor: Executor, asked: Question, *, proposed: str | None = None, function: str | None = None) -> Law:
     """The rows that bear on a question; `proposed` adds an agency to the holders, `function` None all functions."""
     found = await rows(executor, _MANDATES, category=asked.category, function=function)
@@ -147,7 +162,10 @@ _ESCALATED: Final = """
     join agency_region h on h.office || '@' || h.tier = e.informed_office and h.region_code = any(:path)
         and daterange(h.valid_from, h.valid_to) @> cast(:day as date)
     join lateral (select h.agency as code union select m.agency from member m where m.body = h.agency) a on true
-    where v.id = any(:vulnerabilities) order by a.code
+    join agency b on b.code = a.code
+    where v.id = any(:vulnerabilities) and not exists (
+        select from recusal u where u.subject_kind = :subject_kind and u.excluded_office = b.office || '@' || b.tier)
+    order by a.code
 """
 
 
@@ -159,6 +177,7 @@ async def escalated(executor: Executor, answer: Resolution, vulnerabilities: Seq
         vulnerabilities=list(vulnerabilities),
         path=["", *regions.path(answer.question.region)],
         day=mandates.day_of(answer.question.at),
+        subject_kind=answer.question.subject_kind,
     )
     parties = {answer.accountable, *answer.supporting}
     return tuple(dict.fromkeys([*answer.informed, *(row["code"] for row in found if row["code"] not in parties)]))

@@ -7,12 +7,14 @@ from typing import Any, Final
 from sqlalchemy.exc import IntegrityError
 
 from app.db import Executor, Row, Writer, constraint_of, one
+from app.errors import ValidationFailed
 from app.models import LegalInstrument
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.schemas.legal_instruments import LegalInstrumentInput, LegalInstrumentPatch
 from app.security import Keys
 from app.services import changes, records, registry
+from app.services.paging import Page
 
 _COLUMNS: Final = (
     "i.id, i.kind, i.number, i.year, i.title_id, i.in_force_from, i.in_force_to, i.amends, i.url, i.verified, i.version"
@@ -21,7 +23,7 @@ _COLUMNS: Final = (
 
 async def list_legal_instruments(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
-) -> bytes:
+) -> Page:
     """Legal instruments by id."""
     return await registry.page_by_code(
         executor,
@@ -46,6 +48,7 @@ async def show_legal_instrument(executor: Executor, id: str) -> Row:
 async def create_legal_instrument(writer: Writer, caller: Caller, input: LegalInstrumentInput) -> Row:
     """Add a legal instrument; raises ValidationFailed."""
     _require_period(input.in_force_from, input.in_force_to)
+    await require_instruments(writer, input.amends, pointer="/amends")
     writer.add(LegalInstrument(**input.model_dump()))
     try:
         await writer.flush()
@@ -54,6 +57,18 @@ async def create_legal_instrument(writer: Writer, caller: Caller, input: LegalIn
     changes.record(writer, caller, EventKind.INSTRUMENT_CREATED, "legal_instrument", input.id, (None, 1))
     await writer.flush()
     return await show_legal_instrument(writer, input.id)
+
+
+async def require_instruments(executor: Executor, ids: list[str], *, pointer: str) -> None:
+    """Refuse references to instruments that are not; raises ValidationFailed."""
+    found = await one(executor, "select array(select id from legal_instrument where id = any(:ids)) as ids", ids=ids)
+    wrong = [
+        records.unknown("legal instrument", f"{pointer}/{place}")
+        for place, asked in enumerate(ids)
+        if asked not in found["ids"]
+    ]
+    if wrong:
+        raise ValidationFailed(errors=wrong)
 
 
 async def update_legal_instrument(

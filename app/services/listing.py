@@ -12,7 +12,7 @@ from app.rules.vocabulary import Access
 from app.schemas.tasks import TaskQuery
 from app.security import Keys
 from app.services import referral_rows, visibility
-from app.services.paging import Keyset, binding, without_place
+from app.services.paging import Keyset, Page, binding, without_place
 from app.services.task_rows import FROM, FULL_FIELDS, SUMMARY_FIELDS, columns, load_task
 
 _COUNT_LIMIT: Final = 10_000
@@ -31,11 +31,12 @@ TASK_FILTERS: Final = {
     "function": "t.function = any(:function)",
     "priority": "t.priority = any(:priority)",
     "classification": "t.classification = any(:classification)",
-    "vulnerability": "exists (select from task_vulnerability v where v.task_id = t.id"
-    " and v.vulnerability_id = :vulnerability)",
-    "meeting": "t.meeting = :meeting",
+    "vulnerability": "exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
+    f" where l.task_id = t.id and v.id = :vulnerability and {visibility.register_visible('v')})",
+    "meeting": "exists (select from meeting m where m.id = t.meeting and m.id = :meeting"
+    f" and {visibility.register_visible('m')})",
     "stage": "exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
-    " where l.task_id = t.id and v.stage = :stage)",
+    f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('v')})",
     "external_reference": "t.external_reference = :external_reference",
     "region": "t.region_path @> array[:region]",
     "created_after": "t.effective_at >= :created_after",
@@ -63,8 +64,8 @@ _TASK_SORTS: Final = {
 }
 
 
-async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> bytes:
-    """The tasks a caller may see, filtered, as JSON bytes of a TaskPage; raises CursorMismatch."""
+async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Page:
+    """The tasks a caller may see, filtered; raises CursorMismatch."""
     given = query.model_dump(exclude={"sort", "limit", "cursor", "fields", "count"}, exclude_none=True)
     names = FULL_FIELDS if query.fields is None else tuple(dict.fromkeys(("access", *query.fields)))
     keyset = Keyset(
@@ -87,7 +88,7 @@ async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     )
     items, following = keyset.page(found, lambda task: _shown(task, query.fields))
     count = await _count(executor, query.count, f"{FROM} where {where}", values)
-    return db.encode({"items": items, "next_cursor": following, "count": count})
+    return Page.of(items, following, count=count)
 
 
 def _task_where(caller: Caller, given: dict[str, Any]) -> str:
@@ -118,8 +119,8 @@ async def _count(executor: Executor, kind: str, tail: str, values: dict[str, Any
 
 async def list_referrals(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
-) -> bytes:
-    """The referrals a caller may see, newest first, as JSON bytes of a ReferralPage; raises CursorMismatch.
+) -> Page:
+    """The referrals a caller may see, newest first; raises CursorMismatch.
 
     Filters: `task` (one id), `status`, `from_agency`, `to_agency` (any of).
     """
@@ -141,7 +142,7 @@ async def list_referrals(
         **place,
     )
     items, following = keyset.page(found, without_place)
-    return db.encode({"items": items, "next_cursor": following})
+    return Page.of(items, following)
 
 
 async def list_task_referrals(
@@ -152,7 +153,7 @@ async def list_task_referrals(
     *,
     limit: int,
     cursor: str | None,
-) -> bytes:
+) -> Page:
     """The referrals of a task that the caller may see; raises NotFound if the task is not visible."""
     await load_task(executor, caller, id)
     return await list_referrals(executor, caller, keys, limit=limit, cursor=cursor, task=id)

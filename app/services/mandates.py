@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Executor, Row, Writer, constraint_of, one, row
-from app.errors import ValidationFailed
+from app.db import Executor, Row, Writer, constraint_of, one
 from app.models import Mandate
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
@@ -15,6 +14,8 @@ from app.rules.mandates import day_of
 from app.schemas.mandates import MandateInput
 from app.security import Keys
 from app.services import changes, records, registry
+from app.services.legal_instruments import require_instruments
+from app.services.paging import Page
 
 _COLUMNS: Final = """
     m.id, m.category, nullif(m.subcategory, '') as subcategory, m.function, nullif(m.variant, '') as variant,
@@ -25,7 +26,7 @@ _COLUMNS: Final = """
 
 async def list_mandates(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
-) -> bytes:
+) -> Page:
     """Mandate rows by id; `as_of` keeps those in force on the WIB date of an instant."""
     if filters["as_of"] is not None:
         filters["as_of"] = day_of(filters["as_of"])
@@ -62,7 +63,8 @@ async def create_mandate(writer: Writer, caller: Caller, input: MandateInput) ->
     await records.require_known(
         writer, region_code=input.region_code, category=input.category, subcategory=input.subcategory
     )
-    await _require_basis(writer, input.legal_basis)
+    instruments = [ref.partition("#")[0] for ref in input.legal_basis]
+    await require_instruments(writer, instruments, pointer="/legal_basis")
     if input.valid_to is not None and input.valid_to <= input.valid_from:
         raise records.refused("/valid_to", "period", "It must lie after valid_from.", "Harus sesudah valid_from.")
     keyed = {name: getattr(input, name) or "" for name in ("subcategory", "variant", "accountable", "region_code")}
@@ -75,19 +77,6 @@ async def create_mandate(writer: Writer, caller: Caller, input: MandateInput) ->
     changes.record(writer, caller, EventKind.MANDATE_CREATED, "mandate", input.id, (None, 1))
     await writer.flush()
     return await show_mandate(writer, input.id)
-
-
-async def _require_basis(writer: Writer, refs: list[str]) -> None:
-    ids = [ref.split("#")[0] for ref in refs]
-    found = await row(writer, "select array(select id from legal_instrument where id = any(:ids)) as ids", ids=ids)
-    known = set(found["ids"]) if found else set()
-    wrong = [
-        records.unknown("legal instrument", f"/legal_basis/{place}")
-        for place, one in enumerate(ids)
-        if one not in known
-    ]
-    if wrong:
-        raise ValidationFailed(errors=wrong)
 
 
 def _refused(error: IntegrityError) -> Exception:

@@ -17,6 +17,7 @@ from app.rules.vocabulary import Classification, Standing
 from app.schemas.meetings import DecisionInput, MeetingInput, MeetingListItem, MeetingPatch
 from app.security import Keys
 from app.services import log, moments, records, tasks, visibility
+from app.services.paging import Page
 from app.services.task_rows import check_version
 
 _COLUMNS: Final = ", ".join(
@@ -57,8 +58,8 @@ async def _decisions(executor: Executor, caller: Caller, meeting_id: UUID) -> li
 
 async def list_meetings(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
-) -> bytes:
-    """The meetings a caller may see, newest first, as JSON bytes of a MeetingPage."""
+) -> Page:
+    """The meetings a caller may see, newest first."""
     return await records.page(
         executor, caller, keys, "meeting", _COLUMNS, _FILTERS, filters=filters, limit=limit, cursor=cursor
     )
@@ -74,12 +75,12 @@ async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> d
     await records.require_known(writer, agencies=there, region=input.region, election=input.election, host=input.host)
     taken = await value(
         writer,
-        "select id from meeting where logged_by = :agency and external_reference = :external",
+        "select 1 as taken from meeting where logged_by = :agency and external_reference = :external",
         agency=caller.agency,
         external=input.external_reference,
     )
     if taken:
-        raise DuplicateExternalReference(reference=str(taken))
+        raise DuplicateExternalReference(reference=None)
     host = input.host or caller.body
     meeting = Meeting(
         **input.model_dump(mode="json", include={*_DOCUMENTS}),

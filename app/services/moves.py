@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from app.db import Row
 from app.rules import policy, workflow
@@ -23,23 +23,21 @@ def available(caller: Caller, task: Row) -> list[dict[str, Any]]:
     """The moves open to this caller now, referral moves included."""
     held = visibility.standings(caller, task)
     found = [
-        {"action": move.action, "method": "POST", "href": _href(task, move.action), "requires": _requires(task, move)}
+        {"action": move.action, "method": "POST", "href": _href(task, move.action), "requires": needed(task, move)}
         for move in workflow.lawful(Status(task["status"]))
         if policy.may(caller.role, move.permission, held)
         and not (move.halted_by_referral and task["open_referral"])
-        and not (move.action in FOUR_EYES and caller.client_id == task["resolved_by"])
+        and not (move.four_eyes and caller.client_id == task["resolved_by"])
     ]
     return [*found, *_referral_moves(caller, task, held)]
-
-
-FOUR_EYES: Final = frozenset({Action.CONFIRM, Action.REJECT_OUTCOME})
 
 
 def _href(task: Row, action: Action) -> str:
     return f"/v1/tasks/{task['id']}/{'referrals' if action is Action.REFER else 'transitions'}"
 
 
-def _requires(task: Row, move: workflow.Transition) -> list[str]:
+def needed(task: Row, move: workflow.Transition) -> list[str]:
+    """The members that the body of a move must have; a fact of the outcome as `facts.name`."""
     facts = task["required_facts"] if move.action is Action.RESOLVE else []
     return [*move.requires, *(f"facts.{fact}" for fact in facts)]
 

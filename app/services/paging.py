@@ -18,6 +18,19 @@ from app.security import Keys, open_cursor, seal_cursor
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list as it goes out, and the cursor of the next one, or None."""
+
+    body: bytes
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, items: list[Row], next_cursor: str | None, **more: Any) -> Page:
+        """The page of some items; `more` are further members."""
+        return cls(db.encode({"items": items, "next_cursor": next_cursor, **more}), next_cursor)
+
+
+@dataclass(frozen=True, slots=True)
 class Keyset:
     """A total order (`key`, then `id`) and where to go on."""
 

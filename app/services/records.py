@@ -13,7 +13,7 @@ from app.rules.caller import Caller
 from app.rules.vocabulary import RequestedClassification
 from app.security import Keys
 from app.services import visibility
-from app.services.paging import Keyset, binding, without_place
+from app.services.paging import Keyset, Page, binding, without_place
 
 _KNOWN: Final = {
     "region": "select 1 from region where code = :region",
@@ -83,8 +83,8 @@ async def page(
     filters: dict[str, Any],
     limit: int,
     cursor: str | None,
-) -> bytes:
-    """The vulnerabilities or meetings that the caller may see, newest first, as JSON bytes; raises CursorMismatch."""
+) -> Page:
+    """The vulnerabilities or meetings that the caller may see, newest first; raises CursorMismatch."""
     given = {name: asked for name, asked in filters.items() if asked is not None}
     keyset = Keyset("t.recorded_at", "t.id", True, binding(caller, table, given), keys, limit, cursor)
     after, tail, place = keyset.clauses()
@@ -97,7 +97,7 @@ async def page(
         **place,
     )
     items, following = keyset.page(found, without_place)
-    return db.encode({"items": items, "next_cursor": following})
+    return Page.of(items, following)
 
 
 async def compare_and_set(writer: Writer, table: str, found: Row, **changed: Any) -> int:

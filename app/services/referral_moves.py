@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-from app.db import Row, Writer, row, value
-from app.errors import (
-    StaleVersion,
-)
+from app.db import Row, Writer, one, row, value
+from app.errors import StaleVersion
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
-from app.rules.vocabulary import Action, ReferralStatus
+from app.rules.vocabulary import Action, Status
 from app.rules.workflow import ReferralMove
 from app.services import assignments, log, visibility
 from app.services.referral_rows import show_answered
-
-_ACTION_OF: Final = {
-    ReferralStatus.RECEIVED: Action.RECEIVE,
-    ReferralStatus.ACCEPTED: Action.ACCEPT,
-    ReferralStatus.RETURNED: Action.RETURN,
-}
-
-
-# sending
 
 
 async def close_referral(
@@ -35,11 +25,21 @@ async def close_referral(
     changed: dict[str, Any],
     said: dict[str, Any],
 ) -> dict[str, Any]:
-    """Move the referral by compare-and-set, let the task follow, and record the fact."""
-    sets = ", ".join(f"{name} = :{name}" for name in changed)
+    """Move the referral, let the task follow, and record the fact; raises StaleVersion."""
+    won = await turn(writer, referral, move, **changed)
+    moved = await _follow(writer, referral, move, won, at)
+    record_move(writer, caller, move.event, referral, at, {**moved, **said, "to_agency": referral["to_agency"]})
+    await writer.flush()
+    await visibility.keep_readers(writer, referral["task"])
+    return await show_answered(writer, caller, referral["id"])
+
+
+async def turn(writer: Writer, referral: Row, move: ReferralMove, **changed: Any) -> Row:
+    """One UPDATE of the referral that only the holder of its current version wins; raises StaleVersion."""
+    sets = "".join(f", {name} = :{name}" for name in changed)
     won = await row(
         writer,
-        f"update referral set status = :target, version = version + 1, updated_at = now(), {sets}"
+        f"update referral set status = :target, version = version + 1, updated_at = now(){sets}"
         " where id = :id and version = :version and status = any(:sources) returning supporting, informed",
         id=referral["id"],
         version=referral["version"],
@@ -50,45 +50,39 @@ async def close_referral(
     if won is None:
         current = await value(writer, "select version from referral where id = :id", id=referral["id"])
         raise StaleVersion(current_etag=f'"{current}"')
-    moved = await _follow(writer, referral, move, won, at)
-    record_move(writer, caller, move.event, referral, at, {**moved, **said, "to_agency": referral["to_agency"]})
-    await writer.flush()
-    await visibility.keep_readers(writer, referral["task"])
-    return await show_answered(writer, caller, referral["id"])
+    return won
 
 
 _ACCEPTED: Final = """
-    update task set status = 'accepted', accountable = :agency, holder = :agency, mandate = :mandate,
+    update task set status = :status, accountable = :agency, holder = :agency, mandate = :mandate,
         accepted_at = coalesce(accepted_at, :at), function = :function, variant = :variant,
         supporting = :supporting, informed = :informed, open_referral = null,
         last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
     where id = :id and open_referral = :referral returning status
 """
-
-
 _HANDED_BACK: Final = """
-    update task set status = case when status = 'assigned' then 'returned' else status end, open_referral = null,
+    update task set status = :status, open_referral = null,
         last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
     where id = :id and open_referral = :referral returning status
 """
-
-
 _RECEIVED: Final = """
-    update task set last_effective_at = greatest(last_effective_at, :at)
+    update task set status = :status, last_effective_at = greatest(last_effective_at, :at), updated_at = now()
     where id = :id and open_referral = :referral returning status
 """
 
 
 async def _follow(writer: Writer, referral: Row, move: ReferralMove, won: Row, at: datetime) -> dict[str, Any]:
-    """What the referral's move does to the task; returns from and to for the fact."""
-    before = await value(writer, "select status from task where id = :id for update", id=referral["task"])
-    place = {"id": referral["task"], "referral": referral["id"], "at": at}
+    """What the row of the workflow says the move does to the task; returns from and to for the fact."""
+    locked = await one(writer, "select status from task where id = :id for update", id=referral["task"])
+    before = Status(locked["status"])
+    after = move.task_target.get(before, before)
+    place = {"id": referral["task"], "referral": referral["id"], "at": at, "status": after}
     if move.action is Action.ACCEPT:
         party = assignments.Party(
             referral["to_agency"], referral["mandate"], tuple(won["supporting"]), tuple(won["informed"])
         )
         await assignments.hand_over(writer, referral["task"], party, at=at)
-        after = await value(
+        await one(
             writer,
             _ACCEPTED,
             **place,
@@ -100,7 +94,7 @@ async def _follow(writer: Writer, referral: Row, move: ReferralMove, won: Row, a
             informed=won["informed"],
         )
     else:
-        after = await value(writer, _RECEIVED if move.action is Action.RECEIVE else _HANDED_BACK, **place)
+        await one(writer, _RECEIVED if move.action is Action.RECEIVE else _HANDED_BACK, **place)
     return {"from": before, "to": after}
 
 
@@ -108,13 +102,14 @@ def record_move(
     writer: Writer, caller: Caller, kind: EventKind, referral: Row, at: datetime, payload: dict[str, Any]
 ) -> None:
     """Enter the fact of a referral's move."""
+    task: UUID = referral["task"]
     log.record(
         writer,
         caller,
         kind,
         on="referral",
         id=referral["id"],
-        task_id=referral["task"],
+        task_id=task,
         effective_at=at,
         versions=(referral["version"] or None, referral["version"] + 1),
         payload=payload,

@@ -10,6 +10,7 @@ from app.rules import workflow
 from app.rules.caller import Caller
 from app.services import visibility
 from app.services.moves import available
+from app.services.paging import without_place
 from app.services.task_rows import load_task
 
 COLUMNS: Final = """
@@ -28,7 +29,7 @@ FROM: Final = "from referral f join task t on t.id = f.task_id"
 
 def visible(caller: Caller) -> str:
     """SQL: the caller sees referral `f` of task `t`: its sender and receiver, and who sees the whole task."""
-    party = "array[f.from_agency, f.to_agency] && :acts_for"
+    party = visibility.acting("array[f.from_agency, f.to_agency]")
     cleared = "(t.classification <> 'rahasia' or :cleared)"
     return f"({cleared} and ({party} or {visibility.task_full(caller)}))"
 
@@ -37,7 +38,7 @@ async def load_referral(executor: Executor, caller: Caller, id: UUID) -> Row:
     """A referral as the caller may see it; raises NotFound."""
     return await one(
         executor,
-        f"select {COLUMNS} {FROM} where f.id = :id and {visible(caller)}",
+        f"select {COLUMNS}, t.recused_offices as _recused {FROM} where f.id = :id and {visible(caller)}",
         id=id,
         **visibility.reach(caller),
     )
@@ -46,7 +47,7 @@ async def load_referral(executor: Executor, caller: Caller, id: UUID) -> Row:
 async def show_referral(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:
     """A referral with the moves open to this caller; raises NotFound."""
     found = await load_referral(executor, caller, id)
-    return {**found, "available_transitions": await open_moves(executor, caller, found)}
+    return {**without_place(found), "available_transitions": await open_moves(executor, caller, found)}
 
 
 async def open_moves(executor: Executor, caller: Caller, referral: Row) -> list[dict[str, Any]]:

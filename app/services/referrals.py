@@ -9,7 +9,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.db import Executor, Row, Writer, one, row, value
+from app.db import Row, Writer, one, row, value
 from app.errors import (
     ClassificationRefused,
     MandateMismatch,
@@ -20,8 +20,6 @@ from app.errors import (
 from app.models import Referral
 from app.rules import mandates, policy, workflow
 from app.rules.caller import Caller
-from app.rules.facts import EventKind
-from app.rules.law import Question
 from app.rules.policy import Permission
 from app.rules.vocabulary import Action, ReferralStatus, RequestedClassification, Standing
 from app.rules.workflow import ReferralMove
@@ -57,7 +55,7 @@ async def refer_task(
     task = await load_task(writer, caller, id)
     move = allowed(caller, task, Action.REFER, version)
     at = moments.moved_at(writer, input.effective_at, task)
-    asked = await _question(writer, task, at)
+    asked = await law.question_of(writer, task, at=at)
     if input.function is not None:
         asked = replace(asked, function=input.function, variant=input.variant or "")
     elif input.variant is not None:
@@ -96,7 +94,7 @@ async def refer_task(
     record_move(
         writer,
         caller,
-        EventKind.REFERRAL_SENT,
+        move.event,
         {"id": referral.id, "task": task["id"], "version": 0},
         at,
         {"from": task["status"], "to": move.target, "to_agency": referral.to_agency, "mandate": referral.mandate},
@@ -104,20 +102,6 @@ async def refer_task(
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])
     return await show_referral(writer, caller, referral.id)
-
-
-async def _question(executor: Executor, task: Row, at: datetime) -> Question:
-    return await law.question(
-        executor,
-        category=task["category"],
-        subcategory=task["subcategory"],
-        function=task["function"],
-        variant=task["variant"],
-        subject_kind=task["subject_kind"],
-        region=task["region_code"],
-        at=at,
-        event_at=task["event_at"] or task["effective_at"],
-    )
 
 
 def _letter(letter: LetterInput | None, prefix: str) -> dict[str, Any]:
@@ -152,7 +136,7 @@ async def answer_referral(
     task = await _task(writer, referral["task"])
     at = moments.moved_at(writer, input.effective_at, task)
     if input.suggested_agency is not None:
-        asked = await _question(writer, task, at)
+        asked = await law.question_of(writer, task, at=at)
         asked = replace(asked, function=referral["function"], variant=referral["variant"] or "")
         await law.check_suggestion(writer, asked, suggested=input.suggested_agency)
     if action is Action.ACCEPT:
@@ -180,7 +164,7 @@ async def withdraw_referral(
     Raises NotFound, NotYourReferral, PermissionDenied, StaleVersion, TransitionNotAllowed, ValidationFailed.
     """
     referral = await load_referral(writer, caller, id)
-    if referral["from_agency"] not in caller.acts_for:
+    if referral["from_agency"] not in visibility.bodies_for(caller, referral["_recused"]):
         raise NotYourReferral(agency=referral["from_agency"])
     policy.require(caller.role, Permission.REFERRAL_WITHDRAW, {Standing.SENDER})
     check_version(referral["version"], version)
@@ -196,11 +180,12 @@ async def _recorded_by_sender(writer: Writer, caller: Caller, referral: Row, act
 
     Raises NotYourReferral or PermissionDenied for anybody else but an officer of the receiver.
     """
-    if referral["to_agency"] in caller.acts_for:
+    own = visibility.bodies_for(caller, referral["_recused"])
+    if referral["to_agency"] in own:
         move = next(one for one in workflow.REFERRAL_MOVES if one.action == action)
         policy.require(caller.role, move.permission, {Standing.REFERRED_TO})
         return False
-    if referral["from_agency"] not in caller.acts_for or await value(
+    if referral["from_agency"] not in own or await value(
         writer,
         "select 1 as active from client c where c.status = 'active' and (c.agency = :to_agency"
         " or c.agency in (select m.agency from member m where m.body = :to_agency)) limit 1",
@@ -242,6 +227,8 @@ async def _require_valid(writer: Writer, referral: Row, task: Row, at: datetime)
     agency = await row(writer, "select valid_from, valid_to from agency where code = :code", code=referral["to_agency"])
     if agency is None or mandates.within(mandates.day_of(at), agency["valid_from"], agency["valid_to"]):
         return
-    asked = replace(await _question(writer, task, at), function=referral["function"], variant=referral["variant"] or "")
+    asked = replace(
+        await law.question_of(writer, task, at=at), function=referral["function"], variant=referral["variant"] or ""
+    )
     await law.determine(writer, asked, proposed=referral["to_agency"], pointer="/answer")
     raise MandateMismatch(agency=referral["to_agency"], refusal_kind="agency_not_valid", competent_agency=None)

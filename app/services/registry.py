@@ -9,7 +9,7 @@ from app.db import Executor, Row, one, row, rows
 from app.errors import CursorMismatch, NotFound
 from app.rules.caller import Caller
 from app.security import Keys, open_cursor, seal_cursor
-from app.services.paging import binding, without_place
+from app.services.paging import Page, binding, without_place
 
 _REGION: Final = "code, name, level, parent_code as parent, time_zone, source"
 
@@ -51,8 +51,8 @@ async def page_by_code(
     filters: dict[str, Any],
     limit: int,
     cursor: str | None,
-) -> bytes:
-    """A page of a list that is ordered by a text key, as JSON bytes; raises CursorMismatch."""
+) -> Page:
+    """A page of a list that is ordered by a text key; raises CursorMismatch."""
     given = {one: asked for one, asked in filters.items() if asked is not None}
     bound = binding(caller, name, given)
     where = [conditions[one] for one in given]
@@ -71,12 +71,12 @@ async def page_by_code(
     )
     following = seal_cursor(keys, bound, [found[limit - 1]["_key"]]) if len(found) > limit else None
     items = [without_place(found_row) for found_row in found[:limit]]
-    return db.encode({"items": items, "next_cursor": following})
+    return Page.of(items, following)
 
 
 async def list_regions(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
-) -> bytes:
+) -> Page:
     """Regions by code: the children of `parent`, of a `level`, or whose name begins with `q`."""
     if filters.get("q") is not None:
         filters["q"] = filters["q"].replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"

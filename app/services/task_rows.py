@@ -25,8 +25,11 @@ _TASK: Final = metadata.tables["task"]
 COLUMNS: Final[Mapping[str, str]] = {
     **{name: f"t.{name}" for name in FULL_FIELDS},
     "region": "t.region_code as region",
-    "vulnerabilities": "array(select vulnerability_id from task_vulnerability where task_id = t.id order by 1)"
-    " as vulnerabilities",
+    "vulnerabilities": f"array(select v.id from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
+    f" where l.task_id = t.id and {visibility.register_visible('v')} order by 1) as vulnerabilities",
+    "meeting": f"(select m.id from meeting m where m.id = t.meeting and {visibility.register_visible('m')}) as meeting",
+    "decision": "(select d.id from decision d join meeting m on m.id = d.meeting_id where d.id = t.decision"
+    f" and {visibility.register_visible('m')}) as decision",
     "open_referral": "case when r.id is not null then jsonb_build_object('id', r.id, 'from_agency', r.from_agency,"
     " 'to_agency', r.to_agency, 'status', r.status, 'function', r.function, 'variant', r.variant,"
     f" 'mandate', r.mandate, 'effective_at', {utc('r.effective_at')}) end as open_referral",

@@ -13,15 +13,13 @@ from uuid_utils.compat import uuid7
 
 from app.db import Row, Writer, row, rows, value
 from app.errors import (
-    ClassificationDenied,
-    ClassificationRefused,
     DuplicateExternalReference,
     Fault,
     TransitionNotAllowed,
     ValidationFailed,
 )
 from app.models import Share, Task, TaskVulnerability
-from app.rules import policy, regions
+from app.rules import policy, regions, workflow
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.law import WIB
@@ -89,7 +87,7 @@ async def log_task(
         polling_station=input.polling_station,
         event_at=input.event_at,
         due_at=input.due_at,
-        classification=_classification(input.classification, context["default_classification"]),
+        classification=records.classification(input.classification, context["default_classification"]),
         priority=input.priority,
         meeting=input.meeting,
         decision=decision,
@@ -141,7 +139,8 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
         array(select t.id from vulnerability t where t.id = any(:vulnerabilities) and {visible}) as vulnerabilities,
         array(select t.id from meeting t where t.id = :meeting and {visible}) as meetings,
         array(select code from agency where code = any(:agencies)) as agencies,
-        (select reference from task where logged_by = :agency and external_reference = :external) as duplicate""",
+        (select case when {visibility.task_visible(caller)} then t.reference else '' end from task t
+            where t.logged_by = :agency and t.external_reference = :external) as duplicate""",
         category=input.category,
         subcategory=input.subcategory,
         subject=input.subject_kind or "",
@@ -153,14 +152,14 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
         **visibility.reach(caller),
     )
     context: Row = found or {}
-    if context["duplicate"]:
-        raise DuplicateExternalReference(reference=context["duplicate"])
+    if context["duplicate"] is not None:
+        raise DuplicateExternalReference(reference=context["duplicate"] or None)
     wrong = [
         *_unknown("vulnerability", "/vulnerabilities", input.vulnerabilities, context["vulnerabilities"]),
         *_unknown("agency", "/shares", [share.agency for share in input.shares], context["agencies"]),
     ]
     if input.meeting is not None and decision is None and not context["meetings"]:
-        wrong.append(_fault("meeting", "/meeting"))
+        wrong.append(records.unknown("meeting", "/meeting"))
     if wrong:
         raise ValidationFailed(errors=wrong)
     return context
@@ -168,17 +167,7 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
 
 def _unknown(noun: str, pointer: str, asked: list[Any], known: list[Any]) -> list[Fault]:
     there = {str(one) for one in known}
-    return [_fault(noun, f"{pointer}/{place}") for place, one in enumerate(asked) if str(one) not in there]
-
-
-def _fault(noun: str, pointer: str) -> Fault:
-    return Fault("unknown", f"There is no such {noun}.", f"Tidak ada {noun} seperti itu.", pointer=pointer)
-
-
-def _classification(asked: RequestedClassification | None, default: str) -> str:
-    if asked == RequestedClassification.SANGAT_RAHASIA:
-        raise ClassificationRefused(classification=asked.value)
-    return asked.value if asked is not None else default
+    return [records.unknown(noun, f"{pointer}/{place}") for place, one in enumerate(asked) if str(one) not in there]
 
 
 async def _reference(writer: Writer, region: str, at: datetime) -> str:
@@ -199,28 +188,28 @@ async def _attach(writer: Writer, caller: Caller, task_id: UUID, input: TaskInpu
 
 
 _ORDER: Final = [Classification.TERBUKA, Classification.TERBATAS, Classification.RAHASIA]
-_ENDED: Final = frozenset({Status.CLOSED, Status.CANCELLED})
 
 
 async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, patch: TaskPatch) -> dict[str, Any]:
     """Change what does not decide ownership (merge patch).
 
-    Raises NotFound, PermissionDenied, StaleVersion, TransitionNotAllowed, ClassificationDenied, ValidationFailed.
+    Raises NotFound, PermissionDenied, StaleVersion, TransitionNotAllowed, ClassificationRefused,
+    DuplicateExternalReference, ValidationFailed.
     """
     task = await load_task(writer, caller, id)
     held = visibility.standings(caller, task)
     policy.require(caller.role, Permission.TASK_UPDATE, held)
     check_version(task["version"], version)
-    if task["status"] in _ENDED:
+    if task["status"] in workflow.ENDED:
         raise TransitionNotAllowed(action="update", current=task["status"], lawful=available(caller, task))
     changed = {name: getattr(patch, name) for name in patch.model_fields_set}
     linked = changed.pop("vulnerabilities", None)
     if "classification" in changed:
-        changed["classification"] = _reclassified(task, patch.classification, held)
+        changed["classification"] = _reclassified(caller, task, patch.classification, held)
     if "external_reference" in changed:
-        policy.require(caller.role, Permission.TASK_CANCEL_OWN, held)
+        policy.require(caller.role, Permission.TASK_RENUMBER, held)
         await _refuse_duplicate(writer, caller, task["id"], patch.external_reference)
-    new = await compare_and_set(writer, task, frozenset(Status) - _ENDED, **changed)
+    new = await compare_and_set(writer, task, frozenset(Status) - workflow.ENDED, **changed)
     if linked is not None:
         await _relink(writer, caller, task["id"], linked)
     log.record(
@@ -238,24 +227,27 @@ async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, pa
     return shown(caller, await load_written(writer, caller, task["id"]))
 
 
-def _reclassified(task: Row, asked: RequestedClassification, held: frozenset[Standing]) -> str:
-    new = _classification(asked, task["classification"])
-    lowered = _ORDER.index(Classification(new)) < _ORDER.index(Classification(task["classification"]))
-    if lowered and Standing.LOGGER not in held:
-        raise ClassificationDenied(classification=task["classification"])
+def _reclassified(caller: Caller, task: Row, asked: RequestedClassification, held: frozenset[Standing]) -> str:
+    """The new class: raised by whoever may change the task, lowered by the originating agency only."""
+    new = records.classification(asked, task["classification"])
+    if _ORDER.index(Classification(new)) < _ORDER.index(Classification(task["classification"])):
+        policy.require(caller.role, Permission.TASK_DECLASSIFY, held)
     return new
 
 
 async def _refuse_duplicate(writer: Writer, caller: Caller, id: UUID, external: str | None) -> None:
+    """Refuse a number the agency uses already; the task is named to whoever may see it."""
     taken = await value(
         writer,
-        "select reference from task where logged_by = :agency and external_reference = :external and id <> :id",
+        f"select case when {visibility.task_visible(caller)} then t.reference else '' end from task t"
+        " where t.logged_by = :agency and t.external_reference = :external and t.id <> :id",
         agency=caller.agency,
         external=external,
         id=id,
+        **visibility.reach(caller),
     )
-    if taken:
-        raise DuplicateExternalReference(reference=taken)
+    if taken is not None:
+        raise DuplicateExternalReference(reference=taken or None)
 
 
 async def _relink(writer: Writer, caller: Caller, task_id: UUID, linked: list[UUID]) -> None:
@@ -268,7 +260,13 @@ async def _relink(writer: Writer, caller: Caller, task_id: UUID, linked: list[UU
     wrong = _unknown("vulnerability", "/vulnerabilities", linked, [one["id"] for one in known])
     if wrong:
         raise ValidationFailed(errors=wrong)
-    await value(writer, "delete from task_vulnerability where task_id = :id returning task_id", id=task_id)
+    await rows(
+        writer,
+        "delete from task_vulnerability l using vulnerability t where l.task_id = :id and t.id = l.vulnerability_id"
+        f" and {visibility.register_visible()} returning t.id",
+        id=task_id,
+        **visibility.reach(caller),
+    )
     if linked:
         links = [{"task_id": task_id, "vulnerability_id": one} for one in linked]
         await writer.execute(insert(TaskVulnerability), links)

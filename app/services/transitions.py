@@ -7,25 +7,25 @@ from datetime import datetime
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
-from app.db import Row, Writer, row
+from app.db import Executor, Row, Writer, one
 from app.errors import Fault, FourEyes, PermissionDenied, ReferralOpen, TransitionNotAllowed, ValidationFailed
 from app.models import Task
 from app.rules import policy, workflow
 from app.rules.caller import Caller
-from app.rules.facts import EventKind
-from app.rules.vocabulary import Action, Status
+from app.rules.vocabulary import Action, ReferralStatus, Status
 from app.rules.workflow import Transition
 from app.schemas.transitions import TransitionInput
 from app.services import law, log, moments, visibility
-from app.services.moves import FOUR_EYES, available, shown
+from app.services.moves import available, needed, shown
 from app.services.placement import place
+from app.services.referral_moves import record_move, turn
 from app.services.task_rows import check_version, compare_and_set, load_task, load_written
 
 #: What a move back to work leaves behind of the outcome.
 _NO_OUTCOME: Final[dict[str, Any]] = {"outcome": None, "note": None, "facts": {}, "resolved_by": None}
 
 
-async def list_transitions(executor: Any, caller: Caller, id: UUID) -> list[dict[str, Any]]:
+async def list_transitions(executor: Executor, caller: Caller, id: UUID) -> list[dict[str, Any]]:
     """The moves open to this caller; raises NotFound."""
     return available(caller, await load_task(executor, caller, id))
 
@@ -44,7 +44,7 @@ async def move_task(
     """
     task = await load_task(writer, caller, id)
     move = allowed(caller, task, Action(input.action), version)
-    if move.action in FOUR_EYES and caller.client_id == task["resolved_by"]:
+    if move.four_eyes and caller.client_id == task["resolved_by"]:
         raise FourEyes
     _require_members(task, move, input)
     at = moments.moved_at(writer, input.effective_at, task)
@@ -89,7 +89,7 @@ def allowed(caller: Caller, task: Row, action: Action, version: int) -> Transiti
 
 def _refuse(caller: Caller, task: Row, action: Action, version: int) -> NoReturn:
     """No row lets the action happen now: say what is lawful, unless the caller's role could never do it."""
-    rows = [move for move in (*workflow.TRANSITIONS, *workflow.REFER) if move.action == action]
+    rows = [move for move in workflow.TASK_MOVES if move.action == action]
     if not any(policy.may_enter(caller.role, move.permission) for move in rows):
         raise PermissionDenied(permission=rows[0].permission.value)
     check_version(task["version"], version)
@@ -97,9 +97,8 @@ def _refuse(caller: Caller, task: Row, action: Action, version: int) -> NoReturn
 
 
 def _require_members(task: Row, move: Transition, input: TransitionInput) -> None:
-    missing = [f"/{name}" for name in move.requires if getattr(input, name) is None]
-    if move.action is Action.RESOLVE:
-        missing += [f"/facts/{fact}" for fact in task["required_facts"] if fact not in (input.facts or {})]
+    given = {f"facts.{fact}" for fact in input.facts or {}} | input.model_dump(exclude_none=True).keys()
+    missing = [f"/{name.replace('.', '/')}" for name in needed(task, move) if name not in given]
     if missing:
         raise ValidationFailed(errors=[required(pointer) for pointer in missing])
 
@@ -132,42 +131,18 @@ def _said(input: TransitionInput) -> dict[str, Any]:
 
 
 async def _withdraw(writer: Writer, caller: Caller, task: Row, at: datetime) -> None:
-    """A task cancelled before acceptance takes its referral back."""
-    referral = task["open_referral"]
-    withdrawn = await row(
-        writer,
-        "update referral set status = 'withdrawn', version = version + 1, answered_at = :at, updated_at = now()"
-        " where id = :id and status in ('sent', 'received') returning version",
-        id=referral["id"],
-        at=at,
-    )
-    if withdrawn is None:
-        return  # answered meanwhile: the compare-and-set of the task will find out
-    log.record(
-        writer,
-        caller,
-        EventKind.REFERRAL_WITHDRAWN,
-        on="referral",
-        id=referral["id"],
-        task_id=task["id"],
-        effective_at=at,
-        versions=(withdrawn["version"] - 1, withdrawn["version"]),
-        payload={"to_agency": referral["to_agency"]},
-    )
+    """A task cancelled before acceptance takes its referral back; raises StaleVersion if it was answered meanwhile."""
+    found = await one(writer, "select version from referral where id = :id", id=task["open_referral"]["id"])
+    referral = {**task["open_referral"], "task": task["id"], "version": found["version"]}
+    move = workflow.referral_move(Action.WITHDRAW, ReferralStatus(referral["status"]))
+    if move is None:
+        return
+    await turn(writer, referral, move, answered_at=at)
+    record_move(writer, caller, move.event, referral, at, {"to_agency": referral["to_agency"]})
 
 
 async def _submit(writer: Writer, caller: Caller, task: Row, at: datetime) -> dict[str, Any]:
-    asked = await law.question(
-        writer,
-        category=task["category"],
-        subcategory=task["subcategory"],
-        function=task["function"],
-        variant=task["variant"],
-        subject_kind=task["subject_kind"],
-        region=task["region"],
-        at=at,
-        event_at=task["event_at"],
-    )
+    asked = await law.question_of(writer, task, at=at)
     answer = await law.determine(writer, asked, proposed=task["proposed_owner"], pointer="/proposed_owner")
     draft = await writer.get_one(Task, task["id"])
     informed = await law.escalated(writer, answer, task["vulnerabilities"])

@@ -10,18 +10,25 @@ from app.errors import ClassificationDenied
 from app.rules.caller import Caller
 from app.rules.vocabulary import Access, Role, Standing
 
+
+def acting(agencies: str) -> str:
+    """SQL: the caller acts for one of these agencies; recused from task `t`, for itself and for no joint centre."""
+    return f"({agencies} && :acts_for and (not :office = any(t.recused_offices) or {agencies} && :itself))"
+
+
 # `t` is a task, vulnerability or meeting; the parameters are those of reach().
 _CLEARED: Final = "(t.classification <> 'rahasia' or :cleared)"
 _OF_THE_REGION: Final = "(:national or t.region_path && :regions)"
 _OPEN_TO_REGION: Final = f"(t.classification = 'terbuka' and {_OF_THE_REGION})"
 _COORDINATED: Final = f"(t.classification = 'terbatas' and :coordinator and {_OF_THE_REGION})"
 
-_TASK_FULL: Final = f"(t.readers && :acts_for or t.status <> 'draft' and {_OPEN_TO_REGION})"
+_TASK_FULL: Final = f"({acting('t.readers')} or t.status <> 'draft' and {_OPEN_TO_REGION})"
 _TASK_SHARED: Final = (
-    "exists (select from share s where s.task_id = t.id and s.agency = any(:acts_for) and s.level = 'full')"
+    "(t.status <> 'draft' and exists ("
+    "select from share s where s.task_id = t.id and s.agency = any(:acts_for) and s.level = 'full'))"
 )
 _TASK_SUMMARY: Final = (
-    "(t.summary_readers && :acts_for or t.status <> 'draft'"
+    f"({acting('t.summary_readers')} or t.status <> 'draft'"
     f" and not (:office = any(t.recused_offices)) and {_COORDINATED})"
 )
 _REGISTER: Final = f"({_CLEARED} and (t.readers && :acts_for or {_OPEN_TO_REGION} or {_COORDINATED}))"
@@ -31,6 +38,7 @@ def reach(caller: Caller) -> dict[str, Any]:
     """The parameters of the predicate."""
     return {
         "acts_for": list(caller.acts_for),
+        "itself": list(caller.acts_for[:1]),
         "regions": list(caller.regions),
         "national": caller.national,
         "coordinator": caller.coordinator,
@@ -51,14 +59,14 @@ def task_visible(caller: Caller) -> str:
     return f"({_CLEARED} and ({_TASK_FULL} or {_TASK_SUMMARY}))"
 
 
-def register_visible() -> str:
-    """SQL: the caller sees vulnerability or meeting `t`."""
-    return _REGISTER
+def register_visible(alias: str = "t") -> str:
+    """SQL: the caller sees the vulnerability or meeting of this alias."""
+    return _REGISTER.replace("t.", f"{alias}.")
 
 
 def standings(caller: Caller, task: Row) -> frozenset[Standing]:
     """How the caller's agency, and the bodies it acts for, stand to a visible task."""
-    own = set(caller.acts_for)
+    own = set(bodies_for(caller, task["recused_offices"]))
     referral = task["open_referral"] or {}
     found = {
         Standing.OWNER: task["accountable"] in own,
@@ -79,6 +87,11 @@ def standings(caller: Caller, task: Row) -> frozenset[Standing]:
     if task["access"] == Access.FULL and not held - {Standing.COORDINATOR, Standing.FORMER}:
         held.add(Standing.RESIDENT if own.isdisjoint(task["readers"]) else Standing.SHARED)
     return frozenset(held)
+
+
+def bodies_for(caller: Caller, recused_offices: list[str]) -> tuple[str, ...]:
+    """For whom the caller may act in a matter: a body recused from it acts for itself only, not for a joint centre."""
+    return caller.acts_for[:1] if caller.office in recused_offices else caller.acts_for
 
 
 def covers(caller: Caller, record: Row) -> bool:
@@ -106,11 +119,11 @@ _FACTS: Final = """
     select t.id,
         array(select distinct a from unnest(
             array[t.logged_by, t.accountable, r.to_agency] || t.supporting || t.informed
-            || array(select agency from share where task_id = t.id and level = 'full')
+            || array(select agency from share where task_id = t.id and level = 'full' and t.status <> 'draft')
             || array(select from_agency from referral where task_id = t.id and status = 'accepted' and retain_access)
         ) a where a is not null order by a) as full_readers,
         array(select distinct a from unnest(
-            array(select agency from share where task_id = t.id and level = 'summary')
+            array(select agency from share where task_id = t.id and level = 'summary' and t.status <> 'draft')
             || array(select agency from assignment where task_id = t.id and role = 'accountable')
             || array(select to_agency from referral where task_id = t.id and status = 'returned')
         ) a order by a) as past_readers

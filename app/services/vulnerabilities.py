@@ -21,6 +21,7 @@ from app.schemas.vulnerabilities import (
 )
 from app.security import Keys
 from app.services import log, moments, records, visibility
+from app.services.paging import Page
 from app.services.task_rows import check_version
 
 _COLUMNS: Final = ", ".join(
@@ -60,8 +61,8 @@ async def list_evidence(executor: Executor, caller: Caller, id: UUID) -> list[Ro
 
 async def list_vulnerabilities(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
-) -> bytes:
-    """The register as the caller may see it, newest first, as JSON bytes of a VulnerabilityPage."""
+) -> Page:
+    """The register as the caller may see it, newest first."""
     return await records.page(
         executor, caller, keys, "vulnerability", _COLUMNS, _FILTERS, filters=filters, limit=limit, cursor=cursor
     )
@@ -185,12 +186,12 @@ async def _require_links(writer: Writer, caller: Caller, linked: list[UUID]) -> 
 async def _refuse_duplicate(writer: Writer, caller: Caller, external: str | None) -> None:
     taken = await value(
         writer,
-        "select id from vulnerability where logged_by = :agency and external_reference = :external",
+        "select 1 as taken from vulnerability where logged_by = :agency and external_reference = :external",
         agency=caller.agency,
         external=external,
     )
     if taken:
-        raise DuplicateExternalReference(reference=str(taken))
+        raise DuplicateExternalReference(reference=None)
 
 
 async def _show_written(writer: Writer, id: UUID) -> dict[str, Any]:

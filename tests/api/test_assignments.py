@@ -97,7 +97,7 @@ async def test_a_previous_owner_reads_what_it_worked_on_up_to_the_hand_over_and_
     assert [one["body"] for one in said] == ["Sebelum pelimpahan"]
     whole = (await bawaslu.get(f"/v1/tasks/{task['id']}/history")).json()
     assert [one["kind"] for one in whole["items"]][-2:] == ["task.started", "task.commented"]
-    for action in ("start", "cancel"):
+    for action in ("await_info", "cancel"):
         assert (await cast.owner.move(task["id"], action, reason="x")).json()["code"] == "permission-denied"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+import httpx
 import pytest
 from bodies import Case, cases
 from fastapi import FastAPI
@@ -208,3 +209,22 @@ async def test_what_was_spoilt_is_accepted_when_it_is_not(lawful: dict[str, Case
     for name in OPERATIONS:
         answer = await lawful[name].send(json.dumps(lawful[name].body))
         assert answer.status_code in {200, 201}, f"{name}: {answer.text}"
+
+
+async def test_an_agency_named_twice_among_the_shares_is_refused(kpu: Agency) -> None:
+    twice = [{"agency": "KODIM_0833_KOTA_MALANG", "level": level} for level in ("full", "summary")]
+    refused = await kpu.post("/v1/tasks", task(shares=twice))
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/shares"
+
+
+async def test_a_law_cannot_amend_one_that_is_not(operator: Agency) -> None:
+    law = {"id": "uu_99_2027", "kind": "uu", "title_id": "Perubahan", "amends": ["uu_1_2015", "uu_0_1900"]}
+    refused = await operator.post("/v1/legal-instruments", law)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/amends/1")
+
+
+async def test_basic_credentials_that_are_no_ascii_are_refused_in_the_form_of_the_rfc(http: httpx.AsyncClient) -> None:
+    headers = {"Authorization": b"Basic \xff\xfe"}
+    answer = await http.post("/oauth2/token", data={"grant_type": "client_credentials"}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
