@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.db import Executor, Row, Writer, jsonb, rows, value
-from app.errors import DuplicateExternalReference, ValidationFailed
+from app.errors import ValidationFailed
 from app.models import Decision, Meeting
 from app.rules import policy
 from app.rules.caller import Caller
@@ -73,14 +73,7 @@ async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> d
     at = await moments.logged_at(writer, input.effective_at)
     there = {f"/participants/{place}/agency": one.agency for place, one in enumerate(input.participants)}
     await records.require_known(writer, agencies=there, region=input.region, election=input.election, host=input.host)
-    taken = await value(
-        writer,
-        "select 1 as taken from meeting where logged_by = :agency and external_reference = :external",
-        agency=caller.agency,
-        external=input.external_reference,
-    )
-    if taken:
-        raise DuplicateExternalReference(reference=None)
+    await records.refuse_duplicate(writer, caller, "meeting", input.external_reference)
     host = input.host or caller.body
     meeting = Meeting(
         **input.model_dump(mode="json", include={*_DOCUMENTS}),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app import db
 from app.db import Executor, Row, Writer, one, row, value
-from app.errors import ClassificationRefused, Fault, StaleVersion, ValidationFailed
+from app.errors import ClassificationRefused, DuplicateExternalReference, Fault, StaleVersion, ValidationFailed
 from app.rules.caller import Caller
 from app.rules.vocabulary import RequestedClassification
 from app.security import Keys
@@ -70,6 +70,23 @@ async def load(executor: Executor, caller: Caller, table: str, columns: str, id:
         id=id,
         **visibility.reach(caller),
     )
+
+
+async def refuse_duplicate(writer: Writer, caller: Caller, table: str, external: str | None) -> None:
+    """Refuse a number that the agency uses already; names the record to whoever may see it.
+
+    Raises DuplicateExternalReference.
+    """
+    taken = await value(
+        writer,
+        f"select case when {visibility.register_visible()} then cast(t.id as text) else '' end from {table} t"
+        " where t.logged_by = :agency and t.external_reference = :external",
+        agency=caller.agency,
+        external=external,
+        **visibility.reach(caller),
+    )
+    if taken is not None:
+        raise DuplicateExternalReference(reference=taken or None)
 
 
 async def page(

@@ -12,7 +12,7 @@ from app.errors import Fault, FourEyes, PermissionDenied, ReferralOpen, Transiti
 from app.models import Task
 from app.rules import policy, workflow
 from app.rules.caller import Caller
-from app.rules.vocabulary import Action, ReferralStatus, Status
+from app.rules.vocabulary import Action, ReferralStatus, Standing, Status
 from app.rules.workflow import Transition
 from app.schemas.transitions import TransitionInput
 from app.services import law, log, moments, visibility
@@ -88,9 +88,12 @@ def allowed(caller: Caller, task: Row, action: Action, version: int) -> Transiti
 
 
 def _refuse(caller: Caller, task: Row, action: Action, version: int) -> NoReturn:
-    """No row lets the action happen now: say what is lawful, unless the caller's role could never do it."""
+    """No row lets the action happen now: say what is lawful to whoever may make the move at another time."""
     rows = [move for move in workflow.TASK_MOVES if move.action == action]
-    if not any(policy.may_enter(caller.role, move.permission) for move in rows):
+    held = visibility.standings(caller, task)
+    if Standing.REFERRED_TO in held:
+        held |= {Standing.OWNER}  # it will be, once it accepts
+    if not any(policy.may(caller.role, move.permission, held) for move in rows):
         raise PermissionDenied(permission=rows[0].permission.value)
     check_version(task["version"], version)
     raise TransitionNotAllowed(action=action, current=task["status"], lawful=available(caller, task))

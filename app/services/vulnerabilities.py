@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.db import Executor, Row, Writer, rows, value
-from app.errors import DuplicateExternalReference, ValidationFailed
+from app.errors import ValidationFailed
 from app.models import Vulnerability, VulnerabilityEvidence
 from app.rules import policy
 from app.rules.caller import Caller
@@ -84,7 +84,7 @@ async def map_vulnerability(writer: Writer, caller: Caller, input: Vulnerability
         mapped_by=input.mapped_by,
     )
     await _require_links(writer, caller, input.linked_to)
-    await _refuse_duplicate(writer, caller, input.external_reference)
+    await records.refuse_duplicate(writer, caller, "vulnerability", input.external_reference)
     default = await value(
         writer,
         "select case when default_classification = 'rahasia' then 'rahasia' end from category where code = :category",
@@ -181,17 +181,6 @@ async def _require_links(writer: Writer, caller: Caller, linked: list[UUID]) -> 
     ]
     if wrong:
         raise ValidationFailed(errors=wrong)
-
-
-async def _refuse_duplicate(writer: Writer, caller: Caller, external: str | None) -> None:
-    taken = await value(
-        writer,
-        "select 1 as taken from vulnerability where logged_by = :agency and external_reference = :external",
-        agency=caller.agency,
-        external=external,
-    )
-    if taken:
-        raise DuplicateExternalReference(reference=None)
 
 
 async def _show_written(writer: Writer, id: UUID) -> dict[str, Any]:

@@ -225,6 +225,6 @@ async def test_a_law_cannot_amend_one_that_is_not(operator: Agency) -> None:
 
 
 async def test_basic_credentials_that_are_no_ascii_are_refused_in_the_form_of_the_rfc(http: httpx.AsyncClient) -> None:
-    headers = {"Authorization": b"Basic \xff\xfe"}
+    headers = {b"Authorization": b"Basic \xff\xfe"}
     answer = await http.post("/oauth2/token", data={"grant_type": "client_credentials"}, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
