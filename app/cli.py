@@ -115,8 +115,7 @@ async def _prepare(chosen: Settings, url: str) -> list[dict[str, Any]]:
     await start.migrate(url)
     database = Database(url, chosen)
     try:
-        if await start.load_if_new(database, console) and chosen.register_on_start:
-            await start.load_register(database)
+        await start.load_if_new(database, console, with_register=chosen.register_on_start)
         keys = _keys(chosen)
         return await start.first_clients(database, keys, chosen.var)
     finally:
@@ -131,6 +130,14 @@ def _keys(chosen: Settings) -> Keys:
 def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
     """Print the clients, one curl that works as pasted, and where the docs are."""
     address = _address(chosen.host, port)
+    if made:
+        _show_clients(chosen, address, made)
+    else:
+        print("This database has clients already. Whoever lost their secrets gets an operator by `simpul operator`.")
+    print(f"Docs: {address}/docs   Problems: {address}/problems   Stop: Ctrl-C", flush=True)
+
+
+def _show_clients(chosen: Settings, address: str, made: list[dict[str, Any]]) -> None:
     table = Table("agency", "role", "client_id", "client_secret", title="Clients of the first run")
     for one in made:
         table.add_row(one["agency"] or "(operator)", one["role"], one["client_id"], one["client_secret"])
@@ -167,14 +174,29 @@ def load(*, register: Annotated[bool, typer.Option(help="Load the Malang 2024 re
         database = Database(url, chosen)
         try:
             await start.migrate(url)
-            await start.load(database, console)
-            return await start.load_register(database) if register else 0
+            return await start.load(database, console, with_register=register)
         finally:
             await database.close()
 
     with _own_database(chosen) as url:
         new = asyncio.run(run(url))
     console.print(f"The registry is loaded; {new} records of the register were new.")
+
+
+@app.command()
+def operator() -> None:
+    """Make one more operator and print its secret, for whoever lost the others."""
+    chosen = _chosen()
+
+    async def run(url: str) -> dict[str, Any]:
+        database = Database(url, chosen)
+        try:
+            return await start.new_operator(database, _keys(chosen))
+        finally:
+            await database.close()
+
+    with _own_database(chosen) as url:
+        print(json.dumps(asyncio.run(run(url))))
 
 
 @app.command()

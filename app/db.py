@@ -131,6 +131,11 @@ async def value(executor: Executor, sql: str, /, **values: Any) -> Any:
     return next(iter(found.values())) if found else None
 
 
+async def execute(writer: Writer, statement: str) -> None:
+    """Run a statement that returns nothing, as it stands."""
+    await (await writer.connection()).exec_driver_sql(statement)
+
+
 def encode(content: Any) -> bytes:
     """JSON bytes of rows or of a document; times in UTC with `Z`."""
     return orjson.dumps(content, default=_plain, option=orjson.OPT_UTC_Z)

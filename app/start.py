@@ -17,13 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import embedded
-from app.db import Database
+from app.db import Database, Writer, execute, value
 from app.security import Keys
-from app.services import credentials, loading, register
+from app.services import clients, credentials, loading, register
 from app.settings import ROOT, Settings
 
 CREDENTIALS: Final = "credentials.json"
-_TABLES: Final = 16
+_ONE_AT_A_TIME: Final = 731_005_002
 
 
 @contextmanager
@@ -66,47 +66,63 @@ async def migrate(url: str, *, revision: str = "head") -> None:
         await engine.dispose()
 
 
-async def load(database: Database, console: Console) -> None:
-    """Load the registry, with a progress bar."""
+async def load(database: Database, console: Console, *, with_register: bool) -> int:
+    """Load the registry with a progress bar, and the Malang 2024 register: all of it or nothing.
+
+    Returns how many records of the register were new.
+    """
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("registry", total=_TABLES)
+        bar = progress.add_task("registry", total=loading.TABLES)
 
         def report(table: str, rows: int) -> None:
             progress.update(bar, advance=1, description=f"{table} ({rows:,})")
 
         async with database.writing() as writer:
+            await _alone(writer)
             await loading.load_registry(writer, report=report)
+            return await register.load_register(writer) if with_register else 0
 
 
-async def load_if_new(database: Database, console: Console) -> bool:
-    """Load the registry unless this very data was loaded before; tells whether it did."""
-    digest = loading.digest()
+async def load_if_new(database: Database, console: Console, *, with_register: bool) -> None:
+    """The same, unless this very data was loaded before."""
     async with database.reading() as reader:
-        if await loading.loaded(reader) == digest:
-            return False
-    await load(database, console)
-    return True
+        if await loading.loaded(reader) == loading.digest():
+            return
+    await load(database, console, with_register=with_register)
 
 
-async def load_register(database: Database) -> int:
-    """Load the Malang 2024 register; returns how many records were new."""
-    async with database.writing() as writer:
-        return await register.load_register(writer, report=lambda _: None)
+async def _alone(writer: Writer) -> None:
+    """Wait until no other process prepares this database, and let the preparation take its time."""
+    await execute(writer, "set local statement_timeout = '120s'")
+    await execute(writer, "set local lock_timeout = '60s'")
+    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
 
 
 async def first_clients(database: Database, keys: Keys, folder: Path) -> list[dict[str, Any]]:
-    """The clients of `var/credentials.json`, made on the first run; the file is whole and 0600 before they count."""
+    """The clients of `var/credentials.json`, made on the first run; the file is whole and 0600 before they count.
+
+    A database that has clients gets no more: then there are none to tell of.
+    """
     path = folder / CREDENTIALS
     async with database.writing() as writer:
+        await _alone(writer)
         if path.exists():
             kept: list[dict[str, Any]] = json.loads(path.read_text())
             if await credentials.are_known(writer, [one["client_id"] for one in kept]):
                 return kept
+        if await clients.has_clients(writer):
+            return []
         made = credentials.create_first_clients(writer, keys)
         await writer.flush()
         _keep(path, json.dumps(made, indent=1))
     return made
+
+
+async def new_operator(database: Database, keys: Keys) -> dict[str, Any]:
+    """One more operator, for whoever lost the others: `{agency, client_id, client_secret, role}`."""
+    async with database.writing() as writer:
+        return credentials.create_operator(writer, keys)
 
 
 def _keep(path: Path, content: str) -> None:

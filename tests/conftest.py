@@ -71,8 +71,7 @@ async def _make_template(server: str, settings: Settings) -> None:
     database = Database(url, settings)
     settings.var.mkdir(parents=True)
     try:
-        await start.load(database, Console(quiet=True))
-        await start.load_register(database)
+        await start.load(database, Console(quiet=True), with_register=True)
         await start.first_clients(database, Keys.open(settings.var / "keys", issuer=settings.issuer), settings.var)
     finally:
         await database.close()

@@ -28,12 +28,18 @@ FIRST: Final[tuple[tuple[str | None, Role], ...]] = (
 
 def create_first_clients(writer: Writer, keys: Keys) -> list[dict[str, Any]]:
     """Make the clients of the first run; returns `{agency, client_id, client_secret, role}` of each."""
-    made = []
-    for agency, role in FIRST:
-        client = Client(agency=agency, role=role, purpose="First run")
-        secret = add_secret(writer, keys, client, by=None)
-        made.append({"agency": agency, "client_id": str(client.id), "client_secret": secret, "role": role.value})
-    return made
+    return [_made(writer, keys, agency, role, "First run") for agency, role in FIRST]
+
+
+def create_operator(writer: Writer, keys: Keys) -> dict[str, Any]:
+    """Make one more operator; returns `{agency, client_id, client_secret, role}`."""
+    return _made(writer, keys, None, Role.OPERATOR, "Break glass")
+
+
+def _made(writer: Writer, keys: Keys, agency: str | None, role: Role, purpose: str) -> dict[str, Any]:
+    client = Client(agency=agency, role=role, purpose=purpose)
+    secret = add_secret(writer, keys, client, by=None)
+    return {"agency": agency, "client_id": str(client.id), "client_secret": secret, "role": role.value}
 
 
 async def are_known(writer: Writer, client_ids: list[str]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import ARRAY, Boolean, Column, Date, Integer, Table
 
-from app.db import Executor, Writer, value
+from app.db import Executor, Writer, execute, value
 from app.models import metadata
 from app.rules import regions
 from app.settings import DATA
@@ -47,6 +47,10 @@ _FILES: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
 )
 
 
+#: How many tables a load reports.
+TABLES: Final = 3 + len(_FILES)
+
+
 async def load_registry(writer: Writer, *, report: Report, folder: Path = DATA) -> None:
     """Load every table of the registry; rows that are there already stay as they are, for rows are never edited.
 
@@ -58,7 +62,7 @@ async def load_registry(writer: Writer, *, report: Report, folder: Path = DATA) 
     await _copy(writer, metadata.tables["enumeration_value"], _values(enumerations), report)
     for name, file, renamed in _FILES:
         await _copy(writer, metadata.tables[name], _rows(folder / file, metadata.tables[name], renamed), report)
-    await _execute(writer, f"comment on table region is '{digest(folder)}'")
+    await execute(writer, f"comment on table region is '{digest(folder)}'")
 
 
 def digest(folder: Path = DATA) -> str:
@@ -83,9 +87,7 @@ async def _copy(writer: Writer, table: Table, found: Iterable[dict[str, Any]], r
     twin = f"loading_{table.name}"
     # The statement begins the transaction: before any, the driver's own COPY would commit by itself.
     await writer.connection()
-    await _execute(
-        writer, f"create temporary table {twin} on commit drop as select {columns} from {table.name} limit 0"
-    )
+    await execute(writer, f"create temporary table {twin} on commit drop as select {columns} from {table.name} limit 0")
     raw = await (await writer.connection()).get_raw_connection()
     driver: Any = raw.driver_connection
     await driver.copy_records_to_table(twin, records=[tuple(row.values()) for row in rows], columns=names)
@@ -94,16 +96,12 @@ async def _copy(writer: Writer, table: Table, found: Iterable[dict[str, Any]], r
         defaults["suspended"] = False
     extra = "".join(f", {name}" for name in defaults)
     given = "".join(f", {content}" for content in defaults.values())
-    await _execute(
+    await execute(
         writer,
         f"insert into {table.name} ({columns}{extra}) select {columns}{given} from {twin} on conflict do nothing",
     )
-    await _execute(writer, f"analyze {table.name}")
+    await execute(writer, f"analyze {table.name}")
     report(table.name, len(rows))
-
-
-async def _execute(writer: Writer, statement: str) -> None:
-    await (await writer.connection()).exec_driver_sql(statement)
 
 
 def _regions(folder: Path) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.db import Executor, Row, Writer, rows
+from app.db import Executor, Row, Writer, rows, value
 from app.models.event import Event
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
@@ -54,6 +54,19 @@ def record(
 def reserve() -> UUID:
     """The next place in the order of facts."""
     return uuid7()
+
+
+async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | None:
+    """When the last fact of these kinds about an object happened, or None if there is none."""
+    found: datetime | None = await value(
+        executor,
+        "select max(effective_at) as latest from event"
+        " where object_type = :on and object_id = :id and kind = any(:kinds)",
+        on=kinds[0].partition(".")[0],
+        kinds=list(kinds),
+        id=str(id),
+    )
+    return found
 
 
 _HISTORY: Final = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -22,8 +21,6 @@ from app.settings import DATA
 
 _FILE: Final = DATA / "malang-2024.json"
 
-Step = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -34,7 +31,7 @@ class Story:
     ids: dict[str, UUID]
 
 
-async def load_register(writer: Writer, *, report: Step, path: Path = _FILE) -> int:
+async def load_register(writer: Writer, *, path: Path = _FILE) -> int:
     """Log the register's meeting, vulnerabilities and tasks, each by its own agency on its own day.
 
     Known only by the day, a thing is dated to its first instant in WIB. Returns how many records were new; a record
@@ -54,9 +51,8 @@ async def load_register(writer: Writer, *, report: Step, path: Path = _FILE) -> 
                 known = await enter(writer, record, story)
                 new += 1
             story.ids[record["id"]] = known
-            report(record["id"])
         if kind == "vulnerability":
-            await _link(writer, records, story.ids)
+            await _link(writer, records, story)
     return new
 
 
@@ -111,11 +107,18 @@ async def _enter_meeting(writer: Writer, record: dict[str, Any], _: Story) -> UU
     return UUID(str(entered["id"]))
 
 
+def _told(record: dict[str, Any], story: Story) -> list[dict[str, str]]:
+    """What was said of a status, and when: as the register has it, else when the first source came out."""
+    published = min(story.published[source] for source in record["source"])
+    told: list[dict[str, str]] = record.get("information_status_history") or [
+        {"on": published, "status": record["information_status"]}
+    ]
+    return told
+
+
 async def _enter_vulnerability(writer: Writer, record: dict[str, Any], story: Story) -> UUID:
     caller = await caller_of(writer, record["mapped_by"])
-    told = record.get("information_status_history") or [
-        {"on": min(story.published[source] for source in record["source"]), "status": record["information_status"]}
-    ]
+    told = _told(record, story)
     entered = await vulnerabilities.map_vulnerability(
         writer,
         caller,
@@ -149,17 +152,17 @@ async def _enter_vulnerability(writer: Writer, record: dict[str, Any], story: St
     return UUID(str(entered["id"]))
 
 
-async def _link(writer: Writer, records: list[dict[str, Any]], ids: dict[str, UUID]) -> None:
+async def _link(writer: Writer, records: list[dict[str, Any]], story: Story) -> None:
     """Link vulnerabilities that belong together, once all of them have an id."""
     for record in records:
         if not record["linked_to"]:
             continue
         caller = await caller_of(writer, record["mapped_by"])
-        found = await vulnerabilities.show_vulnerability(writer, caller, ids[record["id"]])
-        linked = [ids[one] for one in record["linked_to"]]
+        found = await vulnerabilities.show_vulnerability(writer, caller, story.ids[record["id"]])
+        linked = [story.ids[one] for one in record["linked_to"]]
         if sorted(map(str, found["linked_to"])) != sorted(map(str, linked)):
             patch = VulnerabilityPatch.model_validate(
-                {"linked_to": linked, "effective_at": found["effective_at"].isoformat()}
+                {"linked_to": linked, "effective_at": _start(_told(record, story)[-1]["on"]).isoformat()}
             )
             await vulnerabilities.update_vulnerability(writer, caller, found["id"], found["version"], patch)
 

@@ -139,7 +139,8 @@ async def update_vulnerability(
     }
     policy.require(caller.role, Permission.VULNERABILITY_UPDATE, held)
     check_version(found["version"], version)
-    at = moments.moved_at(writer, patch.effective_at, found, after="effective_at")
+    latest = await log.latest(writer, EventKind.VULNERABILITY_MAPPED, EventKind.VULNERABILITY_UPDATED, id=id)
+    at = moments.moved_at(writer, patch.effective_at, {**found, "latest": latest}, after="latest")
     changed = {name: getattr(patch, name) for name in patch.model_fields_set - {"effective_at"}}
     stage = changed.get("stage", found["stage"])
     await records.require_known(writer, election=changed.get("election", found["election"]), stage=stage)

@@ -168,8 +168,7 @@ async def fresh(clone: Callable[[], Awaitable[str]], settings: Settings) -> Asyn
 
 async def test_loading_again_changes_nothing_and_restores_what_was_lost(fresh: Database) -> None:
     whole = await snapshot(fresh)
-    await start.load(fresh, Console(quiet=True))
-    assert await start.load_register(fresh) == 0
+    assert await start.load(fresh, Console(quiet=True), with_register=True) == 0
     assert await snapshot(fresh) == whole
     async with fresh.writing() as writer:
         for lost in (
@@ -180,7 +179,7 @@ async def test_loading_again_changes_nothing_and_restores_what_was_lost(fresh: D
         ):
             assert (await writer.execute(text(lost + " returning 1"))).all()
     assert await snapshot(fresh) != whole
-    await start.load(fresh, Console(quiet=True))
+    await start.load(fresh, Console(quiet=True), with_register=False)
     assert await snapshot(fresh) == whole
 
 
