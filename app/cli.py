@@ -133,7 +133,7 @@ def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
     if made:
         _show_clients(chosen, address, made)
     else:
-        print("This database has clients already. Whoever lost their secrets gets an operator by `simpul operator`.")
+        print("This database has clients already; `python -m app.cli operator` makes one for whoever lost theirs.")
     print(f"Docs: {address}/docs   Problems: {address}/problems   Stop: Ctrl-C", flush=True)
 
 
@@ -149,7 +149,6 @@ def _show_clients(chosen: Settings, address: str, made: list[dict[str, Any]]) ->
         f" -d grant_type=client_credentials -d client_id={first['client_id']}"
         f' -d client_secret={first["client_secret"]} | sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\')"\n'
     )
-    print(f"Docs: {address}/docs   Problems: {address}/problems   Stop: Ctrl-C", flush=True)
 
 
 def _address(host: str, port: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -46,8 +47,12 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     database = Database(database_url, settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        describing = asyncio.create_task(
+            asyncio.to_thread(app.openapi)
+        )  # a second's work, before somebody waits for it
         yield
+        await describing
         await database.close()
 
     app = FastAPI(

@@ -27,6 +27,18 @@ _ACTING_USER: Final[dict[str, Any]] = {
 }
 
 
+_HEADERS: Final[dict[str, Any]] = {
+    "Request-Id": {"description": "Yours, or ours: name it when you ask for help.", "schema": {"type": "string"}},
+    "ETag": {
+        "description": "The version you see, for If-Match and If-None-Match; it may differ between agencies.",
+        "schema": {"type": "string"},
+    },
+    "Location": {"description": "Where the new record is.", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {"description": "`true` on the kept answer to a retry.", "schema": {"type": "string"}},
+    "Link": {"description": 'The next page, `rel="next"`, if there is one.', "schema": {"type": "string"}},
+}
+
+
 def install(app: FastAPI) -> None:
     """Let `app` describe itself so; its examples are read now, the document is made when first asked for."""
     generate, examples = app.openapi, kept_examples(EXAMPLES)
@@ -61,6 +73,7 @@ def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> 
             _say_headers(operation, method, components.setdefault("parameters", {}))
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
+        _say_response_headers(operation["responses"], path, method, components.setdefault("headers", _HEADERS))
         _share_refusals(operation["responses"], components)
         if operation["operationId"] in examples:
             _show(operation, examples[operation["operationId"]])
@@ -108,6 +121,21 @@ def _say_headers(operation: dict[str, Any], method: str, shared: dict[str, Any])
         headers[_ACTING_USER["name"]] = _ACTING_USER
     shared |= headers
     parameters += [{"$ref": f"#/components/parameters/{name}"} for name in headers]
+
+
+def _say_response_headers(responses: dict[str, Any], path: str, method: str, shared: dict[str, Any]) -> None:
+    """Name the headers of the good answers; each is described once."""
+    if not path.startswith("/v1"):
+        return
+    for status, response in responses.items():
+        if not status.startswith("2"):
+            continue
+        schema = str(response.get("content", {}).get("application/json", {}).get("schema", ""))
+        listed = method == "get" and schema.endswith(("Page'}", "List'}"))
+        names = {"Request-Id": True, "Link": "Page'}" in schema and listed, "ETag": not listed}
+        names |= {"Location": status == "201", "Idempotent-Replayed": method == "post"}
+        said = {name: {"$ref": f"#/components/headers/{name}"} for name in shared if names[name]}
+        response.setdefault("headers", {}).update(said)
 
 
 def _share_refusals(responses: dict[str, Any], components: dict[str, Any]) -> None:

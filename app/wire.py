@@ -34,6 +34,7 @@ _UNACCEPTABLE: Final = re.compile(_FORBIDDEN)
 _SUSPECT: Final = re.compile(_FORBIDDEN + r"|\\[bfu]")
 # A string is optional at its end, and possessive: an unterminated one is consumed once, not once per quote.
 _BRACKETS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
+_ENUM: Final = re.compile(r"<[A-Za-z_.]+: ('[a-z_]+')>")  # how Python spells a member of an enumeration
 _NAMEABLE: Final = re.compile(r"[A-Za-z0-9_.~/:-]{1,64}")
 
 # Types of pydantic's errors, or their first words; our code; English; Indonesian. Braces take only what is ours.
@@ -139,7 +140,7 @@ def fault(
 
     Where the facts hold `en` and `id`, these are the sentences and the kind is the code.
     """
-    facts = facts or {}
+    facts = {name: _ENUM.sub(r"\1", fact) if isinstance(fact, str) else fact for name, fact in (facts or {}).items()}
     if "en" in facts and "id" in facts:
         return Fault(code=kind, en=facts["en"], id=facts["id"], pointer=pointer, parameter=parameter)
     family, _, _ = kind.partition("_")

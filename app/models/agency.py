@@ -68,7 +68,8 @@ class Member(SQLModel, table=True):
     """A member of a joint centre or forum; its clients act for the body."""
 
     body: str = Field(primary_key=True, foreign_key="agency.code")
-    agency: str = Field(primary_key=True, foreign_key="agency.code")
+    # for whom may this agency act? asked with every token
+    agency: str = Field(primary_key=True, foreign_key="agency.code", index=True)
     role: str
     source: str
     verified: bool

@@ -43,6 +43,8 @@ class Task(SQLModel, table=True):
         Index("ix_task_effective_at", "effective_at", "id"),
         Index("ix_task_holder", "holder", "updated_at", "id"),
         Index("ix_task_meeting", "meeting", postgresql_where="meeting is not null"),
+        # the tasks that a decision made
+        Index("ix_task_decision", "decision", postgresql_where="decision is not null"),
     )
     id: UUID = identity()
     reference: str = Field(unique=True)

@@ -25,6 +25,7 @@ from app.rules.vocabulary import Action, ReferralStatus, RequestedClassification
 from app.rules.workflow import ReferralMove
 from app.schemas.referrals import LetterInput, ReferralInput, ResponseInput, WithdrawalInput
 from app.services import law, moments, records, visibility
+from app.services.escalations import escalated
 from app.services.referral_moves import close_referral, record_move
 from app.services.referral_rows import load_referral, open_moves, show_referral
 from app.services.task_rows import check_version, compare_and_set, load_task
@@ -81,7 +82,7 @@ async def refer_task(
         variant=asked.variant or None,
         mandate=answer.mandate.id,
         supporting=list(answer.supporting),
-        informed=list(await law.escalated(writer, answer, task["vulnerabilities"])),
+        informed=list(await escalated(writer, answer, task["vulnerabilities"])),
         note=input.note,
         retain_access=input.retain_access,
         effective_at=at,

@@ -27,6 +27,7 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import Classification, RequestedClassification, Standing, Status
 from app.schemas.tasks import TaskInput, TaskPatch
 from app.services import law, log, moments, records, visibility
+from app.services.escalations import escalated
 from app.services.moves import available, shown
 from app.services.placement import place
 from app.services.task_rows import check_version, compare_and_set, load_task, load_written
@@ -107,7 +108,7 @@ async def log_task(
     logged = log.reserve()
     outcome: dict[str, Any] = {"to": Status.DRAFT}
     if answer is not None:
-        informed = await law.escalated(writer, answer, input.vulnerabilities)
+        informed = await escalated(writer, answer, input.vulnerabilities)
         outcome = await place(writer, caller, task, replace(answer, informed=informed), at=at)
     kind = EventKind.TASK_DRAFTED if input.draft else EventKind.TASK_LOGGED
     log.record(

@@ -16,6 +16,7 @@ from app.rules.vocabulary import Action, ReferralStatus, Standing, Status
 from app.rules.workflow import Transition
 from app.schemas.transitions import TransitionInput
 from app.services import law, log, moments, visibility
+from app.services.escalations import escalated
 from app.services.moves import available, needed, shown
 from app.services.placement import place
 from app.services.referral_moves import record_move, turn
@@ -148,5 +149,5 @@ async def _submit(writer: Writer, caller: Caller, task: Row, at: datetime) -> di
     asked = await law.question_of(writer, task, at=at)
     answer = await law.determine(writer, asked, proposed=task["proposed_owner"], pointer="/proposed_owner")
     draft = await writer.get_one(Task, task["id"])
-    informed = await law.escalated(writer, answer, task["vulnerabilities"])
+    informed = await escalated(writer, answer, task["vulnerabilities"])
     return await place(writer, caller, draft, replace(answer, informed=informed), at=at)

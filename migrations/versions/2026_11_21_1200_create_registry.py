@@ -262,6 +262,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["body"], ["agency.code"], name="fk_member_body"),
         sa.PrimaryKeyConstraint("body", "agency", name="pk_member"),
     )
+    op.create_index("ix_member_agency", "member", ["agency"], unique=False)
     op.create_table(
         "stage",
         sa.Column("election_code", sa.Text(), nullable=False),

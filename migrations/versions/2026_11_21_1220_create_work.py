@@ -312,6 +312,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("logged_by", "external_reference", name="uq_task_logged_by_external_reference"),
         sa.UniqueConstraint("reference", name="uq_task_reference"),
     )
+    op.create_index("ix_task_decision", "task", ["decision"], unique=False, postgresql_where="decision is not null")
     op.create_index("ix_task_effective_at", "task", ["effective_at", "id"], unique=False)
     op.create_index("ix_task_holder", "task", ["holder", "updated_at", "id"], unique=False)
     op.create_index("ix_task_meeting", "task", ["meeting"], unique=False, postgresql_where="meeting is not null")

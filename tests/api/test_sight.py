@@ -1,8 +1,11 @@
 """What a partial sight must not give away: filters, counts, and ids named in bodies."""
 
+import asyncio
+from base64 import urlsafe_b64decode
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from support import Agency, SignIn, task
 
@@ -212,3 +215,80 @@ async def test_a_write_tells_no_more_about_the_hidden_than_a_read(
     ]
     assert [one.status_code for one in answers] == [404, 404]
     assert answers[0].text == answers[1].text.replace(absent, hidden)
+
+
+async def test_a_body_recused_from_a_matter_does_not_act_in_it_through_a_joint_centre(
+    bawaslu: Agency, polresta: Agency
+) -> None:
+    crime = {"category": "money_politics", "function": "handling", "variant": "crime"}
+    own = await bawaslu.log(**crime, subject_kind="police_officer_city")
+    assert own["open_referral"]["to_agency"] == "GAKKUMDU_KOTA_MALANG"
+    place = f"/v1/referrals/{own['open_referral']['id']}"
+    seen = await polresta.read(own["id"])
+    assert not {"accept", "receive", "return"} & {one["action"] for one in seen["available_transitions"]}
+    etag = (await bawaslu.get(place)).headers["etag"]
+    refused = await polresta.post(f"{place}/response", {"answer": "accepted"}, etag=etag)
+    assert refused.status_code in {403, 404}
+    other = await bawaslu.log(**crime)
+    assert (await polresta.accept(other))["accountable"] == "GAKKUMDU_KOTA_MALANG"
+
+
+async def test_a_cursor_does_not_say_what_a_summary_hides(bakesbangpol: Agency, kpu: Agency) -> None:
+    for hour in range(3):
+        await bakesbangpol.log(effective_at=f"2024-08-1{hour}T03:04:05Z", priority="critical")
+    page = (await kpu.get("/v1/tasks?sort=effective_at&priority=critical&limit=1")).json()
+    raw = urlsafe_b64decode(page["next_cursor"] + "===")
+    assert b"2024" not in raw
+    assert b"03:04:05" not in raw
+
+
+async def test_a_task_does_not_name_a_secret_vulnerability_to_who_may_not_see_it(
+    kpu: Agency, client_of: SignIn
+) -> None:
+    cleared = await client_of("BAWASLU_KOTA_MALANG", clearance="rahasia")
+    secret = (
+        await cleared.post(
+            "/v1/vulnerabilities",
+            {"category": "intimidation", "description": "x", "region": "35.73", "classification": "rahasia"},
+        )
+    ).json()
+    flood = {"category": "hydrometeorological", "function": "monitoring", "classification": "terbuka"}
+    task = await cleared.log(**flood, vulnerabilities=[secret["id"]])
+    assert (await cleared.read(task["id"]))["vulnerabilities"] == [secret["id"]]
+    assert (await kpu.read(task["id"]))["vulnerabilities"] == []
+    asked = (await kpu.get(f"/v1/tasks?vulnerability={secret['id']}&count=exact")).json()
+    assert (asked["items"], asked["count"]["value"]) == ([], 0)
+
+
+async def test_a_number_in_use_does_not_name_a_task_above_the_client_s_clearance(
+    bawaslu: Agency, client_of: SignIn
+) -> None:
+    cleared = await client_of("BAWASLU_KOTA_MALANG", clearance="rahasia")
+    hidden = await cleared.log(classification="rahasia", external_reference="RAH-1")
+    refused = await bawaslu.post("/v1/tasks", task(external_reference="RAH-1"))
+    assert refused.json()["code"] == "duplicate-external-reference"
+    assert hidden["reference"] not in refused.text
+
+
+async def test_a_draft_is_shown_to_nobody_it_will_be_shared_with(kpu: Agency, kodim: Agency) -> None:
+    shares = [{"agency": "KODIM_0833_KOTA_MALANG", "level": "full"}]
+    draft = await kpu.log(draft=True, shares=shares)
+    assert (await kodim.get(f"/v1/tasks/{draft['id']}")).status_code == 404
+    await kpu.move(draft["id"], "submit")
+    assert (await kodim.read(draft["id"]))["access"] == "full"
+
+
+async def test_an_agency_admin_grants_no_clearance(sign_in: SignIn) -> None:
+    admin = await sign_in("KPU_KOTA_MALANG", "agency_admin")
+    refused = await admin.post(
+        "/v1/clients",
+        {"agency": "KPU_KOTA_MALANG", "role": "supervisor", "purpose": "x", "clearance": "rahasia"},
+    )
+    assert (refused.status_code, refused.json()["permission"]) == (403, "client.clear")
+
+
+async def test_a_header_full_of_blanks_costs_nothing(http: httpx.AsyncClient) -> None:
+    headers = {"Accept-Language": "id" + " " * 30_000 + "x"}
+    async with asyncio.timeout(2):
+        answer = await http.get("/v1/me", headers=headers)
+    assert answer.status_code == 401
