@@ -72,7 +72,7 @@ class Cast:
     def mover(self, row: Transition) -> Agency:
         """Who of the two may make a move, by the standings that its permission asks for."""
         standings = {standing for granted in GRANTS[row.permission].values() for standing in granted}
-        return self.logger if Standing.LOGGER in standings else self.owner
+        return self.logger if {Standing.LOGGER, Standing.JUDGE} & standings else self.owner
 
     async def refer(self, task: dict[str, Any], receiver: Agency, **said: Any) -> dict[str, Any]:
         """The owner refers the monitoring of a matter to Bawaslu; the task as the owner then reads it."""

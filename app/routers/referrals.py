@@ -108,7 +108,10 @@ async def refer_task(
     version: IfMatch,
     input: ReferralInput,
 ) -> Response:
-    """Hand the task to the agency whose mandate covers it, by letter; it changes hands when that agency accepts.
+    """Hand the task to the agency whose mandate covers it, with its letter if there is one.
+
+    It changes hands when that agency accepts: then the task has the referral's function and variant, is `accepted`, and
+    the new mandate says who supports it. Work may go on meanwhile.
 
     If-Match takes the task's ETag; the answer carries the referral's.
     """

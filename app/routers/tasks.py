@@ -139,7 +139,13 @@ async def move_task(
     version: IfMatch,
     input: TransitionInput,
 ) -> Response:
-    """Submit, start, await_info, resume, resolve, confirm, reject_outcome, reopen, cancel; of many callers one wins."""
+    """Of many callers with one ETag one wins.
+
+    The logger's officer submits, and cancels before acceptance. The accountable agency's officer starts, awaits info,
+    resumes and resolves, its supervisor cancels. A supervisor of the logger's agency (unless the case is about its own
+    people) or of a coordinator (KPU or Bawaslu of the regency or city) confirms, rejects the outcome or reopens, but
+    never with the client that resolved.
+    """
     task, new = await transitions.move_task(writer, caller, id, version, input)
     return answers.written(request, task, version=new)
 

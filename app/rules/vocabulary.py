@@ -26,6 +26,7 @@ class Standing(StrEnum):
 
     OWNER = "owner"
     LOGGER = "logger"
+    JUDGE = "judge"  # the logger, unless the case is about its own people
     REFERRED_TO = "referred_to"
     SENDER = "sender"
     SUPPORTING = "supporting"

@@ -11,6 +11,7 @@ from pydantic import Field
 from app.rules.vocabulary import Classification, RequestedClassification
 from app.schemas.tasks import TaskInput
 from app.schemas.types import (
+    WHEN,
     AgencyCode,
     Code,
     Command,
@@ -53,7 +54,9 @@ class MeetingInput(Command):
 
     title: Line
     title_en: Line | None = None
-    host: AgencyCode | None = Field(None, description="Default your agency.")
+    host: AgencyCode | None = Field(
+        None, description="Who invited; default your agency. `logged_by` says who entered it."
+    )
     held_on: Day
     time_of_day: TimeOfDay | None = None
     venue: Line | None = None
@@ -65,7 +68,7 @@ class MeetingInput(Command):
     source: Sources = []
     external_reference: ExternalReference | None = None
     classification: RequestedClassification | None = Field(None, description="Default terbuka.")
-    effective_at: Instant | None = None
+    effective_at: Instant | None = Field(None, description=WHEN)
 
 
 class MeetingPatch(Command):
@@ -88,7 +91,7 @@ class DecisionInput(Command):
     text: Prose
     text_en: Prose | None = None
     tasks: Annotated[list[TaskInput], Field(max_length=20)] = []
-    effective_at: Instant | None = None
+    effective_at: Instant | None = Field(None, description=WHEN)
 
 
 class Participant(Shown):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from app.rules.vocabulary import Classification, Function, ReferralStatus, RequestedClassification, Urgency
 from app.schemas.transitions import AvailableTransition
-from app.schemas.types import AgencyCode, Code, Command, Day, Instant, Line, Prose, Shown
+from app.schemas.types import WHEN, AgencyCode, Code, Command, Day, Instant, Line, Prose, Shown
 
 LetterNumber = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -33,7 +33,7 @@ class ReferralInput(Command):
     letter: LetterInput | None = None
     note: Prose | None = None
     retain_access: bool = Field(default=False, strict=True, description="Keep full sight of the task afterwards.")
-    effective_at: Instant | None = None
+    effective_at: Instant | None = Field(None, description=WHEN)
 
 
 class ResponseInput(Command):
@@ -43,14 +43,14 @@ class ResponseInput(Command):
     reason: Prose | None = Field(None, description="Required when `answer` is `returned`.")
     suggested_agency: AgencyCode | None = Field(None, description="Who may be competent instead; checked.")
     letter: LetterInput | None = None
-    effective_at: Instant | None = None
+    effective_at: Instant | None = Field(None, description=WHEN)
 
 
 class WithdrawalInput(Command):
     """The sender takes the referral back."""
 
     reason: Prose | None = None
-    effective_at: Instant | None = None
+    effective_at: Instant | None = Field(None, description=WHEN)
 
 
 class Letter(Shown):

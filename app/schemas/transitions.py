@@ -8,6 +8,7 @@ from pydantic import Field, StrictBool
 
 from app.rules.vocabulary import Action, CaseOutcome
 from app.schemas.types import (
+    WHEN,
     Code,
     Command,
     Instant,
@@ -41,7 +42,7 @@ class TransitionInput(Command):
     outcome: CaseOutcome | None = None
     note: Prose | None = None
     facts: Facts | None = None
-    effective_at: Instant | None = None
+    effective_at: Instant | None = Field(None, description=WHEN)
 
 
 class AvailableTransition(Shown):

@@ -86,6 +86,11 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+WHEN: Final = (
+    "When it happened; default now. Never in the future, nor before the record's previous one: date every step of an"
+    " old story."
+)
+
 Instant = Annotated[
     AwareDatetime,
     AfterValidator(_sane),

@@ -18,6 +18,7 @@ from app.rules.vocabulary import (
     RequestedClassification,
 )
 from app.schemas.types import (
+    WHEN,
     AgencyCode,
     Code,
     Command,
@@ -59,7 +60,9 @@ class VulnerabilityInput(Command):
     region: RegionCode
     election: ElectionCode | None = None
     stage: Code | None = Field(None, description="A stage of `election`.")
-    mapped_by: AgencyCode | None = Field(None, description="Default your agency.")
+    mapped_by: AgencyCode | None = Field(
+        None, description="Whose mapping it is; default your agency. `logged_by` says who entered it."
+    )
     raised_by_role: Code | None = None
     locally_distinctive: bool = Field(default=False, strict=True)
     facility_owner: Owners = []
@@ -74,7 +77,7 @@ class VulnerabilityInput(Command):
     classification: RequestedClassification | None = Field(
         None, description="Default terbuka; rahasia if the category is."
     )
-    effective_at: Instant | None = None
+    effective_at: Instant | None = Field(None, description=WHEN)
 
 
 class VulnerabilityPatch(Command):

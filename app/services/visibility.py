@@ -71,6 +71,7 @@ def standings(caller: Caller, task: Row) -> frozenset[Standing]:
     found = {
         Standing.OWNER: task["accountable"] in own,
         Standing.LOGGER: task["logged_by"] in own,
+        Standing.JUDGE: task["logged_by"] in own and caller.office not in task["recused_offices"],
         Standing.REFERRED_TO: referral.get("to_agency") in own,
         Standing.SENDER: referral.get("from_agency") in own,
         Standing.SUPPORTING: not own.isdisjoint(task["supporting"]),

@@ -113,7 +113,7 @@ async def test_what_has_no_row_is_refused_with_what_is_lawful_to_those_who_may_a
             assert refused.status_code in {404, 428}
             continue
         problem, seen = refused.json(), read.json()
-        held = {Standing.LOGGER} if caller is cast.logger else set()
+        held = {Standing.LOGGER, Standing.JUDGE} if caller is cast.logger else set()
         owning = {seen["accountable"], (seen.get("open_referral") or {}).get("to_agency")}
         held |= {Standing.OWNER} if caller.code in owning else set()
         rows = [row for row in TASK_MOVES if row.action is action]
