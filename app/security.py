@@ -118,19 +118,6 @@ class Keys:
         """A 256-bit key for one purpose, derived from the pepper."""
         return hmac.digest(self.pepper, purpose.encode(), "sha256")
 
-    def jwks(self) -> dict[str, Any]:
-        """The public keys as a JWK set (RFC 7517)."""
-        return {
-            "keys": [
-                {**{k: _text(v) for k, v in key.public.to_dict().items()}, "kid": key.kid, "use": "sig"}
-                for key in self.ring
-            ]
-        }
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
 
 def _new_pem() -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,9 +35,6 @@ from app.services.task_rows import check_version, compare_and_set, load_task, lo
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-# logging
-
-
 async def log_task(
     writer: Writer,
     caller: Caller,
@@ -50,13 +47,8 @@ async def log_task(
     Raises ValidationFailed, ClassificationRefused, DuplicateExternalReference, or the refusals of `law.determine`.
     """
     at = await moments.logged_at(writer, input.effective_at)
-    if input.event_at is not None and input.event_at > at:
-        raise records.refused(
-            "/event_at",
-            "after_logging",
-            "A matter can't be logged before it happened.",
-            "Perkara tidak dapat dicatat sebelum terjadi.",
-        )
+    if input.event_at is not None and input.event_at > max(at, datetime.now(UTC)):
+        raise records.refused("/event_at", "in_future", "It has not happened yet.", "Hal itu belum terjadi.")
     asked = await law.question(
         writer,
         category=input.category,

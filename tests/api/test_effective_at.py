@@ -142,3 +142,9 @@ async def test_a_setting_bounds_how_far_back_a_fact_may_lie(cast: Cast) -> None:
 
 async def test_without_the_setting_the_story_of_2024_can_be_told(bakesbangpol: Agency) -> None:
     assert (await bakesbangpol.log(effective_at=MORNING))["effective_at"] == "2024-08-20T02:00:00Z"
+
+
+async def test_a_matter_is_not_logged_before_it_happened(bakesbangpol: Agency) -> None:
+    refused = await bakesbangpol.post("/v1/tasks", task(event_at=shifted(days=2)))
+    assert fault(refused) == (422, "/event_at", "in_future")
+    assert (await bakesbangpol.log(event_at=shifted(minutes=-2)))["event_at"]

@@ -263,9 +263,7 @@ def test_keys_are_made_once_for_the_owner_alone_and_read_again(tmp_path: Path) -
     assert not refused(token(first), keys=second)
 
 
-def test_what_is_published_or_printed_holds_no_secret() -> None:
-    (key,) = KEYS.jwks()["keys"]
-    assert key.keys() == {"alg", "crv", "kid", "kty", "use", "x", "y"}
+def test_what_is_printed_holds_no_secret() -> None:
     assert "pppp" not in repr(KEYS)
     assert "PRIVATE" not in repr(KEYS)
 
