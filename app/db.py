@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
@@ -157,11 +156,6 @@ def utc(column: str) -> str:
     """SQL: an instant inside a JSON document, spelled as `encode` spells it."""
     shown = f"to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
     return f"rtrim(rtrim({shown}, '0'), '.') || 'Z'"
-
-
-def jsonb(content: Mapping[str, Any] | Sequence[Any]) -> str:
-    """A document as a parameter of a raw statement (`:name ::jsonb`)."""
-    return json.dumps(content)
 
 
 def constraint_of(error: sa.IntegrityError) -> str | None:

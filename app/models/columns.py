@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, Computed, DateTime, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
@@ -54,6 +53,3 @@ def one_of(column: str, values: Iterable[str], *, optional: str | None = None) -
     """Text and a CHECK, never a PostgreSQL enum; `optional` is a further value such as the empty string."""
     allowed = [*values, *([] if optional is None else [optional])]
     return CheckConstraint(f"{column} in ({', '.join(repr(str(value)) for value in allowed)})", name=f"{column}_known")
-
-
-__all__ = ["UUID", "Instant", "document", "identity", "one_of", "recorded", "region_path", "texts"]

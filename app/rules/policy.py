@@ -71,7 +71,6 @@ _PARTIES: Final = frozenset(
     {S.OWNER, S.LOGGER, S.REFERRED_TO, S.SENDER, S.SUPPORTING, S.INFORMED, S.SHARED, S.RESIDENT}
 )
 _SUMMARY: Final = _PARTIES | {S.COORDINATOR, S.FORMER}
-_WORKERS: Final = frozenset({S.OWNER, S.LOGGER, S.REFERRED_TO, S.SUPPORTING, S.SHARED})
 _JUDGES: Final = frozenset({S.JUDGE, S.COORDINATOR})
 
 #: Permissions a route may name although a row of the workflow decides the rest: any of these is enough to enter.

@@ -115,7 +115,6 @@ ElectionCode = Annotated[
 ]
 RegionCode = Annotated[str, Field(pattern=regions.CODE, max_length=13, examples=["35.73.05"])]
 ExternalReference = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$")]
-ETagged = Annotated[int, Field(ge=1, description="Grows with every change; the first part of the ETag.")]
 Title = Annotated[str, Field(min_length=1, max_length=500)]
 Source = Annotated[str, Field(min_length=1, max_length=1000)]
 Url = Annotated[str, Field(max_length=500, pattern=r"^https?://[^\s]+$")]

@@ -16,6 +16,7 @@ from app.schemas.agencies import AgencyInput, AgencyPatch
 from app.security import Keys
 from app.services import changes, records, registry
 from app.services.paging import Page
+from app.services.versions import compare_and_set
 
 _COLUMNS: Final = """
     a.code, a.office, a.tier, a.name_id, a.name_en, a.type, a.level, a.region_code, a.regions, a.coordinator,
@@ -92,7 +93,7 @@ async def update_agency(writer: Writer, caller: Caller, code: str, version: int,
     )
     _require_period(changed.get("valid_from", found["valid_from"]), changed.get("valid_to", found["valid_to"]))
     try:
-        new = await changes.compare_and_set(writer, "agency", {"code": code}, version, changed)
+        new = (await compare_and_set(writer, "agency", {"code": code}, version, changed))["version"]
     except IntegrityError as error:
         raise _refused(error) from error
     changes.record(writer, caller, EventKind.AGENCY_UPDATED, "agency", code, (version, new), sorted(changed))
@@ -109,7 +110,7 @@ async def _require_known(
     asked = [*regions, *([seat] if seat else [])]
     found = await row(writer, "select array(select code from region where code = any(:codes)) as codes", codes=asked)
     known = set(found["codes"]) if found else set()
-    wrong = [records.unknown("region", f"/regions/{place}") for place, one in enumerate(regions) if one not in known]
+    wrong = records.unknown_among("region", "/regions", regions, sorted(known))
     if seat and seat not in known:
         wrong.append(records.unknown("region", "/region_code"))
     if wrong:

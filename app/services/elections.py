@@ -15,6 +15,7 @@ from app.schemas.elections import ElectionInput, ElectionPatch, StageInput, Stag
 from app.security import Keys
 from app.services import changes, records, registry
 from app.services.paging import Page
+from app.services.versions import compare_and_set
 
 _ELECTION: Final = "e.code, e.kind, e.name_id, e.region_code, e.voting_date, e.source, e.version"
 _STAGE: Final = "election_code as election, code, name_id, name_en, starts_on, ends_on, source, verified, version"
@@ -71,7 +72,7 @@ async def create_election(writer: Writer, caller: Caller, input: ElectionInput) 
 async def update_election(writer: Writer, caller: Caller, code: str, version: int, patch: ElectionPatch) -> Row:
     """Change an election (merge patch); raises NotFound, StaleVersion."""
     changed = {name: getattr(patch, name) for name in patch.model_fields_set}
-    new = await changes.compare_and_set(writer, "election", {"code": code}, version, changed)
+    new = (await compare_and_set(writer, "election", {"code": code}, version, changed))["version"]
     changes.record(writer, caller, EventKind.ELECTION_UPDATED, "election", code, (version, new), sorted(changed))
     await writer.flush()
     return await show_election(writer, code)
@@ -107,7 +108,7 @@ async def update_stage(
     changed = {name: getattr(patch, name) for name in patch.model_fields_set}
     _require_order(changed.get("starts_on", found["starts_on"]), changed.get("ends_on", found["ends_on"]))
     key = {"election_code": election, "code": code}
-    new = await changes.compare_and_set(writer, "stage", key, version, changed)
+    new = (await compare_and_set(writer, "stage", key, version, changed))["version"]
     changes.record(
         writer, caller, EventKind.STAGE_UPDATED, "stage", f"{election}/{code}", (version, new), sorted(changed)
     )

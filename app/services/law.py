@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from app.db import Executor, Row, rows, value
 from app.errors import (
-    Fault,
     InvalidParameter,
     MandateGap,
     MandateMismatch,
@@ -21,6 +20,7 @@ from app.rules import law as statute
 from app.rules import mandates, regions
 from app.rules.law import Law, Outcome, Question, RefusalKind, Resolution
 from app.rules.vocabulary import Instant
+from app.services import records
 
 _MANDATES: Final = """
     select m.*, array(
@@ -66,7 +66,7 @@ async def question(
         subcategory=subcategory,
     )
     wrong = [
-        Fault("unknown", f"There is no such {name}.", f"Tidak ada {name} seperti itu.", pointer=f"/{name}")
+        records.unknown(name, f"/{name}")
         for name, found, asked in (
             ("region", known[0]["regions"], True),
             ("category", known[0]["categories"], True),
@@ -179,8 +179,7 @@ async def determine(executor: Executor, asked: Question, *, proposed: str | None
         return answer
     holder = next((one for one in law.holders if one.code == proposed), None)
     if holder is None:
-        unknown = Fault("unknown", "There is no such agency.", "Tidak ada instansi seperti itu.", pointer=pointer)
-        raise ValidationFailed(errors=[unknown])
+        raise ValidationFailed(errors=[records.unknown("agency", pointer)])
     kind = mandates.refusal(law, answer, holder)
     if kind is not None:
         raise refusal(answer, proposed, kind)

@@ -15,6 +15,7 @@ from app.schemas.legal_instruments import LegalInstrumentInput, LegalInstrumentP
 from app.security import Keys
 from app.services import changes, records, registry
 from app.services.paging import Page
+from app.services.versions import compare_and_set
 
 _COLUMNS: Final = (
     "i.id, i.kind, i.number, i.year, i.title_id, i.in_force_from, i.in_force_to, i.amends, i.url, i.verified, i.version"
@@ -62,11 +63,7 @@ async def create_legal_instrument(writer: Writer, caller: Caller, input: LegalIn
 async def require_instruments(executor: Executor, ids: list[str], *, pointer: str) -> None:
     """Refuse references to instruments that are not; raises ValidationFailed."""
     found = await one(executor, "select array(select id from legal_instrument where id = any(:ids)) as ids", ids=ids)
-    wrong = [
-        records.unknown("legal instrument", f"{pointer}/{place}")
-        for place, asked in enumerate(ids)
-        if asked not in found["ids"]
-    ]
+    wrong = records.unknown_among("legal instrument", pointer, ids, found["ids"])
     if wrong:
         raise ValidationFailed(errors=wrong)
 
@@ -84,7 +81,7 @@ async def update_legal_instrument(
     _require_period(
         changed.get("in_force_from", found["in_force_from"]), changed.get("in_force_to", found["in_force_to"])
     )
-    new = await changes.compare_and_set(writer, "legal_instrument", {"id": id}, version, changed)
+    new = (await compare_and_set(writer, "legal_instrument", {"id": id}, version, changed))["version"]
     changes.record(
         writer, caller, EventKind.INSTRUMENT_UPDATED, "legal_instrument", id, (version, new), sorted(changed)
     )

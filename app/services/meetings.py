@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Executor, Row, Writer, jsonb, rows, value
+from app.db import Executor, Row, Writer, rows, value
 from app.errors import ValidationFailed
 from app.models import Decision, Meeting
 from app.rules import policy
@@ -18,7 +18,7 @@ from app.schemas.meetings import DecisionInput, MeetingInput, MeetingListItem, M
 from app.security import Keys
 from app.services import log, moments, records, tasks, visibility
 from app.services.paging import Page
-from app.services.task_rows import check_version
+from app.services.versions import check_version, compare_and_set
 
 _COLUMNS: Final = ", ".join(
     "t.region_code as region" if name == "region" else f"t.{name}" for name in MeetingListItem.model_fields
@@ -111,8 +111,8 @@ async def update_meeting(
         changed["readers"] = sorted({found["logged_by"], found["host"], *there.values()})
     await records.require_known(writer, agencies=there, election=changed.get("election"))
     for name in changed.keys() & {*_DOCUMENTS}:
-        changed[name] = jsonb([one.model_dump(mode="json") for one in changed[name]])
-    new = await records.compare_and_set(writer, "meeting", found, **changed)
+        changed[name] = [one.model_dump(mode="json") for one in changed[name]]
+    new = (await compare_and_set(writer, "meeting", {"id": id}, version, changed))["version"]
     said = {"changed": sorted(patch.model_fields_set)}
     _record(writer, caller, EventKind.MEETING_UPDATED, id, found["now"], (version, new), said)
     await writer.flush()

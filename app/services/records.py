@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from app import db
 from app.db import Executor, Row, Writer, one, row, value
-from app.errors import ClassificationRefused, DuplicateExternalReference, Fault, StaleVersion, ValidationFailed
+from app.errors import ClassificationRefused, DuplicateExternalReference, Fault, ValidationFailed
 from app.rules.caller import Caller
 from app.rules.vocabulary import RequestedClassification
 from app.security import Keys
@@ -46,6 +46,27 @@ async def require_known(executor: Executor, *, agencies: dict[str, str] | None =
 def unknown(noun: str, pointer: str) -> Fault:
     """The fault of a reference to something that is not, or that the caller may not see."""
     return Fault("unknown", f"There is no such {noun}.", f"Tidak ada {noun} seperti itu.", pointer=pointer)
+
+
+def unknown_among(noun: str, pointer: str, asked: Sequence[Any], known: Sequence[Any]) -> list[Fault]:
+    """The faults of those references in a list that are not among the known ones."""
+    there = {str(one) for one in known}
+    return [unknown(noun, f"{pointer}/{place}") for place, one in enumerate(asked) if str(one) not in there]
+
+
+async def require_vulnerabilities(executor: Executor, caller: Caller, ids: Sequence[UUID], *, pointer: str) -> None:
+    """Refuse vulnerabilities that are not, or that the caller may not see; raises ValidationFailed."""
+    if not ids:
+        return
+    found = await db.rows(
+        executor,
+        f"select t.id from vulnerability t where t.id = any(:ids) and {visibility.register_visible()}",
+        ids=list(ids),
+        **visibility.reach(caller),
+    )
+    wrong = unknown_among("vulnerability", pointer, ids, [one["id"] for one in found])
+    if wrong:
+        raise ValidationFailed(errors=wrong)
 
 
 def duplicate(pointer: str) -> ValidationFailed:
@@ -115,23 +136,6 @@ async def page(
     )
     items, following = keyset.page(found, without_place)
     return Page.of(items, following)
-
-
-async def compare_and_set(writer: Writer, table: str, found: Row, **changed: Any) -> int:
-    """Change a record if its version still holds; returns the new one, raises StaleVersion."""
-    sets = "".join(f", {name} = :{name}" for name in changed)
-    new = await value(
-        writer,
-        f"update {table} set version = version + 1, updated_at = now(){sets}"
-        " where id = :id and version = :version returning version",
-        id=found["id"],
-        version=found["version"],
-        **changed,
-    )
-    if new is None:
-        current = await value(writer, f"select version from {table} where id = :id", id=found["id"])
-        raise StaleVersion(current_etag=f'"{current}"')
-    return int(new)
 
 
 def refused(pointer: str, code: str, en: str, id_: str) -> ValidationFailed:

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Row, Writer, one, row, value
-from app.errors import StaleVersion
+from app.db import Row, Writer, one
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.vocabulary import Action, Status
 from app.rules.workflow import ReferralMove
 from app.services import assignments, log, visibility
 from app.services.referral_rows import show_answered
+from app.services.versions import compare_and_set
 
 
 async def close_referral(
@@ -36,21 +36,10 @@ async def close_referral(
 
 async def turn(writer: Writer, referral: Row, move: ReferralMove, **changed: Any) -> Row:
     """One UPDATE of the referral that only the holder of its current version wins; raises StaleVersion."""
-    sets = "".join(f", {name} = :{name}" for name in changed)
-    won = await row(
-        writer,
-        f"update referral set status = :target, version = version + 1, updated_at = now(){sets}"
-        " where id = :id and version = :version and status = any(:sources) returning supporting, informed",
-        id=referral["id"],
-        version=referral["version"],
-        target=move.target,
-        sources=sorted(move.sources),
-        **changed,
+    changed["status"] = move.target
+    return await compare_and_set(
+        writer, "referral", {"id": referral["id"]}, referral["version"], changed, sources=move.sources
     )
-    if won is None:
-        current = await value(writer, "select version from referral where id = :id", id=referral["id"])
-        raise StaleVersion(current_etag=f'"{current}"')
-    return won
 
 
 _ACCEPTED: Final = """

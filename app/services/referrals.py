@@ -28,8 +28,9 @@ from app.services import law, moments, records, visibility
 from app.services.escalations import escalated
 from app.services.referral_moves import close_referral, record_move
 from app.services.referral_rows import load_referral, open_moves, show_referral
-from app.services.task_rows import check_version, compare_and_set, load_task
+from app.services.task_rows import load_task
 from app.services.transitions import allowed, required
+from app.services.versions import check_version, compare_and_set
 
 _ACTION_OF: Final = {
     ReferralStatus.RECEIVED: Action.RECEIVE,
@@ -88,9 +89,8 @@ async def refer_task(
         effective_at=at,
         **_letter(input.letter, "letter"),
     )
-    await compare_and_set(
-        writer, task, move.sources, status=move.target, open_referral=referral.id, last_effective_at=at
-    )
+    changed = {"status": move.target, "open_referral": referral.id, "last_effective_at": at}
+    await compare_and_set(writer, "task", {"id": id}, task["version"], changed, sources=move.sources)
     writer.add(referral)
     record_move(
         writer,

@@ -11,9 +11,10 @@ from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.policy import Permission
-from app.rules.vocabulary import Access, Status
+from app.rules.vocabulary import Access
 from app.services import log, visibility
-from app.services.task_rows import check_version, compare_and_set, load_task
+from app.services.task_rows import load_task
+from app.services.versions import check_version, compare_and_set
 
 _SHOWN: Final = "agency, level, shared_by, recorded_at"
 
@@ -39,7 +40,7 @@ async def share_task(
     task = await _changeable(writer, caller, id, version)
     if not await value(writer, "select 1 as known from agency where code = :agency", agency=agency):
         raise NotFound
-    new = await compare_and_set(writer, task, frozenset(Status))
+    new = await _touch(writer, task)
     share = await row(
         writer,
         "insert into share (task_id, agency, level, shared_by) values (:id, :agency, :level, :by)"
@@ -56,7 +57,7 @@ async def share_task(
 async def unshare_task(writer: Writer, caller: Caller, id: UUID, agency: str, version: int) -> int:
     """Take a share back; returns the task's new version. Raises NotFound, PermissionDenied, StaleVersion."""
     task = await _changeable(writer, caller, id, version)
-    new = await compare_and_set(writer, task, frozenset(Status))
+    new = await _touch(writer, task)
     ended = await value(
         writer, "delete from share where task_id = :id and agency = :agency returning agency", id=id, agency=agency
     )
@@ -64,6 +65,11 @@ async def unshare_task(writer: Writer, caller: Caller, id: UUID, agency: str, ve
         raise NotFound
     await _record(writer, caller, task, new, EventKind.TASK_UNSHARED, {"agency": agency})
     return new
+
+
+async def _touch(writer: Writer, task: Row) -> int:
+    """A share changes nothing of a task but its version; returns the new one, raises StaleVersion."""
+    return int((await compare_and_set(writer, "task", {"id": task["id"]}, task["version"], {}))["version"])
 
 
 async def _changeable(writer: Writer, caller: Caller, id: UUID, version: int) -> Row:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, update
-
-from app.db import Executor, Row, Writer, one, utc, value
-from app.errors import StaleVersion
-from app.models import metadata
+from app.db import Executor, Row, Writer, one, utc
 from app.rules.caller import Caller
-from app.rules.vocabulary import Status
 from app.schemas.tasks import TaskFields, TaskSummaryFields
 from app.services import visibility
 
 FULL_FIELDS: Final = tuple(TaskFields.model_fields)
 SUMMARY_FIELDS: Final = tuple(TaskSummaryFields.model_fields)
-
-_TASK: Final = metadata.tables["task"]
 
 #: The members of a task on the wire as columns of `task t left join referral r`.
 COLUMNS: Final[Mapping[str, str]] = {
@@ -67,24 +60,3 @@ async def load_written(writer: Writer, caller: Caller, id: UUID) -> Row:
     return await one(
         writer, f"select {columns(caller)}, {_INTERNAL} {FROM} where t.id = :id", id=id, **visibility.reach(caller)
     )
-
-
-def check_version(current: int, expected: int) -> None:
-    """Refuse an outdated If-Match; raises StaleVersion."""
-    if current != expected:
-        raise StaleVersion(current_etag=f'"{current}"')
-
-
-async def compare_and_set(writer: Writer, task: Row, sources: frozenset[Status], **values: Any) -> int:
-    """One UPDATE that only the holder of the current version wins; returns the new version, raises StaleVersion."""
-    changed = await writer.execute(
-        update(_TASK)
-        .where(_TASK.c.id == task["id"], _TASK.c.version == task["version"], _TASK.c.status.in_(sources))
-        .values(version=_TASK.c.version + 1, updated_at=func.now(), **values)
-        .returning(_TASK.c.version)
-    )
-    version = changed.scalar_one_or_none()
-    if version is None:
-        current = await value(writer, "select version from task where id = :id", id=task["id"])
-        raise StaleVersion(current_etag=f'"{current}"')
-    return int(version)

@@ -14,7 +14,6 @@ from uuid_utils.compat import uuid7
 from app.db import Row, Writer, row, rows, value
 from app.errors import (
     DuplicateExternalReference,
-    Fault,
     TransitionNotAllowed,
     ValidationFailed,
 )
@@ -30,7 +29,8 @@ from app.services import law, log, moments, records, visibility
 from app.services.escalations import escalated
 from app.services.moves import available, shown
 from app.services.placement import place
-from app.services.task_rows import check_version, compare_and_set, load_task, load_written
+from app.services.task_rows import load_task, load_written
+from app.services.versions import check_version, compare_and_set
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -148,19 +148,14 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
     if context["duplicate"] is not None:
         raise DuplicateExternalReference(reference=context["duplicate"] or None)
     wrong = [
-        *_unknown("vulnerability", "/vulnerabilities", input.vulnerabilities, context["vulnerabilities"]),
-        *_unknown("agency", "/shares", [share.agency for share in input.shares], context["agencies"]),
+        *records.unknown_among("vulnerability", "/vulnerabilities", input.vulnerabilities, context["vulnerabilities"]),
+        *records.unknown_among("agency", "/shares", [share.agency for share in input.shares], context["agencies"]),
     ]
     if input.meeting is not None and decision is None and not context["meetings"]:
         wrong.append(records.unknown("meeting", "/meeting"))
     if wrong:
         raise ValidationFailed(errors=wrong)
     return context
-
-
-def _unknown(noun: str, pointer: str, asked: list[Any], known: list[Any]) -> list[Fault]:
-    there = {str(one) for one in known}
-    return [records.unknown(noun, f"{pointer}/{place}") for place, one in enumerate(asked) if str(one) not in there]
 
 
 async def _reference(writer: Writer, region: str, at: datetime) -> str:
@@ -173,9 +168,7 @@ async def _reference(writer: Writer, region: str, at: datetime) -> str:
 
 
 async def _attach(writer: Writer, caller: Caller, task_id: UUID, input: TaskInput) -> None:
-    if input.vulnerabilities:
-        links = [{"task_id": task_id, "vulnerability_id": one} for one in input.vulnerabilities]
-        await writer.execute(insert(TaskVulnerability), links)
+    await _link(writer, task_id, input.vulnerabilities)
     for share in input.shares:
         writer.add(Share(task_id=task_id, agency=share.agency, level=share.level, shared_by=caller.body))
 
@@ -202,7 +195,8 @@ async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, pa
     if "external_reference" in changed:
         policy.require(caller.role, Permission.TASK_RENUMBER, held)
         await _refuse_duplicate(writer, caller, task["id"], patch.external_reference)
-    new = await compare_and_set(writer, task, frozenset(Status) - workflow.ENDED, **changed)
+    open_to_change = frozenset(Status) - workflow.ENDED
+    won = await compare_and_set(writer, "task", {"id": id}, task["version"], changed, sources=open_to_change)
     if linked is not None:
         await _relink(writer, caller, task["id"], linked)
     log.record(
@@ -213,7 +207,7 @@ async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, pa
         id=task["id"],
         task_id=task["id"],
         effective_at=task["now"],
-        versions=(version, new),
+        versions=(version, won["version"]),
         payload={"changed": sorted(patch.model_fields_set)},
     )
     await writer.flush()
@@ -244,15 +238,7 @@ async def _refuse_duplicate(writer: Writer, caller: Caller, id: UUID, external: 
 
 
 async def _relink(writer: Writer, caller: Caller, task_id: UUID, linked: list[UUID]) -> None:
-    known = await rows(
-        writer,
-        f"select t.id from vulnerability t where t.id = any(:ids) and {visibility.register_visible()}",
-        ids=linked,
-        **visibility.reach(caller),
-    )
-    wrong = _unknown("vulnerability", "/vulnerabilities", linked, [one["id"] for one in known])
-    if wrong:
-        raise ValidationFailed(errors=wrong)
+    await records.require_vulnerabilities(writer, caller, linked, pointer="/vulnerabilities")
     await rows(
         writer,
         "delete from task_vulnerability l using vulnerability t where l.task_id = :id and t.id = l.vulnerability_id"
@@ -260,6 +246,10 @@ async def _relink(writer: Writer, caller: Caller, task_id: UUID, linked: list[UU
         id=task_id,
         **visibility.reach(caller),
     )
-    if linked:
-        links = [{"task_id": task_id, "vulnerability_id": one} for one in linked]
+    await _link(writer, task_id, linked)
+
+
+async def _link(writer: Writer, task_id: UUID, vulnerabilities: list[UUID]) -> None:
+    if vulnerabilities:
+        links = [{"task_id": task_id, "vulnerability_id": one} for one in vulnerabilities]
         await writer.execute(insert(TaskVulnerability), links)

@@ -20,7 +20,8 @@ from app.services.escalations import escalated
 from app.services.moves import available, needed, shown
 from app.services.placement import place
 from app.services.referral_moves import record_move, turn
-from app.services.task_rows import check_version, compare_and_set, load_task, load_written
+from app.services.task_rows import load_task, load_written
+from app.services.versions import check_version, compare_and_set
 
 #: What a move back to work leaves behind of the outcome.
 _NO_OUTCOME: Final[dict[str, Any]] = {"outcome": None, "note": None, "facts": {}, "resolved_by": None}
@@ -51,7 +52,8 @@ async def move_task(
     at = moments.moved_at(writer, input.effective_at, task)
     if move.action is Action.CANCEL and task["open_referral"]:
         await _withdraw(writer, caller, task, at)
-    new = await compare_and_set(writer, task, move.sources, last_effective_at=at, **_values(caller, move, input))
+    changed = {"last_effective_at": at, **_values(caller, move, input)}
+    won = await compare_and_set(writer, "task", {"id": id}, task["version"], changed, sources=move.sources)
     moved = log.reserve()
     target: dict[str, Any] = {"to": move.target}
     if move.action is Action.SUBMIT:
@@ -64,13 +66,13 @@ async def move_task(
         id=task["id"],
         task_id=task["id"],
         effective_at=at,
-        versions=(version, new),
+        versions=(version, won["version"]),
         payload={"from": task["status"], **target, **_said(input)},
         place=moved,
     )
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])
-    return shown(caller, await load_written(writer, caller, task["id"])), new
+    return shown(caller, await load_written(writer, caller, task["id"])), won["version"]
 
 
 def allowed(caller: Caller, task: Row, action: Action, version: int) -> Transition:

@@ -6,7 +6,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.db import Executor, Row, Writer, rows, value
-from app.errors import ValidationFailed
 from app.models import Vulnerability, VulnerabilityEvidence
 from app.rules import policy
 from app.rules.caller import Caller
@@ -20,9 +19,9 @@ from app.schemas.vulnerabilities import (
     VulnerabilityPatch,
 )
 from app.security import Keys
-from app.services import log, moments, records, visibility
+from app.services import log, moments, records
 from app.services.paging import Page
-from app.services.task_rows import check_version
+from app.services.versions import check_version, compare_and_set
 
 _COLUMNS: Final = ", ".join(
     "t.region_code as region" if name == "region" else f"t.{name}" for name in VulnerabilityListItem.model_fields
@@ -83,7 +82,7 @@ async def map_vulnerability(writer: Writer, caller: Caller, input: Vulnerability
         stage=input.stage,
         mapped_by=input.mapped_by,
     )
-    await _require_links(writer, caller, input.linked_to)
+    await records.require_vulnerabilities(writer, caller, input.linked_to, pointer="/linked_to")
     await records.refuse_duplicate(writer, caller, "vulnerability", input.external_reference)
     default = await value(
         writer,
@@ -144,8 +143,8 @@ async def update_vulnerability(
     changed = {name: getattr(patch, name) for name in patch.model_fields_set - {"effective_at"}}
     stage = changed.get("stage", found["stage"])
     await records.require_known(writer, election=changed.get("election", found["election"]), stage=stage)
-    await _require_links(writer, caller, changed.get("linked_to", []))
-    new = await records.compare_and_set(writer, "vulnerability", found, **changed)
+    await records.require_vulnerabilities(writer, caller, changed.get("linked_to", []), pointer="/linked_to")
+    new = (await compare_and_set(writer, "vulnerability", {"id": id}, version, changed))["version"]
     status = {"from": found["information_status"], "to": changed.get("information_status")}
     moved = status if "information_status" in changed else {}
     said = {"changed": sorted(changed), **moved}
@@ -163,25 +162,6 @@ async def add_evidence(writer: Writer, caller: Caller, id: UUID, input: Evidence
     _record(writer, caller, EventKind.VULNERABILITY_EVIDENCED, id, found["now"], (None, None), said)
     await writer.flush()
     return (await rows(writer, f"select {_EVIDENCE} from vulnerability_evidence where id = :id", id=evidence.id))[0]
-
-
-async def _require_links(writer: Writer, caller: Caller, linked: list[UUID]) -> None:
-    if not linked:
-        return
-    found = await rows(
-        writer,
-        f"select t.id from vulnerability t where t.id = any(:ids) and {visibility.register_visible()}",
-        ids=linked,
-        **visibility.reach(caller),
-    )
-    known = {str(one["id"]) for one in found}
-    wrong = [
-        records.unknown("vulnerability", f"/linked_to/{place}")
-        for place, one in enumerate(linked)
-        if str(one) not in known
-    ]
-    if wrong:
-        raise ValidationFailed(errors=wrong)
 
 
 async def _show_written(writer: Writer, id: UUID) -> dict[str, Any]:
