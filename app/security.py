@@ -39,6 +39,8 @@ _CLAIMS: Final[dict[str, type]] = {
     "client_id": str,
     "agency": str,
     "role": str,
+    "credential": str,
+    "epoch": str,
     "iat": int,
     "nbf": int,
     "exp": int,
@@ -48,11 +50,17 @@ _CLAIMS: Final[dict[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified access token says; `role` is still to be held against the client's."""
+    """What a verified access token says, still to be held against what the database knows now.
+
+    `credential` is the secret or key it was fetched with; `epoch` names the epochs it was issued in: of all, of the
+    agency, of the client.
+    """
 
     client_id: UUID
     agency: str
     role: str
+    credential: UUID
+    epoch: str
     jti: UUID
     ends: datetime
 
@@ -145,7 +153,17 @@ def _keep(path: Path, content: bytes) -> bytes:
 # access tokens
 
 
-def issue(keys: Keys, *, client_id: UUID, agency: str, role: str, at: datetime, life: timedelta) -> str:
+def issue(
+    keys: Keys,
+    *,
+    client_id: UUID,
+    agency: str,
+    role: str,
+    credential: UUID,
+    epoch: str,
+    at: datetime,
+    life: timedelta,
+) -> str:
     """An access token (RFC 9068) signed with ES256, ending after `life`."""
     start = int(at.timestamp())
     claims = {
@@ -155,6 +173,8 @@ def issue(keys: Keys, *, client_id: UUID, agency: str, role: str, at: datetime, 
         "client_id": str(client_id),
         "agency": agency,
         "role": role,
+        "credential": str(credential),
+        "epoch": epoch,
         "iat": start,
         "nbf": start,
         "exp": start + int(life.total_seconds()),
@@ -194,7 +214,15 @@ def _verify(keys: Keys, token: str, at: datetime) -> Claims:
     if max(claims["nbf"], claims["iat"]) > now + leeway or claims["exp"] <= now - leeway:
         raise ValueError("time")
     ends = datetime.fromtimestamp(claims["exp"], at.tzinfo)
-    return Claims(UUID(claims["client_id"]), claims["agency"], claims["role"], UUID(claims["jti"]), ends)
+    return Claims(
+        UUID(claims["client_id"]),
+        claims["agency"],
+        claims["role"],
+        UUID(claims["credential"]),
+        claims["epoch"],
+        UUID(claims["jti"]),
+        ends,
+    )
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

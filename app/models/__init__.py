@@ -5,7 +5,16 @@ from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from app.models import event
-from app.models.access import Client, ClientSecret, IdempotencyRecord
+from app.models.access import (
+    Client,
+    ClientKey,
+    ClientSecret,
+    Epoch,
+    IdempotencyRecord,
+    RevokedToken,
+    SigningKey,
+    UsedAssertion,
+)
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
 from app.models.law import ClosingRequirement, DeadlineRule, Escalation, Holiday, LegalInstrument, Mandate, Recusal
 from app.models.meeting import Decision, Meeting
@@ -21,6 +30,7 @@ __all__ = [
     "Assignment",
     "Category",
     "Client",
+    "ClientKey",
     "ClientSecret",
     "ClosingRequirement",
     "Comment",
@@ -29,6 +39,7 @@ __all__ = [
     "Election",
     "Enumeration",
     "EnumerationValue",
+    "Epoch",
     "Escalation",
     "Holiday",
     "IdempotencyRecord",
@@ -39,10 +50,13 @@ __all__ = [
     "Recusal",
     "Referral",
     "Region",
+    "RevokedToken",
     "Share",
+    "SigningKey",
     "Stage",
     "Task",
     "TaskVulnerability",
+    "UsedAssertion",
     "Vulnerability",
     "VulnerabilityEvidence",
     "event",

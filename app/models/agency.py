@@ -42,6 +42,7 @@ class Agency(SQLModel, table=True):
     source: str
     verified: bool
     suspended: bool = False
+    epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     version: int = 1
 
 

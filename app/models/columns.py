@@ -27,9 +27,9 @@ def identity() -> Any:
     return Field(default_factory=uuid7, primary_key=True)
 
 
-def texts() -> Any:
-    """A list of text, empty by default."""
-    return Field(default_factory=list, sa_type=ARRAY(Text))
+def texts(**column: Any) -> Any:
+    """A list of text, empty by default; `column` is for SQLAlchemy."""
+    return Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs=column)
 
 
 def document() -> Any:

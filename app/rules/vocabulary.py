@@ -259,3 +259,12 @@ class ClientStatus(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     REVOKED = "revoked"
+
+
+class KeyState(StrEnum):
+    """Where a signing key stands in the ring: published, then signing, then verifying only, then gone."""
+
+    NEXT = "next"
+    ACTIVE = "active"
+    PASSIVE = "passive"
+    DEAD = "dead"

@@ -28,10 +28,16 @@ _COLUMNS: Final = f"""
         'expires_at', {db.utc("s.expires_at")}, 'last_used_at', {db.utc("s.last_used_at")}) order by s.id)
         from client_secret s where s.client_id = c.id and s.revoked_at is null), '[]') as secrets
 """
-_STANDING: Final = """
-    select c.id, c.role, c.clearance, c.status, c.networks, c.agency, a.suspended, a.office || '@' || a.tier as office,
+_EPOCH: Final = "concat_ws('.', (select number from epoch), coalesce(a.epoch, 0), c.epoch)"
+_STANDING: Final = f"""
+    select c.id, {_EPOCH} as epoch,
+        exists (select from revoked_token r where r.jti = :jti) as revoked,
+        exists (select from client_secret s where s.id = :credential and s.client_id = c.id and s.revoked_at is null)
+            or exists (select from client_key k where k.id = :credential and k.client_id = c.id
+                and k.revoked_at is null) as credential_stands,
+        c.role, c.clearance, c.status, c.networks, c.agency, a.suspended, a.office || '@' || a.tier as office,
         a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies,
-        a.regions, a.code is not null and a.regions = '{}' as national,
+        a.regions, a.code is not null and a.regions = '{{}}' as national,
         (select max(s.expires_at) from client_secret s where s.client_id = c.id and s.revoked_at is null)
             as credential_ends
     from client c left join agency a on a.code = c.agency where c.id = :id
@@ -74,7 +80,7 @@ async def grant_token(
         "update client_secret s set last_used_at = now() from client c left join agency a on a.code = c.agency"
         " where s.client_id = c.id and c.id = :client and s.fingerprint = :fingerprint and s.revoked_at is null"
         " and s.expires_at > now() and c.status = 'active' and a.suspended is not true"
-        " returning c.role, c.agency, c.networks",
+        f" returning c.role, c.agency, c.networks, s.id as credential, {_EPOCH} as epoch",
         client=client,
         fingerprint=fingerprint(keys, secret),
     )
@@ -84,7 +90,16 @@ async def grant_token(
     if role is None:
         raise GrantRefused("invalid_scope", "Ask for the client's role or a lesser one that it includes.")
     life = timedelta(minutes=settings_of(writer).token_minutes)
-    token = issue(keys, client_id=client, agency=used["agency"] or "", role=role, at=datetime.now(UTC), life=life)
+    token = issue(
+        keys,
+        client_id=client,
+        agency=used["agency"] or "",
+        role=role,
+        credential=used["credential"],
+        epoch=used["epoch"],
+        at=datetime.now(UTC),
+        life=life,
+    )
     return Granted(token, int(life.total_seconds()), role.value)
 
 
@@ -105,8 +120,10 @@ async def identify(
 
     Raises TokenInvalid, AgencySuspended, AddressNotAllowed.
     """
-    found = await row(executor, _STANDING, id=claims.client_id)
+    found = await row(executor, _STANDING, id=claims.client_id, credential=claims.credential, jti=claims.jti)
     if found is None or found["status"] != "active" or (found["agency"] or "") != claims.agency:
+        raise TokenInvalid
+    if found["revoked"] or not found["credential_stands"] or found["epoch"] != claims.epoch:
         raise TokenInvalid
     if claims.role not in policy.included(Role(found["role"])):
         raise TokenInvalid

@@ -29,7 +29,16 @@ TOKEN_CHARACTERS = string.ascii_letters + string.digits + "-_."
 
 
 def token(keys: Keys = KEYS, *, life: timedelta = LIFE) -> str:
-    return issue(keys, client_id=CLIENT, agency="KPU_KOTA_MALANG", role="officer", at=NOW, life=life)
+    return issue(
+        keys,
+        client_id=CLIENT,
+        agency="KPU_KOTA_MALANG",
+        role="officer",
+        credential=CLIENT,
+        epoch="0.0.0",
+        at=NOW,
+        life=life,
+    )
 
 
 def forged(change: Callable[[dict[str, Any]], Any]) -> str:
