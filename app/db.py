@@ -76,9 +76,9 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reader]:
-        """A connection for single statements, each its own read-only transaction."""
+        """A read-only transaction. Until somebody enters it, no row that belongs to an agency is seen in it."""
         async with self.engine.connect() as connection:
-            yield await connection.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
+            yield await connection.execution_options(postgresql_readonly=True)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:
@@ -87,6 +87,13 @@ class Database:
         session = AsyncSession(self.engine, info=known, expire_on_commit=False, autoflush=False)
         async with session, session.begin():
             yield session
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[Writer]:
+        """The same, for the house's own work: as the worker, which sees every row."""
+        async with self.writing() as writer:
+            await work(writer)
+            yield writer
 
     async def close(self) -> None:
         """Close every connection."""
@@ -97,6 +104,11 @@ def settings_of(writer: Writer) -> Settings:
     """The settings of the process that this transaction belongs to."""
     settings: Settings = writer.info["settings"]
     return settings
+
+
+async def work(writer: Writer) -> None:
+    """Go on as the worker, which sees every row, to the end of the transaction."""
+    await value(writer, "select app.work()")
 
 
 @lru_cache(maxsize=1024)

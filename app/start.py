@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import embedded
-from app.db import Database, Writer, execute, value
+from app.db import Database, Writer, execute, value, work
 from app.security import Keys
 from app.services import clients, credentials, loading, register
 from app.settings import ROOT, Settings
@@ -81,6 +81,7 @@ async def load(database: Database, console: Console, *, with_register: bool) -> 
         async with database.writing() as writer:
             await _alone(writer)
             await loading.load_registry(writer, report=report)
+            await work(writer)
             return await register.load_register(writer) if with_register else 0
 
 
@@ -105,7 +106,7 @@ async def first_clients(database: Database, keys: Keys, folder: Path) -> list[di
     A database that has clients gets no more: then there are none to tell of.
     """
     path = folder / CREDENTIALS
-    async with database.writing() as writer:
+    async with database.working() as writer:
         await _alone(writer)
         if path.exists():
             kept: list[dict[str, Any]] = json.loads(path.read_text())
@@ -121,7 +122,7 @@ async def first_clients(database: Database, keys: Keys, folder: Path) -> list[di
 
 async def new_operator(database: Database, keys: Keys) -> dict[str, Any]:
     """One more operator, for whoever lost the others: `{agency, client_id, client_secret, role}`."""
-    async with database.writing() as writer:
+    async with database.working() as writer:
         return credentials.create_operator(writer, keys)
 
 

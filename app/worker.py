@@ -20,7 +20,7 @@ _log: Final = structlog.get_logger()
 async def tend(database: Database) -> None:
     """One round of housekeeping; a database that can't be reached is left for the next round."""
     try:
-        async with database.writing() as writer:
+        async with database.working() as writer:
             gone = await idempotency.forget_expired(writer)
     except Exception as error:
         if problem_of(error) is None:

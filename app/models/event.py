@@ -25,6 +25,8 @@ class Event(SQLModel, table=True):
         Index("ix_event_task_id", "task_id", "id", postgresql_where="task_id is not null"),
         Index("ix_event_object", "object_type", "object_id", "id"),
     )
+    # nobody needs back what the database adds, and who enters a fact need not be allowed to read it
+    __mapper_args__ = {"eager_defaults": False}
     id: UUID = identity()
     kind: str
     object_type: str

@@ -39,7 +39,7 @@ class Meeting(SQLModel, table=True):
     external_reference: str | None = None
     classification: str
     logged_by: str = Field(foreign_key="agency.code")
-    readers: list[str] = texts()
+    readers: list[str] = texts()  # kept by a trigger of the database
     effective_at: Instant
     recorded_at: datetime = recorded()
     updated_at: datetime = recorded()

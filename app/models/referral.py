@@ -9,11 +9,15 @@ from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, identity, one_of, recorded, texts
-from app.rules.vocabulary import ReferralStatus
+from app.rules.vocabulary import Classification, ReferralStatus
 
 
 class Referral(SQLModel, table=True):
-    """One handing-over, from the letter sent to the answer."""
+    """One handing-over, from the letter sent to the answer.
+
+    The last four columns are its task's, kept by `app.keep_readers`: a referral is seen by whom its task may be hidden
+    from by now.
+    """
 
     __table_args__ = (
         one_of("status", ReferralStatus),
@@ -23,6 +27,8 @@ class Referral(SQLModel, table=True):
         # the inbox and outbox of an agency
         Index("ix_referral_to_agency", "to_agency", "id"),
         Index("ix_referral_from_agency", "from_agency", "id"),
+        # what an agency may read: row-level security
+        Index("ix_referral_readers", "readers", postgresql_using="gin"),
     )
     id: UUID = identity()
     task_id: UUID = Field(foreign_key="task.id")
@@ -53,3 +59,9 @@ class Referral(SQLModel, table=True):
     recorded_at: datetime = recorded()
     updated_at: datetime = recorded()
     version: int = 1
+    task_reference: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    classification: str = Field(
+        default=Classification.RAHASIA, sa_column_kwargs={"server_default": Classification.RAHASIA}
+    )
+    recused_offices: list[str] = texts(server_default="{}")
+    readers: list[str] = texts(server_default="{}")

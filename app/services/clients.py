@@ -29,19 +29,8 @@ _COLUMNS: Final = f"""
         from client_secret s where s.client_id = c.id and s.revoked_at is null), '[]') as secrets
 """
 _EPOCH: Final = "concat_ws('.', (select number from epoch), coalesce(a.epoch, 0), c.epoch)"
-_STANDING: Final = f"""
-    select c.id, {_EPOCH} as epoch,
-        exists (select from revoked_token r where r.jti = :jti) as revoked,
-        exists (select from client_secret s where s.id = :credential and s.client_id = c.id and s.revoked_at is null)
-            or exists (select from client_key k where k.id = :credential and k.client_id = c.id
-                and k.revoked_at is null) as credential_stands,
-        c.role, c.clearance, c.status, c.networks, c.agency, a.suspended, a.office || '@' || a.tier as office,
-        a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies,
-        a.regions, a.code is not null and a.regions = '{{}}' as national,
-        (select max(s.expires_at) from client_secret s where s.client_id = c.id and s.revoked_at is null)
-            as credential_ends
-    from client c left join agency a on a.code = c.agency where c.id = :id
-"""
+#: One round trip says who holds a token as the database knows it now, and sets what its transaction may see.
+_ENTER: Final = "select * from app.enter(:id, :credential, :jti, :role, :epoch)"
 
 
 class GrantRefused(Exception):
@@ -75,6 +64,7 @@ async def grant_token(
         raise refused from None
     if not is_secret(secret):
         raise refused
+    await value(writer, "select app.claim(:client)", client=client)
     used = await row(
         writer,
         "update client_secret s set last_used_at = now() from client c left join agency a on a.code = c.agency"
@@ -116,14 +106,21 @@ def _from_allowed(networks: list[str], address: str) -> bool:
 async def identify(
     executor: Executor, claims: Claims, *, address: str, acting_user: str | None, request_id: str
 ) -> Caller:
-    """Who holds a verified token, as the database knows it now; revocation holds on the next request.
+    """Who holds a verified token, as the database knows it now; the transaction sees from here on what that one may.
 
+    Revocation of token, credential, client or agency holds on the next request.
     Raises TokenInvalid, AgencySuspended, AddressNotAllowed.
     """
-    found = await row(executor, _STANDING, id=claims.client_id, credential=claims.credential, jti=claims.jti)
-    if found is None or found["status"] != "active" or (found["agency"] or "") != claims.agency:
-        raise TokenInvalid
-    if found["revoked"] or not found["credential_stands"] or found["epoch"] != claims.epoch:
+    found = await row(
+        executor,
+        _ENTER,
+        id=claims.client_id,
+        credential=claims.credential,
+        jti=claims.jti,
+        role=claims.role,
+        epoch=claims.epoch,
+    )
+    if found is None or not found["stands"] or (found["agency"] or "") != claims.agency:
         raise TokenInvalid
     if claims.role not in policy.included(Role(found["role"])):
         raise TokenInvalid
@@ -146,7 +143,7 @@ def _caller(
         acts_for=(agency, *found["bodies"]) if agency else (),
         office=found["office"] or "",
         regions=tuple(found["regions"] or ()),
-        national=found["national"],
+        national=found["nationwide"],
         coordinator=bool(found["coordinator"]),
         acting_user=acting_user,
         request_id=request_id,
@@ -269,7 +266,7 @@ async def caller_of(executor: Executor, agency: str) -> Caller:
         executor,
         "select null::uuid as id, 'rahasia' as clearance, a.code as agency, a.office || '@' || a.tier as office,"
         " a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies, a.regions,"
-        " a.regions = '{}' as national, null::timestamptz as credential_ends from agency a where a.code = :agency",
+        " a.regions = '{}' as nationwide, null::timestamptz as credential_ends from agency a where a.code = :agency",
         agency=agency,
     )
     return _caller(found, Role.OFFICER, None, "register")

@@ -14,7 +14,7 @@ from app.rules.facts import EventKind
 from app.rules.policy import Permission
 from app.rules.vocabulary import Access
 from app.services import assignments, log, visibility
-from app.services.task_rows import load_task
+from app.services.task_rows import load_task, take_task
 
 _SHOWN: Final = "id, body, agency, client_id as client, acting_user, recorded_at"
 
@@ -53,7 +53,7 @@ async def _sight(executor: Executor, caller: Caller, id: UUID) -> datetime | Non
 
 async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -> Row:
     """Say something about a task; its version stays. Raises NotFound, PermissionDenied."""
-    task = await load_task(writer, caller, id)
+    task = await take_task(writer, caller, id)
     policy.require(caller.role, Permission.TASK_COMMENT, visibility.standings(caller, task))
     comment = Comment(
         task_id=id, body=body, agency=caller.body, client_id=caller.client_id, acting_user=caller.acting_user

@@ -22,9 +22,9 @@ _FAR: Final = "timestamptz '9999-01-01'"
 TASK_FILTERS: Final = {
     "status": "t.status = any(:status)",
     "accountable": "t.accountable = any(:accountable)",
-    "holder": "t.holder = any(:holder)",
-    "logged_by": "t.logged_by = any(:logged_by)",
-    "supporting": "t.supporting && :supporting",
+    "holder": "d.holder = any(:holder)",
+    "logged_by": "d.logged_by = any(:logged_by)",
+    "supporting": "d.supporting && :supporting",
     "referred_to": "r.to_agency = any(:referred_to)",
     "party": "(t.readers && :acts_for and :party = 'me')",
     "category": "t.category = any(:category)",
@@ -32,12 +32,12 @@ TASK_FILTERS: Final = {
     "priority": "t.priority = any(:priority)",
     "classification": "t.classification = any(:classification)",
     "vulnerability": "exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
-    f" where l.task_id = t.id and v.id = :vulnerability and {visibility.register_visible('v')})",
-    "meeting": "exists (select from meeting m where m.id = t.meeting and m.id = :meeting"
-    f" and {visibility.register_visible('m')})",
+    f" where l.task_id = t.id and v.id = :vulnerability and {visibility.register_visible('vulnerability', 'v')})",
+    "meeting": "exists (select from meeting m where m.id = d.meeting and m.id = :meeting"
+    f" and {visibility.register_visible('meeting', 'm')})",
     "stage": "exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
-    f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('v')})",
-    "external_reference": "t.external_reference = :external_reference",
+    f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('vulnerability', 'v')})",
+    "external_reference": "d.external_reference = :external_reference",
     "region": "t.region_path @> array[:region]",
     "created_after": "t.effective_at >= :created_after",
     "created_before": "t.effective_at < :created_before",

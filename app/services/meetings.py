@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from app.db import Executor, Row, Writer, rows, value
 from app.errors import ValidationFailed
 from app.models import Decision, Meeting
@@ -18,6 +20,7 @@ from app.schemas.meetings import DecisionInput, MeetingInput, MeetingListItem, M
 from app.security import Keys
 from app.services import log, moments, records, tasks, visibility
 from app.services.paging import Page
+from app.services.task_rows import FROM
 from app.services.versions import check_version, compare_and_set
 
 _COLUMNS: Final = ", ".join(
@@ -48,9 +51,9 @@ async def list_decisions(executor: Executor, caller: Caller, id: UUID) -> list[R
 async def _decisions(executor: Executor, caller: Caller, meeting_id: UUID) -> list[Row]:
     return await rows(
         executor,
-        "select d.id, d.meeting_id as meeting, d.number, d.text, d.text_en, d.agency,"
-        f" array(select t.id from task t where t.decision = d.id and {visibility.task_visible(caller)} order by t.id)"
-        " as tasks, d.effective_at, d.recorded_at from decision d where d.meeting_id = :id order by d.number",
+        "select s.id, s.meeting_id as meeting, s.number, s.text, s.text_en, s.agency,"
+        f" array(select t.id {FROM} where d.decision = s.id and {visibility.task_visible(caller)} order by t.id)"
+        " as tasks, s.effective_at, s.recorded_at from decision s where s.meeting_id = :id order by s.number",
         id=meeting_id,
         **visibility.reach(caller),
     )
@@ -76,13 +79,13 @@ async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> d
     await records.refuse_duplicate(writer, caller, "meeting", input.external_reference)
     host = input.host or caller.body
     meeting = Meeting(
+        id=await visibility.take_up(writer, uuid7()),
         **input.model_dump(mode="json", include={*_DOCUMENTS}),
         **input.model_dump(exclude={*_DOCUMENTS, "region", "host", "classification", "effective_at"}),
         region_code=input.region,
         host=host,
         classification=records.classification(input.classification, Classification.TERBUKA),
         logged_by=caller.body,
-        readers=sorted({caller.body, host, *there.values()}),
         effective_at=at,
     )
     writer.add(meeting)
@@ -108,7 +111,6 @@ async def update_meeting(
     there: dict[str, str] = {}
     if "participants" in changed:
         there = {f"/participants/{place}/agency": one.agency for place, one in enumerate(patch.participants)}
-        changed["readers"] = sorted({found["logged_by"], found["host"], *there.values()})
     await records.require_known(writer, agencies=there, election=changed.get("election"))
     for name in changed.keys() & {*_DOCUMENTS}:
         changed[name] = [one.model_dump(mode="json") for one in changed[name]]
@@ -145,7 +147,7 @@ async def decide(writer: Writer, caller: Caller, id: UUID, input: DecisionInput)
 
 
 async def _load_for(writer: Writer, caller: Caller, id: UUID, permission: Permission) -> Row:
-    found = await records.load(writer, caller, "meeting", _COLUMNS, id)
+    found = await records.take(writer, caller, "meeting", _COLUMNS, id)
     held = {
         standing
         for standing, agency in ((Standing.LOGGER, found["logged_by"]), (Standing.OWNER, found["host"]))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import update
 
 from app.db import Writer
 from app.errors import Fault, ValidationFailed
-from app.models import Referral, Task, metadata
+from app.models import Referral, metadata
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.law import Outcome, Resolution
@@ -19,7 +21,18 @@ from app.services import assignments, log
 _TASK: Final = metadata.tables["task"]
 
 
-async def place(writer: Writer, caller: Caller, task: Task, answer: Resolution, *, at: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What placing asks of a task."""
+
+    id: UUID
+    logged_by: str
+    function: str
+    variant: str | None
+    chosen_supporting: list[str] | None
+
+
+async def place(writer: Writer, caller: Caller, task: Placed, answer: Resolution, *, at: datetime) -> dict[str, Any]:
     """Give a task to the competent agency: accepted at once when that is the logger, else by a referral.
 
     Returns the facts for the event. Raises ValidationFailed if chosen supporters are not the mandate's.

@@ -60,7 +60,7 @@ async def require_vulnerabilities(executor: Executor, caller: Caller, ids: Seque
         return
     found = await db.rows(
         executor,
-        f"select t.id from vulnerability t where t.id = any(:ids) and {visibility.register_visible()}",
+        f"select t.id from vulnerability t where t.id = any(:ids) and {visibility.register_visible('vulnerability')}",
         ids=list(ids),
         **visibility.reach(caller),
     )
@@ -87,10 +87,15 @@ async def load(executor: Executor, caller: Caller, table: str, columns: str, id:
     return await one(
         executor,
         f"select {columns}, t.readers, clock_timestamp() as now from {table} t"
-        f" where t.id = :id and {visibility.register_visible()}",
+        f" where t.id = :id and {visibility.register_visible(table)}",
         id=id,
         **visibility.reach(caller),
     )
+
+
+async def take(writer: Writer, caller: Caller, table: str, columns: str, id: UUID) -> Row:
+    """The same, and the transaction may work on it from here on; raises NotFound."""
+    return await load(writer, caller, table, f"app.take_up(t.id) as _taken, {columns}", id)
 
 
 async def refuse_duplicate(writer: Writer, caller: Caller, table: str, external: str | None) -> None:
@@ -100,7 +105,7 @@ async def refuse_duplicate(writer: Writer, caller: Caller, table: str, external:
     """
     taken = await value(
         writer,
-        f"select case when {visibility.register_visible()} then cast(t.id as text) else '' end from {table} t"
+        f"select case when {visibility.register_visible(table)} then cast(t.id as text) else '' end from {table} t"
         " where t.logged_by = :agency and t.external_reference = :external",
         agency=caller.agency,
         external=external,
@@ -126,7 +131,7 @@ async def page(
     given = {name: asked for name, asked in filters.items() if asked is not None}
     keyset = Keyset("t.recorded_at", "t.id", True, binding(caller, table, given), keys, limit, cursor)
     after, tail, place = keyset.clauses()
-    where = " and ".join([visibility.register_visible(), *(conditions[name] for name in given), after])
+    where = " and ".join([visibility.register_visible(table), *(conditions[name] for name in given), after])
     found = await db.rows(
         executor,
         f"select {columns}, t.recorded_at as _key, t.id as _id from {table} t where {where} {tail}",

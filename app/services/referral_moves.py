@@ -38,7 +38,13 @@ async def turn(writer: Writer, referral: Row, move: ReferralMove, **changed: Any
     """One UPDATE of the referral that only the holder of its current version wins; raises StaleVersion."""
     changed["status"] = move.target
     return await compare_and_set(
-        writer, "referral", {"id": referral["id"]}, referral["version"], changed, sources=move.sources
+        writer,
+        "referral",
+        {"id": referral["id"]},
+        referral["version"],
+        changed,
+        sources=move.sources,
+        returning=("version", "supporting", "informed"),
     )
 
 

@@ -14,7 +14,7 @@ from app.services.paging import without_place
 from app.services.task_rows import load_task
 
 COLUMNS: Final = """
-    f.id, f.task_id as task, t.reference as task_reference, f.from_agency, f.to_agency, f.status, f.function, f.variant,
+    f.id, f.task_id as task, f.task_reference, f.from_agency, f.to_agency, f.status, f.function, f.variant,
     f.mandate,
     case when f.letter_number is not null then jsonb_build_object('number', f.letter_number, 'date', f.letter_date,
         'classification', f.letter_classification, 'urgency', f.letter_urgency) end as letter,
@@ -24,21 +24,23 @@ COLUMNS: Final = """
         'urgency', f.answer_letter_urgency) end as answer_letter,
     f.recorded_by_sender, f.effective_at, f.received_at, f.answered_at, f.recorded_at, f.updated_at, f.version
 """
-FROM: Final = "from referral f join task t on t.id = f.task_id"
+FROM: Final = (
+    "from referral f left join task t on t.id = f.task_id left join task_detail d on d.id = t.id"
+    " left join referral r on r.id = t.open_referral"
+)
 
 
 def visible(caller: Caller) -> str:
     """SQL: the caller sees referral `f` of task `t`: its sender and receiver, and who sees the whole task."""
-    party = visibility.acting("array[f.from_agency, f.to_agency]")
-    cleared = "(t.classification <> 'rahasia' or :cleared)"
-    return f"({cleared} and ({party} or {visibility.task_full(caller)}))"
+    party = visibility.acting("array[f.from_agency, f.to_agency]").replace("t.recused", "f.recused")
+    return f"((f.classification <> 'rahasia' or :cleared) and ({party} or {visibility.task_full(caller)}))"
 
 
 async def load_referral(executor: Executor, caller: Caller, id: UUID) -> Row:
     """A referral as the caller may see it; raises NotFound."""
     return await one(
         executor,
-        f"select {COLUMNS}, t.recused_offices as _recused {FROM} where f.id = :id and {visible(caller)}",
+        f"select {COLUMNS}, f.recused_offices as _recused {FROM} where f.id = :id and {visible(caller)}",
         id=id,
         **visibility.reach(caller),
     )

@@ -28,7 +28,7 @@ from app.services import law, moments, records, visibility
 from app.services.escalations import escalated
 from app.services.referral_moves import close_referral, record_move
 from app.services.referral_rows import load_referral, open_moves, show_referral
-from app.services.task_rows import load_task
+from app.services.task_rows import take_task
 from app.services.transitions import allowed, required
 from app.services.versions import check_version, compare_and_set
 
@@ -54,7 +54,7 @@ async def refer_task(
     Raises NotFound, PermissionDenied, StaleVersion, TransitionNotAllowed, ReferralOpen, and the refusals of
     `law.determine`.
     """
-    task = await load_task(writer, caller, id)
+    task = await take_task(writer, caller, id)
     move = allowed(caller, task, Action.REFER, version)
     at = moments.moved_at(writer, input.effective_at, task)
     asked = await law.question_of(writer, task, at=at)
@@ -188,8 +188,7 @@ async def _recorded_by_sender(writer: Writer, caller: Caller, referral: Row, act
         return False
     if referral["from_agency"] not in own or await value(
         writer,
-        "select 1 as active from client c where c.status = 'active' and (c.agency = :to_agency"
-        " or c.agency in (select m.agency from member m where m.body = :to_agency)) limit 1",
+        "select app.has_client(:to_agency)",
         to_agency=referral["to_agency"],
     ):
         raise NotYourReferral(agency=referral["to_agency"])
@@ -218,7 +217,7 @@ async def _task(writer: Writer, task_id: UUID) -> Row:
     return await one(
         writer,
         "select id, category, subcategory, function, variant, subject_kind, region_code, event_at, effective_at,"
-        " last_effective_at, status, clock_timestamp() as now from task where id = :id",
+        " last_effective_at, status, clock_timestamp() as now, app.take_up(id) from task_detail where id = :id",
         id=task_id,
     )
 

@@ -13,7 +13,7 @@ from app.rules.facts import EventKind
 from app.rules.policy import Permission
 from app.rules.vocabulary import Access
 from app.services import log, visibility
-from app.services.task_rows import load_task
+from app.services.task_rows import load_task, take_task
 from app.services.versions import check_version, compare_and_set
 
 _SHOWN: Final = "agency, level, shared_by, recorded_at"
@@ -73,7 +73,7 @@ async def _touch(writer: Writer, task: Row) -> int:
 
 
 async def _changeable(writer: Writer, caller: Caller, id: UUID, version: int) -> Row:
-    task = await load_task(writer, caller, id)
+    task = await take_task(writer, caller, id)
     policy.require(caller.role, Permission.TASK_SHARE, visibility.standings(caller, task))
     check_version(task["version"], version)
     return task

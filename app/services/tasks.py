@@ -28,8 +28,8 @@ from app.schemas.tasks import TaskInput, TaskPatch
 from app.services import law, log, moments, records, visibility
 from app.services.escalations import escalated
 from app.services.moves import available, shown
-from app.services.placement import place
-from app.services.task_rows import load_task, load_written
+from app.services.placement import Placed, place
+from app.services.task_rows import FROM, load_written, take_task
 from app.services.versions import check_version, compare_and_set
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -67,7 +67,7 @@ async def log_task(
         else await law.determine(writer, asked, proposed=input.proposed_owner, pointer="/proposed_owner")
     )
     task = Task(
-        id=uuid7(),
+        id=await visibility.take_up(writer, uuid7()),
         reference=await _reference(writer, input.region, at),
         title=input.title,
         description=input.description,
@@ -101,7 +101,8 @@ async def log_task(
     outcome: dict[str, Any] = {"to": Status.DRAFT}
     if answer is not None:
         informed = await escalated(writer, answer, input.vulnerabilities)
-        outcome = await place(writer, caller, task, replace(answer, informed=informed), at=at)
+        placed = Placed(task.id, task.logged_by, task.function, task.variant, task.chosen_supporting)
+        outcome = await place(writer, caller, placed, replace(answer, informed=informed), at=at)
     kind = EventKind.TASK_DRAFTED if input.draft else EventKind.TASK_LOGGED
     log.record(
         writer,
@@ -122,18 +123,18 @@ async def log_task(
 
 async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: UUID | None) -> Row:
     """What the input refers to, checked through the caller's own sight; raises ValidationFailed."""
-    visible = visibility.register_visible()
+    mapped, held = visibility.register_visible("vulnerability"), visibility.register_visible("meeting")
     found = await row(
         writer,
         f"""select
         (select coalesce(s.default_classification, c.default_classification) from category c
             left join category s on s.code = :subcategory where c.code = :category) as default_classification,
         array(select distinct excluded_office from recusal where subject_kind = :subject) as recused_offices,
-        array(select t.id from vulnerability t where t.id = any(:vulnerabilities) and {visible}) as vulnerabilities,
-        array(select t.id from meeting t where t.id = :meeting and {visible}) as meetings,
+        array(select t.id from vulnerability t where t.id = any(:vulnerabilities) and {mapped}) as vulnerabilities,
+        array(select t.id from meeting t where t.id = :meeting and {held}) as meetings,
         array(select code from agency where code = any(:agencies)) as agencies,
-        (select case when {visibility.task_visible(caller)} then t.reference else '' end from task t
-            where t.logged_by = :agency and t.external_reference = :external) as duplicate""",
+        (select case when {visibility.task_visible(caller)} then t.reference else '' end {FROM}
+            where d.logged_by = :agency and d.external_reference = :external) as duplicate""",
         category=input.category,
         subcategory=input.subcategory,
         subject=input.subject_kind or "",
@@ -163,7 +164,7 @@ async def _reference(writer: Writer, region: str, at: datetime) -> str:
     while True:
         tail = "".join(secrets.choice(_CROCKFORD) for _ in range(6))
         reference = f"{regions.seat(region)}-{at.astimezone(WIB).year}-{tail}"
-        if not await value(writer, "select 1 as taken from task where reference = :reference", reference=reference):
+        if not await value(writer, "select app.reference_taken(:reference)", reference=reference):
             return reference
 
 
@@ -182,7 +183,7 @@ async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, pa
     Raises NotFound, PermissionDenied, StaleVersion, TransitionNotAllowed, ClassificationRefused,
     DuplicateExternalReference, ValidationFailed.
     """
-    task = await load_task(writer, caller, id)
+    task = await take_task(writer, caller, id)
     held = visibility.standings(caller, task)
     policy.require(caller.role, Permission.TASK_UPDATE, held)
     check_version(task["version"], version)
@@ -211,6 +212,7 @@ async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, pa
         payload={"changed": sorted(patch.model_fields_set)},
     )
     await writer.flush()
+    await visibility.keep_readers(writer, task["id"])
     return shown(caller, await load_written(writer, caller, task["id"]))
 
 
@@ -226,8 +228,8 @@ async def _refuse_duplicate(writer: Writer, caller: Caller, id: UUID, external: 
     """Refuse a number the agency uses already; the task is named to whoever may see it."""
     taken = await value(
         writer,
-        f"select case when {visibility.task_visible(caller)} then t.reference else '' end from task t"
-        " where t.logged_by = :agency and t.external_reference = :external and t.id <> :id",
+        f"select case when {visibility.task_visible(caller)} then t.reference else '' end {FROM}"
+        " where d.logged_by = :agency and d.external_reference = :external and t.id <> :id",
         agency=caller.agency,
         external=external,
         id=id,
@@ -242,7 +244,7 @@ async def _relink(writer: Writer, caller: Caller, task_id: UUID, linked: list[UU
     await rows(
         writer,
         "delete from task_vulnerability l using vulnerability t where l.task_id = :id and t.id = l.vulnerability_id"
-        f" and {visibility.register_visible()} returning t.id",
+        f" and {visibility.register_visible('vulnerability')} returning t.id",
         id=task_id,
         **visibility.reach(caller),
     )

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from app.db import Executor, Row, Writer, one
 from app.errors import Fault, FourEyes, PermissionDenied, ReferralOpen, TransitionNotAllowed, ValidationFailed
-from app.models import Task
 from app.rules import policy, workflow
 from app.rules.caller import Caller
 from app.rules.vocabulary import Action, ReferralStatus, Standing, Status
@@ -18,9 +17,9 @@ from app.schemas.transitions import TransitionInput
 from app.services import law, log, moments, visibility
 from app.services.escalations import escalated
 from app.services.moves import available, needed, shown
-from app.services.placement import place
+from app.services.placement import Placed, place
 from app.services.referral_moves import record_move, turn
-from app.services.task_rows import load_task, load_written
+from app.services.task_rows import load_task, load_written, take_task
 from app.services.versions import check_version, compare_and_set
 
 #: What a move back to work leaves behind of the outcome.
@@ -44,7 +43,7 @@ async def move_task(
     Raises NotFound, PermissionDenied, StaleVersion, TransitionNotAllowed, ReferralOpen, FourEyes, ValidationFailed,
     and on submit the refusals of `law.determine`.
     """
-    task = await load_task(writer, caller, id)
+    task = await take_task(writer, caller, id)
     move = allowed(caller, task, Action(input.action), version)
     if move.four_eyes and caller.client_id == task["resolved_by"]:
         raise FourEyes
@@ -150,6 +149,6 @@ async def _withdraw(writer: Writer, caller: Caller, task: Row, at: datetime) -> 
 async def _submit(writer: Writer, caller: Caller, task: Row, at: datetime) -> dict[str, Any]:
     asked = await law.question_of(writer, task, at=at)
     answer = await law.determine(writer, asked, proposed=task["proposed_owner"], pointer="/proposed_owner")
-    draft = await writer.get_one(Task, task["id"])
+    draft = Placed(**{name: task[name] for name in ("id", "logged_by", "function", "variant", "chosen_supporting")})
     informed = await escalated(writer, answer, task["vulnerabilities"])
     return await place(writer, caller, draft, replace(answer, informed=informed), at=at)

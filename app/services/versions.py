@@ -26,10 +26,11 @@ async def compare_and_set(
     changed: Mapping[str, Any],
     *,
     sources: Iterable[str] | None = None,
+    returning: Iterable[str] = ("version",),
 ) -> Row:
     """Change the row of this key if its version still holds, and its status is among `sources` where they are named.
 
-    Returns the row as it is now. Raises StaleVersion, or NotFound when there is none.
+    Returns these columns of the row as it is now. Raises StaleVersion, or NotFound when there is none.
     """
     held = metadata.tables[table]
     its_own = [held.c[name] == content for name, content in key.items()]
@@ -39,7 +40,7 @@ async def compare_and_set(
         update(held)
         .where(*its_own, held.c.version == version, *allowed)
         .values({"version": held.c.version + 1, **stamp, **changed})
-        .returning(*held.c)
+        .returning(*(held.c[name] for name in returning))
     )
     row = won.mappings().one_or_none()
     if row is not None:

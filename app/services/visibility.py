@@ -1,4 +1,8 @@
-"""Who may see what: the one predicate that lists, reads, counts and writes share (TRUST.md section 2)."""
+"""Who may see what: the one predicate that lists, reads, counts and writes share (TRUST.md section 2).
+
+This is the first wall: it asks the facts themselves, parties, shares, past. The second, row-level security, asks the
+readers stored with each row; either alone keeps what is not the caller's from it.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +26,31 @@ _OF_THE_REGION: Final = "(:national or t.region_path && :regions)"
 _OPEN_TO_REGION: Final = f"(t.classification = 'terbuka' and {_OF_THE_REGION})"
 _COORDINATED: Final = f"(t.classification = 'terbatas' and :coordinator and {_OF_THE_REGION})"
 
-_TASK_FULL: Final = f"({acting('t.readers')} or t.status <> 'draft' and {_OPEN_TO_REGION})"
-_TASK_SHARED: Final = (
-    "(t.status <> 'draft' and exists ("
-    "select from share s where s.task_id = t.id and s.agency = any(:acts_for) and s.level = 'full'))"
+# `d` is the task's detail, `r` its open referral
+_PARTY: Final = acting("(array[d.logged_by, d.accountable, r.to_agency] || d.supporting || d.informed)")
+_SHARED: Final = "select from share s where s.task_id = t.id and t.status <> 'draft' and s.level = "
+_SHARED_WITH: Final = f"exists ({_SHARED}'full' and {acting('array[s.agency]')})"
+_RETAINED: Final = (
+    "exists (select from referral f where f.task_id = t.id and f.status = 'accepted' and f.retain_access"
+    f" and {acting('array[f.from_agency]')})"
+)
+_TASK_FULL: Final = f"({_PARTY} or t.status <> 'draft' and {_OPEN_TO_REGION} or {_SHARED_WITH} or {_RETAINED})"
+_TASK_EXPERT: Final = f"(exists ({_SHARED}'full' and s.agency = any(:acts_for)))"
+_TASK_FORMER: Final = (
+    "(exists (select from assignment a where a.task_id = t.id and a.role = 'accountable'"
+    f" and {acting('array[a.agency]')})"
+    " or exists (select from referral f where f.task_id = t.id and f.status = 'returned'"
+    f" and {acting('array[f.to_agency]')})"
+    f" or exists ({_SHARED}'summary' and {acting('array[s.agency]')}))"
 )
 _TASK_SUMMARY: Final = (
-    f"({acting('t.summary_readers')} or t.status <> 'draft'"
-    f" and not (:office = any(t.recused_offices)) and {_COORDINATED})"
+    f"(t.status <> 'draft' and not (:office = any(t.recused_offices)) and {_COORDINATED} or {_TASK_FORMER})"
 )
-_REGISTER: Final = f"({_CLEARED} and (t.readers && :acts_for or {_OPEN_TO_REGION} or {_COORDINATED}))"
+_NAMED: Final = {
+    "vulnerability": "array[t.logged_by, t.mapped_by] && :acts_for",
+    "meeting": "(array[t.logged_by, t.host] && :acts_for or exists (select from jsonb_array_elements(t.participants) p"
+    " where p ->> 'agency' = any(:acts_for)))",
+}
 
 
 def reach(caller: Caller) -> dict[str, Any]:
@@ -48,20 +67,21 @@ def reach(caller: Caller) -> dict[str, Any]:
 
 
 def task_full(caller: Caller) -> str:
-    """SQL: the caller sees the whole task `t`."""
-    return _TASK_SHARED if caller.role is Role.EXPERT else _TASK_FULL
+    """SQL: the caller sees the whole task `t`, with its detail `d` and its open referral `r`."""
+    return f"(d.id is not null and {_TASK_EXPERT if caller.role is Role.EXPERT else _TASK_FULL})"
 
 
 def task_visible(caller: Caller) -> str:
     """SQL: the caller sees task `t`, whole or in summary."""
     if caller.role is Role.EXPERT:
-        return f"({_CLEARED} and {_TASK_SHARED})"
+        return f"({_CLEARED} and {_TASK_EXPERT})"
     return f"({_CLEARED} and ({_TASK_FULL} or {_TASK_SUMMARY}))"
 
 
-def register_visible(alias: str = "t") -> str:
-    """SQL: the caller sees the vulnerability or meeting of this alias."""
-    return _REGISTER.replace("t.", f"{alias}.")
+def register_visible(table: str, alias: str = "t") -> str:
+    """SQL: the caller sees the vulnerability or meeting (`table`) of this alias."""
+    seen = f"({_CLEARED} and ({_NAMED[table]} or {_OPEN_TO_REGION} or {_COORDINATED}))"
+    return seen.replace("t.", f"{alias}.")
 
 
 def standings(caller: Caller, task: Row) -> frozenset[Standing]:
@@ -106,41 +126,23 @@ def require_full(task: Row) -> None:
         raise ClassificationDenied(classification=task["classification"])
 
 
+async def take_up(writer: Writer, id: UUID) -> UUID:
+    """Let this transaction work on a record that is new or that the caller sees; the second wall keeps it to these."""
+    await value(writer, "select app.take_up(:id)", id=id)
+    return id
+
+
 async def keep_readers(writer: Writer, task_id: UUID) -> None:
     """Recompute the stored readers of a task from its parties, shares and past; call it after any of them changed."""
-    await value(writer, _KEEP_READERS, id=task_id)
+    await value(writer, "select app.keep_readers(:id)", id=task_id)
 
 
 async def stale_readers(executor: Executor) -> int:
     """How many tasks hold readers that their facts do not give; 0 is the only right answer."""
-    return int(await value(executor, _STALE_READERS))
-
-
-_FACTS: Final = """
-    select t.id,
-        array(select distinct a from unnest(
-            array[t.logged_by, t.accountable, r.to_agency] || t.supporting || t.informed
-            || array(select agency from share where task_id = t.id and level = 'full' and t.status <> 'draft')
-            || array(select from_agency from referral where task_id = t.id and status = 'accepted' and retain_access)
-        ) a where a is not null order by a) as full_readers,
-        array(select distinct a from unnest(
-            array(select agency from share where task_id = t.id and level = 'summary' and t.status <> 'draft')
-            || array(select agency from assignment where task_id = t.id and role = 'accountable')
-            || array(select to_agency from referral where task_id = t.id and status = 'returned')
-        ) a order by a) as past_readers
-    from task t left join referral r on r.id = t.open_referral
-"""
-_CURRENT: Final = f"""
-    select id, full_readers,
-        array(select unnest(past_readers) except select unnest(full_readers) order by 1) as summary_readers
-    from ({_FACTS}) facts
-"""
-_KEEP_READERS: Final = f"""
-    update task set readers = f.full_readers, summary_readers = f.summary_readers
-    from ({_CURRENT}) f where task.id = f.id and task.id = :id
-    returning task.id
-"""
-_STALE_READERS: Final = f"""
-    select count(*) from task join ({_CURRENT}) f using (id)
-    where task.readers <> f.full_readers or task.summary_readers <> f.summary_readers
-"""
+    return int(
+        await value(
+            executor,
+            "select count(*) from task t cross join lateral app.readers_of(t.id) f"
+            " where t.readers <> f.readers or t.summary_readers <> f.summary_readers",
+        )
+    )

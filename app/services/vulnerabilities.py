@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from app.db import Executor, Row, Writer, rows, value
 from app.models import Vulnerability, VulnerabilityEvidence
 from app.rules import policy
@@ -19,7 +21,7 @@ from app.schemas.vulnerabilities import (
     VulnerabilityPatch,
 )
 from app.security import Keys
-from app.services import log, moments, records
+from app.services import log, moments, records, visibility
 from app.services.paging import Page
 from app.services.versions import check_version, compare_and_set
 
@@ -92,12 +94,12 @@ async def map_vulnerability(writer: Writer, caller: Caller, input: Vulnerability
     mapped_by = input.mapped_by or caller.body
     said = input.model_dump(exclude={"region", "evidence", "mapped_by", "classification", "effective_at"})
     vulnerability = Vulnerability(
+        id=await visibility.take_up(writer, uuid7()),
         **said,
         region_code=input.region,
         mapped_by=mapped_by,
         classification=records.classification(input.classification, default or Classification.TERBUKA),
         logged_by=caller.body,
-        readers=sorted({caller.body, mapped_by}),
         effective_at=at,
     )
     writer.add(vulnerability)
@@ -130,7 +132,7 @@ async def update_vulnerability(
 
     Raises NotFound, PermissionDenied, StaleVersion, ValidationFailed.
     """
-    found = await records.load(writer, caller, "vulnerability", _COLUMNS, id)
+    found = await records.take(writer, caller, "vulnerability", _COLUMNS, id)
     held = {
         standing
         for standing, agency in ((Standing.LOGGER, found["logged_by"]), (Standing.OWNER, found["mapped_by"]))
@@ -155,7 +157,7 @@ async def update_vulnerability(
 
 async def add_evidence(writer: Writer, caller: Caller, id: UUID, input: EvidenceInput) -> Row:
     """Bring evidence for a vulnerability; each contribution carries its agency. Raises NotFound."""
-    found = await records.load(writer, caller, "vulnerability", "t.id", id)
+    found = await records.take(writer, caller, "vulnerability", "t.id", id)
     evidence = VulnerabilityEvidence(vulnerability_id=id, agency=caller.body, **input.model_dump())
     writer.add(evidence)
     said = {"evidence": str(evidence.id), "source_type": input.source_type}

@@ -40,7 +40,8 @@ SEEN: Final = {
     "event triggers": "select evtname || ' ' || evtevent || ' ' || evtenabled::text from pg_event_trigger",
     "functions": f"""
         select pg_get_functiondef(p.oid) from pg_proc p
-        where p.pronamespace = 'public'::regnamespace and p.prokind = 'f' and {_OURS.format("p")}
+        where p.pronamespace in ('public'::regnamespace, to_regnamespace('app')) and p.prokind in ('f', 'p')
+        and {_OURS.format("p")}
     """,
     "views": "select viewname || ': ' || definition from pg_views where schemaname = 'public'",
     "policies": """

@@ -1,0 +1,266 @@
+"""Two walls, the predicate of the services and row-level security: each alone keeps every secret."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from house import PARTS, VILLAGE, House, ids_of
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from support import Agency, scaled
+
+from app import db, start
+from app.db import Database, execute, rows, value
+from app.main import create_app
+from app.security import verify
+from app.services import clients, visibility
+from app.settings import Settings
+
+#: Registry and law, which everybody with a token may read, and what holds no data of agencies.
+PUBLIC = {
+    *("agency", "agency_region", "agency_type", "alembic_version", "category", "closing_requirement", "deadline_rule"),
+    *("election", "enumeration", "enumeration_value", "epoch", "escalation", "holiday", "legal_instrument", "mandate"),
+    *("member", "recusal", "region", "signing_key", "stage"),
+}
+
+
+async def tables(database: Database) -> list[str]:
+    async with database.reading() as reader:
+        found = await rows(reader, "select tablename as name from pg_tables where schemaname = 'public'")
+    return [one["name"] for one in found]
+
+
+# the second wall by itself
+
+
+async def test_every_table_is_public_or_walled_in(database: Database) -> None:
+    async with database.reading() as reader:
+        walled = await rows(
+            reader,
+            "select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+            " and relrowsecurity and relforcerowsecurity",
+        )
+        missing = await value(reader, "select app.missing_walls()")
+    assert {one["name"] for one in walled} == set(await tables(database)) - PUBLIC
+    assert missing == []
+
+
+async def test_without_a_context_no_row_of_any_walled_table_is_seen(database: Database, kpu: Agency) -> None:
+    await kpu.log(region=VILLAGE)
+    walled = sorted(set(await tables(database)) - PUBLIC)
+    async with database.writing() as writer:
+        await value(writer, "select app.become('simpul_api')")
+        seen = {
+            table: await value(writer, f"select count(*) from {table}")
+            for table in (*(one for one in walled if one != "task"), "task_detail")
+        }
+        seen["task"] = await value(writer, "select count(id) from task")
+    assert seen == dict.fromkeys(seen, 0)
+    async with database.working() as worker:
+        there = {table: await value(worker, f"select count(*) from {table}") for table in walled}
+    assert all(there[table] for table in ("task", "event", "client", "referral"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from event",
+        "update event set payload = '{}'",
+        "delete from task",
+        "delete from comment",
+        "delete from vulnerability_evidence",
+        "update comment set body = '-'",
+        "select title from task",
+        "select note from task",
+        "truncate task",
+        "create table loot (id int)",
+        "alter table task disable row level security",
+        "drop table task",
+        "create role thief",
+        "select pg_read_file('/etc/passwd')",
+        "copy task to '/tmp/loot'",
+        "insert into task (id, reference) values (gen_random_uuid(), '-')",
+    ],
+)
+async def test_the_role_of_the_api_may_not(database: Database, statement: str) -> None:
+    async with database.writing() as writer:
+        await value(writer, "select app.become('simpul_api')")
+        with pytest.raises(Exception, match=r"permission denied|must be owner|row-level security"):
+            await execute(writer, statement)
+        await writer.rollback()
+
+
+async def test_the_role_of_the_api_owns_nothing_and_bypasses_nothing(database: Database) -> None:
+    async with database.reading() as reader:
+        found = await rows(
+            reader,
+            "select rolname as name, rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolcanlogin as more,"
+            " exists (select from pg_class c where c.relowner = r.oid and c.relkind = 'r') as owns"
+            " from pg_roles r where rolname in ('simpul_api', 'simpul_worker') order by 1",
+        )
+    assert [(one["name"], one["more"], one["owns"]) for one in found] == [
+        ("simpul_api", False, False),
+        ("simpul_worker", False, False),
+    ]
+
+
+async def test_what_is_not_seen_is_not_worked_on(app: FastAPI, kpu: Agency, kodim: Agency) -> None:
+    hidden = await kpu.log(region=VILLAGE, classification="rahasia")
+    token = kodim.headers["Authorization"].removeprefix("Bearer ")
+    claims = verify(app.state.keys, token, at=datetime.now(UTC))
+    async with app.state.database.writing() as writer:
+        await clients.identify(writer, claims, address="", acting_user=None, request_id="")
+        with pytest.raises(Exception, match="what is not seen is not worked on"):
+            await visibility.take_up(writer, UUID(hidden["id"]))
+        await writer.rollback()
+
+
+# each wall alone: words planted in every text are collected from every read of every caller
+
+
+@pytest.fixture(scope="module")
+async def house(clone: Callable[[], Awaitable[str]], settings: Settings) -> AsyncIterator[tuple[House, FastAPI]]:
+    app = create_app(settings, await clone())
+    kept = json.loads((settings.var / start.CREDENTIALS).read_text())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simpul") as http:
+        house = House(http, kept)
+        await house.furnish()
+        yield house, app
+    await app.state.database.close()
+
+
+def without_predicate(statement: str) -> str:
+    """A statement of ours with the first wall taken out."""
+    for part in FIRST_WALL:
+        statement = statement.replace(part, "(true)")
+    return statement
+
+
+FIRST_WALL = [
+    visibility._TASK_FULL,
+    visibility._TASK_EXPERT,
+    visibility._TASK_SUMMARY,
+    *(visibility.register_visible(table, alias) for table in ("vulnerability", "meeting") for alias in ("t", "v", "m")),
+    visibility._CLEARED,
+    visibility.acting("array[f.from_agency, f.to_agency]").replace("t.recused", "f.recused"),
+    "(f.classification <> 'rahasia' or :cleared)",
+]
+
+
+async def test_each_wall_alone_shows_every_caller_what_both_show(
+    house: tuple[House, FastAPI], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, app = house
+    database: Database = app.state.database
+    ids = await ids_of(database)
+    both = await home.seen(ids)
+    told = {name: {one for one in found if "kenari" in one} for name, found in both.items()}
+    assert told["BAKESBANGPOL_KOTA_MALANG cleared"] > told["BAKESBANGPOL_KOTA_MALANG"] > told["neighbour"]
+    assert told["operator"] == told["admin"] == set()
+    assert all(told[name] for name in ("expert", "nation", "forum member"))
+
+    original = db._statement
+    rewritten = 0
+
+    def lowered(sql: str) -> Any:
+        nonlocal rewritten
+        bare = without_predicate(sql)
+        rewritten += bare != sql
+        return original(bare)
+
+    with monkeypatch.context() as first_wall_down:
+        first_wall_down.setattr(db, "_statement", lowered)
+        second_alone = await home.seen(ids)
+    assert rewritten > 1000
+
+    await second_wall(database, standing=False)
+    try:
+        first_alone = await home.seen(ids)
+    finally:
+        await second_wall(database, standing=True)
+    for name, found in both.items():
+        assert second_alone[name] == found, name
+        assert first_alone[name] == found, name
+
+
+async def second_wall(database: Database, *, standing: bool) -> None:
+    """Take row-level security down in this database, or put it up again."""
+    engine = create_async_engine(database.engine.url)
+    verb = "enable" if standing else "disable"
+    body = "current_user = 'simpul_worker'" if standing else "true"
+    async with engine.begin() as connection:
+        walled = await connection.execute(text("select tablename from pg_policies group by 1"))
+        for table in walled.scalars().all():
+            await connection.execute(text(f"alter table {table} {verb} row level security"))
+        await connection.execute(
+            text(f"create or replace function app.works() returns boolean language sql stable return {body}")
+        )
+    await engine.dispose()
+
+
+# hidden and absent
+
+
+async def test_hidden_and_absent_run_the_same_statements_and_answer_the_same_bytes(
+    app: FastAPI, kpu: Agency, kodim: Agency
+) -> None:
+    hidden = await kpu.log(classification="rahasia", region=VILLAGE)
+    absent = "01a20095-dd78-7391-babc-105bdcc6dc88"
+    ran: list[tuple[str, str]] = []
+    engine = app.state.database.engine.sync_engine
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        ran.append((place, statement))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        answers = {}
+        for place in (hidden["id"], absent):
+            for part in ("", *PARTS):
+                answer = await kodim.get(f"/v1/tasks/{place}{part}", headers={"Request-Id": "same"})
+                assert answer.status_code == 404
+                answers[place, part] = answer.content.replace(place.encode(), b"-")
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert [one for place, one in ran if place == absent] == [one for place, one in ran if place != absent]
+    assert len(ran) > 12
+    for part in ("", *PARTS):
+        assert answers[hidden["id"], part] == answers[absent, part]
+
+
+# a connection handed from one agency to the next
+
+
+@pytest.mark.attack
+async def test_requests_of_two_agencies_on_one_connection_never_cross(
+    url: str, settings: Settings, kpu: Agency, kodim: Agency
+) -> None:
+    app = create_app(settings.model_copy(update={"pool_size": 1, "pool_timeout": 60.0}), url)
+    own = {
+        "kpu": (await kpu.log(title="kenari-kpu", classification="rahasia", region=VILLAGE), kpu, kodim),
+        "kodim": (await kodim.log(title="kenari-kodim", classification="rahasia", region=VILLAGE), kodim, kpu),
+    }
+    crossed: list[str] = []
+
+    async def ask(http: httpx.AsyncClient, number: int) -> None:
+        _, mine, theirs = own["kpu" if number % 2 else "kodim"]
+        asked = own["kpu" if number % 3 else "kodim"][0]
+        path = (f"/v1/tasks/{asked['id']}", "/v1/tasks?limit=5", f"/v1/tasks/{asked['id']}/comments")[number % 3]
+        answer = await http.get(path, headers=(mine if number % 5 else theirs).headers)
+        asking = mine if number % 5 else theirs
+        other = "kenari-kodim" if asking is kpu else "kenari-kpu"
+        if other in answer.text or answer.status_code not in {200, 403, 404}:
+            crossed.append(f"{number} {path} {answer.status_code}")
+
+    total = scaled(600, 10_000)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simpul") as http:
+        for begin in range(0, total, 40):
+            await asyncio.gather(*(ask(http, number) for number in range(begin, begin + 40)))
+    await app.state.database.close()
+    assert crossed == []
