@@ -9,7 +9,7 @@ from app.db import Database, rows
 
 VILLAGE = "35.73.04.1011"
 PARTS = ("/shares", "/history", "/comments", "/referrals", "/transitions")
-_NEWEST = "select id from {} order by recorded_at desc limit 40"
+_NEWEST = "select id from {} order by recorded_at desc limit 60"
 
 
 class House:
@@ -42,6 +42,7 @@ class House:
         for agency in ("KPU_KOTA_MALANG", "BAWASLU_KOTA_MALANG", "POLRESTA_MALANG_KOTA", "BAKESBANGPOL_KOTA_MALANG"):
             await self.client(f"{agency} cleared", agency, "supervisor", clearance="rahasia")
             self.callers[agency] = await self.first(agency, "supervisor")
+        await self.client("BKPSDM cleared", "BKPSDM_KOTA_MALANG", "supervisor", clearance="rahasia")
         self.callers["BKPSDM_KOTA_MALANG"] = await self.first("BKPSDM_KOTA_MALANG", "supervisor")
         for name, agency, role in (
             ("kodim", "KODIM_0833_KOTA_MALANG", "viewer"),
@@ -85,26 +86,36 @@ class House:
             assert logged.status_code in {201, 409}, logged.text
             if logged.status_code == 201:
                 await logger.post(f"/v1/tasks/{logged.json()['id']}/comments", {"body": self.word()})
-        mine = self.callers["BAWASLU_KOTA_MALANG cleared"]
-        own = await mine.log(
-            title=self.word(),
-            description=self.word(),
-            category="money_politics",
-            function="handling",
-            region=VILLAGE,
-            classification=classification,
+        for retained in (True, False):
+            await self._hand_over(classification, retained=retained)
+
+    async def _hand_over(self, classification: str, *, retained: bool) -> None:
+        """A task returned, sent again, accepted, offered and withdrawn, returned by a third, accepted by it."""
+        logger = self.callers["BAKESBANGPOL_KOTA_MALANG cleared"]
+        first, second = self.callers["BKPSDM cleared"], self.callers["BAWASLU_KOTA_MALANG cleared"]
+        logged = await logger.log(
+            title=self.word(), description=self.word(), region=VILLAGE, classification=classification
         )
-        for answer in ("returned", "accepted", None):
-            sent = await mine.refer(own["id"], to_agency="POLRESTA_MALANG_KOTA", function="security", note=self.word())
-            if sent.status_code != 201:
-                break
-            receiver = self.callers["POLRESTA_MALANG_KOTA cleared"]
-            if answer is None:
-                continue
-            done = await receiver.answer(
-                sent.json()["id"], answer, **({"reason": self.word()} if answer == "returned" else {})
-            )
-            assert done.status_code == 200, done.text
+        await self._answer(first, logged["open_referral"]["id"], "returned")
+        sent = await logger.refer(logged["id"], to_agency=first.code, note=self.word())
+        await self._answer(first, sent.json()["id"], "accepted")
+        await first.post(f"/v1/tasks/{logged['id']}/comments", {"body": self.word()})
+        to_second = {"to_agency": second.code, "function": "monitoring", "retain_access": retained}
+        for answer in ("withdrawn", "returned", "accepted"):
+            sent = await first.refer(logged["id"], **to_second, note=self.word())
+            assert sent.status_code == 201, sent.text
+            if answer == "withdrawn":
+                etag = sent.headers["etag"]
+                path = f"/v1/referrals/{sent.json()['id']}/withdrawal"
+                assert (await first.post(path, {"reason": self.word()}, etag=etag)).status_code == 200
+            else:
+                await self._answer(second, sent.json()["id"], answer)
+        await second.post(f"/v1/tasks/{logged['id']}/comments", {"body": self.word()})
+
+    async def _answer(self, receiver: Agency, referral: str, answer: str) -> None:
+        reason = {"reason": self.word()} if answer == "returned" else {}
+        done = await receiver.answer(referral, answer, **reason)
+        assert done.status_code == 200, done.text
 
     async def _register(self, classification: str) -> None:
         mapper = self.callers["POLRESTA_MALANG_KOTA cleared"]
@@ -171,7 +182,7 @@ async def ids_of(database: Database) -> dict[str, list[str]]:
         return {
             noun: [
                 str(one["id"])
-                for one in await rows(worker, f"select id from {noun} order by recorded_at desc limit 40")
+                for one in await rows(worker, f"select id from {noun} order by recorded_at desc limit 60")
             ]
             for noun in nouns
         }
