@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +71,10 @@ class Agency:
     @property
     def code(self) -> str:
         return str(self.credentials["agency"])
+
+    @property
+    def token(self) -> str:
+        return self.headers["Authorization"].removeprefix("Bearer ")
 
     async def sign_in(self, **form: str) -> Agency:
         answer = await self.http.post(
@@ -159,3 +164,8 @@ def task(**said: Any) -> dict[str, Any]:
 
 
 SignIn = Callable[..., Awaitable[Agency]]
+
+
+def scaled(small: int, full: int) -> int:
+    """A count for every run, and the full one where SIMPUL_FULL is set (`make attack`)."""
+    return full if os.environ.get("SIMPUL_FULL") else small
