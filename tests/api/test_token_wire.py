@@ -75,7 +75,7 @@ def sendable(attack: Attack) -> bool:
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_an_attack_is_refused_on_the_wire(port: int, forger: Forger, family: str) -> None:
     attacks = ((case, attack) for case, attack in FAMILIES[family](forger) if sendable(attack))
-    for case, attack in islice(attacks, scaled(3, 1_000)):
+    for case, attack in islice(attacks, scaled(3, 20)):
         lines = [name + b": " + value for name, value in attack.headers]
         answers = await said(port, written(lines, query=attack.query, body=attack.body))
         assert len(answers) == 1, case
