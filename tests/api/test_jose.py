@@ -93,7 +93,7 @@ async def test_a_token_of_another_implementation_with_another_header_is_not(
 
 # mutations
 
-often = settings(max_examples=scaled(300, 3_000), deadline=None, database=None)
+often = settings(max_examples=scaled(300, 1_500), deadline=None, database=None)
 
 Edit = tuple[str, int, str]
 _edits = st.tuples(
