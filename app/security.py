@@ -26,25 +26,26 @@ from jose.constants import ALGORITHMS
 from uuid_utils.compat import uuid7
 
 from app.errors import CursorMismatch, TokenInvalid
+from app.rules.vocabulary import Role
 
 LEEWAY: Final = timedelta(seconds=30)
 LONGEST_LIFE: Final = timedelta(minutes=15)
 _ALPHABET: Final = string.digits + string.ascii_letters
 _TOKEN: Final = re.compile(r"([A-Za-z0-9_-]{20,1400})\.([A-Za-z0-9_-]{20,1400})\.([A-Za-z0-9_-]{86})", re.ASCII)
 _SECRET: Final = re.compile(r"smp_[a-z]{1,12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}", re.ASCII)
-_CLAIMS: Final[dict[str, type]] = {
-    "iss": str,
-    "sub": str,
-    "aud": str,
-    "client_id": str,
-    "agency": str,
-    "role": str,
-    "credential": str,
-    "epoch": str,
-    "iat": int,
-    "nbf": int,
-    "exp": int,
-    "jti": str,
+_ID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_TIMES: Final = frozenset({"iat", "nbf", "exp"})
+# One spelling each: UUID() alone would read braces, urn:uuid:, capitals and the digits of other scripts.
+_TEXTS: Final = {
+    "iss": ".+",
+    "sub": _ID,
+    "aud": ".+",
+    "client_id": _ID,
+    "agency": "([A-Z][A-Z0-9_]{1,63})?",
+    "role": "|".join(Role),
+    "credential": _ID,
+    "epoch": r"[0-9]{1,19}(\.[0-9]{1,19}){2}",
+    "jti": _ID,
 }
 
 
@@ -201,17 +202,22 @@ def _verify(keys: Keys, token: str, at: datetime) -> Claims:
     key = next(key for key in keys.ring if hmac.compare_digest(key.header, header))
     if not key.public.verify(f"{header}.{payload}".encode(), unb64(signature)):
         raise ValueError("signature")
-    claims = json.loads(unb64(payload), object_pairs_hook=_no_duplicates, parse_constant=_refuse)
-    if type(claims) is not dict or claims.keys() != _CLAIMS.keys():
+    # Decoded here: left bytes, json would guess between UTF-8, -16 and -32, skip a BOM and pass lone surrogates.
+    claims = json.loads(unb64(payload).decode(), object_pairs_hook=_no_duplicates, parse_constant=_refuse)
+    if type(claims) is not dict or claims.keys() != _TEXTS.keys() | _TIMES:
         raise ValueError("claims")
-    if any(type(claims[name]) is not kind for name, kind in _CLAIMS.items()):
-        raise ValueError("types")
+    if any(type(claims[name]) is not int for name in _TIMES):
+        raise ValueError("times")
+    if not all(type(claims[name]) is str and re.fullmatch(shape, claims[name]) for name, shape in _TEXTS.items()):
+        raise ValueError("texts")
     if claims["iss"] != keys.issuer or claims["aud"] != keys.issuer or claims["sub"] != claims["client_id"]:
         raise ValueError("addressee")
     now, leeway = at.timestamp(), LEEWAY.total_seconds()
     if not 0 < claims["exp"] - claims["iat"] <= LONGEST_LIFE.total_seconds():
         raise ValueError("life")
-    if max(claims["nbf"], claims["iat"]) > now + leeway or claims["exp"] <= now - leeway:
+    if not claims["iat"] <= claims["nbf"] < claims["exp"]:
+        raise ValueError("order")
+    if claims["nbf"] > now + leeway or claims["exp"] <= now - leeway:
         raise ValueError("time")
     ends = datetime.fromtimestamp(claims["exp"], at.tzinfo)
     return Claims(

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from forger import Forger
 from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -209,3 +210,10 @@ async def bakesbangpol(sign_in: SignIn) -> Agency:
 @pytest.fixture(scope="session")
 async def bkpsdm(sign_in: SignIn) -> Agency:
     return await sign_in("BKPSDM_KOTA_MALANG")
+
+
+@pytest.fixture(scope="module")
+async def forger(http: httpx.AsyncClient, app: FastAPI, kpu: Agency, bawaslu: Agency) -> Forger:
+    """One who has a fresh token of KPU and one of Bawaslu, and our signing key."""
+    good, other = [(await Agency(http, one.credentials).sign_in()).token for one in (kpu, bawaslu)]
+    return Forger(app.state.keys, good, other)

@@ -72,6 +72,10 @@ class Agency:
     def code(self) -> str:
         return str(self.credentials["agency"])
 
+    @property
+    def token(self) -> str:
+        return self.headers["Authorization"].removeprefix("Bearer ")
+
     async def sign_in(self, **form: str) -> Agency:
         answer = await self.http.post(
             "/oauth2/token",
