@@ -171,7 +171,7 @@ class GuardedRoute(APIRoute):
             ticket = idempotency.ticket(_client(caller), _key(request), method="POST", path=path, body=body)
         async with database.writing() as writer:
             request.state.writer = writer
-            await self._enter(request, writer)  # anew: the body may have been long in coming
+            await self._enter(request, writer, claims)  # anew: the body may have been long in coming
             if ticket is None:
                 return await handle(request)
             kept = await idempotency.begin(writer, keys, ticket)

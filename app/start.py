@@ -14,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import embedded
@@ -62,6 +63,9 @@ async def migrate(url: str, *, revision: str = "head") -> None:
                 command.upgrade(config, revision)
 
             await connection.run_sync(run)
+            if await connection.scalar(text("select to_regprocedure('app.raise_walls()') is not null")):
+                await connection.execute(text("call app.raise_walls()"))  # the roles may have come since
+                await connection.commit()
     finally:
         await engine.dispose()
 

@@ -37,7 +37,8 @@ class Task(SQLModel, table=True):
         # lists: what an agency may read, newest first
         Index("ix_task_readers", "readers", postgresql_using="gin"),
         Index("ix_task_summary_readers", "summary_readers", postgresql_using="gin"),
-        Index("ix_task_region_path", "region_path", postgresql_using="gin"),
+        # lists: a region and all below it
+        Index("ix_task_region_code", "region_code"),
         # lists: the default order and its keyset; filters by holder and by meeting
         Index("ix_task_updated_at", "updated_at", "id"),
         Index("ix_task_effective_at", "effective_at", "id"),
