@@ -13,7 +13,7 @@ from app.schemas.tasks import TaskQuery
 from app.security import Keys
 from app.services import referral_rows, visibility
 from app.services.paging import Keyset, Page, binding, without_place
-from app.services.task_rows import FROM, FULL_FIELDS, SUMMARY_FIELDS, columns, load_task
+from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns, load_task
 
 _COUNT_LIMIT: Final = 10_000
 _FAR: Final = "timestamptz '9999-01-01'"
@@ -81,21 +81,22 @@ async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     after, tail, place = keyset.clauses()
     where = _task_where(caller, given)
     values = {**_plain(given), **visibility.reach(caller)}
+    source = visibility.tasks(caller)
     found = await db.rows(
         executor,
-        f"select {columns(caller, names)}, {keyset.key} as _key, t.id as _id {FROM} where {where} and {after} {tail}",
+        f"select {columns(names)}, {keyset.key} as _key, t.id as _id {source} where {where} and {after} {tail}",
         **values,
         **place,
     )
     items, following = keyset.page(found, lambda task: _shown(task, query.fields))
-    count = await _count(executor, query.count, f"{FROM} where {where}", values)
+    count = await _count(executor, query.count, f"{source} where {where}", values)
     return Page.of(items, following, count=count)
 
 
 def _task_where(caller: Caller, given: dict[str, Any]) -> str:
     conditions = [visibility.task_visible(caller), *(TASK_FILTERS[name] for name in given)]
     if _FULL_ONLY & given.keys():
-        conditions.append(visibility.task_full(caller))
+        conditions.append("w.whole")
     return " and ".join(conditions)
 
 

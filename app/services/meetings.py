@@ -20,7 +20,6 @@ from app.schemas.meetings import DecisionInput, MeetingInput, MeetingListItem, M
 from app.security import Keys
 from app.services import log, moments, records, tasks, visibility
 from app.services.paging import Page
-from app.services.task_rows import FROM
 from app.services.versions import check_version, compare_and_set
 
 _COLUMNS: Final = ", ".join(
@@ -52,7 +51,8 @@ async def _decisions(executor: Executor, caller: Caller, meeting_id: UUID) -> li
     return await rows(
         executor,
         "select s.id, s.meeting_id as meeting, s.number, s.text, s.text_en, s.agency,"
-        f" array(select t.id {FROM} where d.decision = s.id and {visibility.task_visible(caller)} order by t.id)"
+        f" array(select t.id {visibility.tasks(caller)} where d.decision = s.id"
+        f" and {visibility.task_visible(caller)} order by t.id)"
         " as tasks, s.effective_at, s.recorded_at from decision s where s.meeting_id = :id order by s.number",
         id=meeting_id,
         **visibility.reach(caller),

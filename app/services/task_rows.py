@@ -17,11 +17,12 @@ SUMMARY_FIELDS: Final = tuple(TaskSummaryFields.model_fields)
 #: What keys, sorts and rules need of every visible task, although a summary does not show it.
 _OF_EVERY_TASK: Final = ("classification", "effective_at", "recorded_at", "updated_at", "version")
 
-#: The members of a task on the wire as columns of FROM: what its summary shows stands in `t`, the rest in `d`.
+#: The members of a task on the wire as columns of `visibility.tasks`: what a summary shows in `t`, the rest in `d`.
 COLUMNS: Final[Mapping[str, str]] = {
     **{name: f"d.{name}" for name in FULL_FIELDS},
     **{name: f"t.{name}" for name in (*SUMMARY_FIELDS, *_OF_EVERY_TASK)},
     **{name: f"coalesce(d.{name}, '{{}}') as {name}" for name in ("supporting", "informed")},
+    "access": "case when w.whole then 'full' else 'summary' end as access",
     "region": "t.region_code as region",
     "vulnerabilities": f"array(select v.id from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
     f" where l.task_id = t.id and {visibility.register_visible('vulnerability', 'v')} order by 1) as vulnerabilities",
@@ -33,7 +34,6 @@ COLUMNS: Final[Mapping[str, str]] = {
     " 'to_agency', r.to_agency, 'status', r.status, 'function', r.function, 'variant', r.variant,"
     f" 'mandate', r.mandate, 'effective_at', {utc('r.effective_at')}) end as open_referral",
 }
-FROM: Final = "from task t left join task_detail d on d.id = t.id left join referral r on r.id = t.open_referral"
 _INTERNAL: Final = """
     t.region_code, t.region_path, t.readers, t.summary_readers, t.recused_offices, t.last_effective_at,
     d.resolved_by, d.chosen_supporting, d.proposed_owner, clock_timestamp() as now,
@@ -43,10 +43,9 @@ _INTERNAL: Final = """
 """
 
 
-def columns(caller: Caller, names: tuple[str, ...] = FULL_FIELDS) -> str:
-    """The select list that shows these members of a task to a caller."""
-    access = f"case when {visibility.task_full(caller)} then 'full' else 'summary' end as access"
-    return ", ".join(access if name == "access" else COLUMNS[name] for name in names)
+def columns(names: tuple[str, ...] = FULL_FIELDS) -> str:
+    """The select list of these members of a task."""
+    return ", ".join(COLUMNS[name] for name in names)
 
 
 async def load_task(executor: Executor, caller: Caller, id: UUID) -> Row:
@@ -67,7 +66,7 @@ async def load_written(writer: Writer, caller: Caller, id: UUID) -> Row:
 async def _load(executor: Executor, caller: Caller, id: UUID, more: str, condition: str) -> Row:
     return await one(
         executor,
-        f"select {columns(caller)}, {more} {FROM} where t.id = :id and {condition}",
+        f"select {columns()}, {more} {visibility.tasks(caller)} where t.id = :id and {condition}",
         id=id,
         **visibility.reach(caller),
     )

@@ -29,7 +29,7 @@ from app.services import law, log, moments, records, visibility
 from app.services.escalations import escalated
 from app.services.moves import available, shown
 from app.services.placement import Placed, place
-from app.services.task_rows import FROM, load_written, take_task
+from app.services.task_rows import load_written, take_task
 from app.services.versions import check_version, compare_and_set
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -133,7 +133,7 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
         array(select t.id from vulnerability t where t.id = any(:vulnerabilities) and {mapped}) as vulnerabilities,
         array(select t.id from meeting t where t.id = :meeting and {held}) as meetings,
         array(select code from agency where code = any(:agencies)) as agencies,
-        (select case when {visibility.task_visible(caller)} then t.reference else '' end {FROM}
+        (select case when {visibility.task_visible(caller)} then t.reference else '' end {visibility.tasks(caller)}
             where d.logged_by = :agency and d.external_reference = :external) as duplicate""",
         category=input.category,
         subcategory=input.subcategory,
@@ -228,7 +228,7 @@ async def _refuse_duplicate(writer: Writer, caller: Caller, id: UUID, external: 
     """Refuse a number the agency uses already; the task is named to whoever may see it."""
     taken = await value(
         writer,
-        f"select case when {visibility.task_visible(caller)} then t.reference else '' end {FROM}"
+        f"select case when {visibility.task_visible(caller)} then t.reference else '' end {visibility.tasks(caller)}"
         " where d.logged_by = :agency and d.external_reference = :external and t.id <> :id",
         agency=caller.agency,
         external=external,
