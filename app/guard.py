@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -27,8 +26,7 @@ from app.problems import responses
 from app.rules.caller import Caller
 from app.rules.policy import Permission, may_enter
 from app.rules.vocabulary import Role
-from app.security import verify
-from app.services import clients, idempotency
+from app.services import clients, idempotency, signing
 from app.services.idempotency import Answer
 from app.wire import decode, nameable
 
@@ -187,7 +185,7 @@ class GuardedRoute(APIRoute):
         match = _BEARER.fullmatch(request.headers.get("authorization", ""))
         if match is None:
             raise TokenMissing
-        claims = verify(request.app.state.keys, match[1], at=datetime.now(UTC))
+        claims = await signing.verified(reader, request.app.state.keys, match[1])
         caller = await clients.identify(
             reader,
             claims,

@@ -11,7 +11,8 @@ from uuid import uuid4
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from app.security import Keys, SigningKey, b64
+from app.claims import b64
+from app.security import Keys, SigningKey
 
 NONE = b'{"alg":"none","typ":"at+jwt"}'
 
