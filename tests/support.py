@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,11 @@ from pydantic import TypeAdapter
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+
+
+def scaled(small: int, full: int) -> int:
+    """How often to try: a little in every run, in full where SIMPUL_FULL is set (`make attack`)."""
+    return full if os.environ.get("SIMPUL_FULL") else small
 
 
 def routes(app: FastAPI) -> list[Any]:

@@ -108,7 +108,7 @@ async def grant_token(
     grant_type: Annotated[str | None, Form(examples=["client_credentials"])] = None,
     scope: Annotated[str | None, Form(description="A lesser role than the client's own.")] = None,
 ) -> Response:
-    """Exchange client id and secret (in the form, or by HTTP Basic), or an assertion, for a bearer token of ten minutes.
+    """Exchange client id and secret (in the form or by HTTP Basic), or an assertion, for a bearer token of ten minutes.
 
     An assertion is a JWT (ES256 or RS256, `kid` of a registered key) with `iss` and `sub` the client id, `aud` our
     `issuer` or the token endpoint, a fresh `jti`, and `exp` five minutes ahead at most. Errors come in the form of

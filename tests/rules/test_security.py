@@ -346,7 +346,7 @@ def test_a_token_of_a_later_epoch_waits_for_a_newer_ring_and_one_of_an_earlier_d
     assert behind.patience == 0
     keys.turn(keys.ring, epoch=4, at=2.0)
     assert not refused(of_epoch[4], keys=keys)
-    for nonsense in ("", "x.0.0", "-1", "９.0.0"):
+    for nonsense in ("", "x.0.0", "-1", "\uff19.0.0"):
         assert refused(forged(lambda claims, said=nonsense: claims | {"epoch": said}), keys=keys)  # type: ignore[misc]
 
 
