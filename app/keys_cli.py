@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from app.db import Database, Row, Writer, encode
 from app.security import Keys
 from app.services import signing
 from app.services.signing import RingRefused
-from app.terminal import chosen_settings, console, fail, keys_of, own_database
+from app.terminal import chosen_settings, fail, keys_of, own_database
 
 app = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens: next, active, passive, dead.")
 
@@ -21,6 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Answer = TypeVar("Answer")
 _BY: Final = "command line"
+_INSTANTS: Final = ("recorded_at", "activated_at", "retired_at")
 
 
 @app.command("list")
@@ -93,10 +95,7 @@ def _show(ring: list[Row], *, as_json: bool) -> None:
     table = Table("kid", "state", "published", "signed from", "until")
     for one in ring:
         table.add_row(one["kid"], one["state"], *(_instant(one[name]) for name in _INSTANTS))
-    console.print(table)
-
-
-_INSTANTS: Final = ("recorded_at", "activated_at", "retired_at")
+    Console(width=120, highlight=False).print(table)
 
 
 def _instant(at: Any) -> str:

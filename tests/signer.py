@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from uuid_utils.compat import uuid7
 
 from app.claims import b64
 from app.db import Database
@@ -54,9 +53,10 @@ class Signer:
     async def register(self, database: Database, *, ends_in: timedelta = timedelta(days=1)) -> UUID:
         """Put the public half where the service looks for it; returns the credential's id."""
         async with database.writing() as writer:
-            id, client, ends = uuid7(), UUID(self.client_id), datetime.now(UTC) + ends_in
-            writer.add(ClientKey(id=id, client_id=client, kid=self.kid, jwk=self.jwk, expires_at=ends))
-        return id
+            client, ends = UUID(self.client_id), datetime.now(UTC) + ends_in
+            key = ClientKey(client_id=client, kid=self.kid, jwk=self.jwk, expires_at=ends)
+            writer.add(key)
+        return key.id
 
     def claims(self, **other: Any) -> dict[str, Any]:
         now = int(time.time())

@@ -254,7 +254,8 @@ async def test_the_use_of_an_ended_secret_is_a_fact_once_a_minute_and_address_an
     column = "revoked_at" if ended == "revoked" else "expires_at"
     await change(
         database,
-        f"update client_secret set {column} = now() - interval '1 second' where client_id = cast(:id as uuid) returning id",
+        f"update client_secret set {column} = now() - interval '1 second'"
+        " where client_id = cast(:id as uuid) returning id",
         id=client.credentials["client_id"],
     )
     form = {"grant_type": "client_credentials", **shown(client)}
