@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 
 from app.assertions import ALGORITHMS
 from app.db import encode
+from app.errors import Internal, TemporarilyUnavailable
+from app.problems import responses
 from app.rules.vocabulary import Role
 from app.schemas.clients import ActiveToken, InactiveToken, PublishedKeys, ServerMetadata, Token, TokenError
 from app.services import authentication, signing, tokens
@@ -26,6 +28,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 20
 _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+_UNAVAILABLE: Final = responses(Internal, TemporarilyUnavailable)
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {400: {"model": TokenError}, 401: {"model": TokenError}}
 
 
@@ -178,6 +181,7 @@ async def revoke_token(
     operation_id="showSigningKeys",
     summary="The public keys of our tokens",
     response_model=PublishedKeys,
+    responses=_UNAVAILABLE,
 )
 async def show_signing_keys(request: Request) -> Response:
     """Under which keys our access tokens are verified (RFC 7517).
@@ -194,6 +198,7 @@ async def show_signing_keys(request: Request) -> Response:
     operation_id="showServerMetadata",
     summary="What an OAuth client needs to know about us",
     response_model=ServerMetadata,
+    responses=_UNAVAILABLE,
 )
 async def show_server_metadata(request: Request) -> Response:
     """The endpoints and what they support (RFC 8414).
