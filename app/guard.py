@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -14,6 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app import errors
+from app.claims import Claims
 from app.errors import (
     Fault,
     IdempotencyKeyMissing,
@@ -27,8 +27,7 @@ from app.problems import responses
 from app.rules.caller import Caller
 from app.rules.policy import Permission, may_enter
 from app.rules.vocabulary import Role
-from app.security import Claims, verify
-from app.services import clients, idempotency
+from app.services import clients, idempotency, signing
 from app.services.idempotency import Answer
 from app.wire import decode, nameable
 
@@ -151,7 +150,7 @@ class GuardedRoute(APIRoute):
         return guarded
 
     async def _read(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:
-        claims = _claims(request)
+        claims = await _claims(request)
         async with request.app.state.database.reading() as reader:
             request.state.reader = reader
             await self._enter(request, reader, claims)
@@ -160,7 +159,7 @@ class GuardedRoute(APIRoute):
 
     async def _write(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:
         database, keys = request.app.state.database, request.app.state.keys
-        claims = _claims(request)
+        claims = await _claims(request)
         async with database.reading() as reader:
             caller = await self._enter(request, reader, claims)
         _refuse_unknown(request, known)
@@ -205,7 +204,7 @@ def guarded(**kwargs: Any) -> APIRouter:
     return APIRouter(route_class=GuardedRoute, **kwargs)
 
 
-def _claims(request: Request) -> Claims:
+async def _claims(request: Request) -> Claims:
     """What the caller's token says, before a connection is taken: a flood of forgeries costs others none.
 
     Several Authorization lines are one list (RFC 9110 section 5.2), and a list is no token.
@@ -214,7 +213,7 @@ def _claims(request: Request) -> Claims:
     match = _BEARER.fullmatch(", ".join(request.headers.getlist("authorization")))
     if match is None:
         raise TokenMissing
-    return verify(request.app.state.keys, match[1], at=datetime.now(UTC))
+    return await signing.verified(request.app.state.database, request.app.state.keys, match[1])
 
 
 def _query_parameters(dependant: Dependant) -> frozenset[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import hashlib
 import hmac
 import json
+import math
 import os
 import re
 import secrets
 import string
 import zlib
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,58 +27,24 @@ from jose import jwk
 from jose.constants import ALGORITHMS
 from uuid_utils.compat import uuid7
 
+from app.claims import Claims, b64, global_epoch, in_time, read_claims, segments, unb64
 from app.errors import CursorMismatch, TokenInvalid
-from app.rules.vocabulary import Role
 
-LEEWAY: Final = timedelta(seconds=30)
-LONGEST_LIFE: Final = timedelta(minutes=15)
 _ALPHABET: Final = string.digits + string.ascii_letters
-_TOKEN: Final = re.compile(r"([A-Za-z0-9_-]{20,1400})\.([A-Za-z0-9_-]{20,1400})\.([A-Za-z0-9_-]{86})", re.ASCII)
 _SECRET: Final = re.compile(r"smp_[a-z]{1,12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}", re.ASCII)
-_ID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_TIMES: Final = frozenset({"iat", "nbf", "exp"})
-# One spelling each: UUID() alone would read braces, urn:uuid:, capitals and the digits of other scripts.
-_TEXTS: Final = {
-    "iss": ".+",
-    "sub": _ID,
-    "aud": ".+",
-    "client_id": _ID,
-    "agency": "([A-Z][A-Z0-9_]{1,63})?",
-    "role": "|".join(Role),
-    "credential": _ID,
-    "epoch": r"[0-9]{1,19}(\.[0-9]{1,19}){2}",
-    "jti": _ID,
-}
+_PUBLISHED: Final = re.compile(rb'\{"alg":"ES256","kid":"[A-Za-z0-9_-]{16}","typ":"at\+jwt"\}')
+_REMEMBERED: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a verified access token says, still to be held against what the database knows now.
+class Behind(ValueError):
+    """A token that names a key or an epoch which this process does not know: only a newer ring can tell.
 
-    `credential` is the secret or key it was fetched with; `epoch` names the epochs it was issued in: of all, of the
-    agency, of the client.
+    A ring read within `patience` seconds is new enough: anybody can make up a key, nobody signs for a later epoch.
     """
 
-    client_id: UUID
-    agency: str
-    role: str
-    credential: UUID
-    epoch: str
-    jti: UUID
-    ends: datetime
-
-
-def b64(raw: bytes) -> str:
-    """Canonical base64url without padding."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def unb64(text: str) -> bytes:
-    """Decode canonical base64url; raises ValueError for any other spelling."""
-    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if b64(raw) != text:
-        raise ValueError("not canonical")
-    return raw
+    def __init__(self, patience: float) -> None:
+        super().__init__("ring")
+        self.patience = patience
 
 
 @dataclass(frozen=True)
@@ -91,47 +59,70 @@ class SigningKey:
     @classmethod
     def load(cls, pem: bytes) -> SigningKey:
         """The key of a PKCS #8 PEM; its kid is the hash of its public half."""
-        key = serialization.load_pem_private_key(pem, None)
-        public = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        return cls.known(public_half(pem), pem)
+
+    @classmethod
+    def known(cls, public: bytes, pem: bytes | None) -> SigningKey:
+        """The key of a public PEM, and of its private one where this process signs with it."""
         kid = b64(hashlib.sha256(public).digest()[:12])
         header = json.dumps({"alg": "ES256", "kid": kid, "typ": "at+jwt"}, separators=(",", ":"))
         return cls(
             kid,
-            jwk.construct(pem.decode(), ALGORITHMS.ES256),
+            pem and jwk.construct(pem.decode(), ALGORITHMS.ES256),
             jwk.construct(public.decode(), ALGORITHMS.ES256),
             b64(header.encode()),
         )
 
+    def published(self) -> dict[str, str]:
+        """The public half as a JWK (RFC 7517)."""
+        return {**self.public.to_dict(), "use": "sig", "kid": self.kid}
 
-@dataclass(frozen=True)
+
+@dataclass(eq=False)
 class Keys:
-    """The signing ring (first key signs, all verify) and the pepper from which every other key is derived."""
+    """The signing ring (first key signs, all verify) and the pepper from which every other key is derived.
+
+    The ring lives in the database (services.signing); `epoch` is the number of the epoch of all tokens when it was
+    read, and None accepts any. `turn` replaces both at once.
+    """
 
     ring: tuple[SigningKey, ...]
     pepper: bytes = field(repr=False)
     issuer: str = "simpul"
+    epoch: int | None = field(default=None, init=False)
+    read_at: float = field(default=-math.inf, init=False)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False)
+    checked: OrderedDict[bytes, Claims] = field(default_factory=OrderedDict, init=False, repr=False)
 
     @classmethod
     def open(cls, folder: Path, *, issuer: str, pepper: str | None = None) -> Keys:
-        """Read keys and pepper from a folder, making them (mode 0600) where there are none."""
+        """Read the pepper from a folder, making it (mode 0600) where there is none; the ring is still to be read."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not sorted(folder.glob("*.pem")):
-            _keep(folder / "1.pem", _new_pem())
         secret = pepper.encode() if pepper else _keep(folder / "pepper", secrets.token_bytes(32))
-        ring = tuple(SigningKey.load(path.read_bytes()) for path in sorted(folder.glob("*.pem"), reverse=True))
-        return cls(ring, secret, issuer)
+        return cls((), secret, issuer)
+
+    def turn(self, ring: tuple[SigningKey, ...], *, epoch: int, at: float) -> None:
+        """Take over a ring read from the database; what was checked under another one is forgotten."""
+        if [key.kid for key in ring] != [key.kid for key in self.ring]:
+            self.checked.clear()
+        self.ring, self.epoch, self.read_at = ring, epoch, at
 
     def key_for(self, purpose: str) -> bytes:
         """A 256-bit key for one purpose, derived from the pepper."""
         return hmac.digest(self.pepper, purpose.encode(), "sha256")
 
 
-def _new_pem() -> bytes:
+def new_pem() -> bytes:
+    """A fresh ES256 key as a PKCS #8 PEM."""
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def public_half(pem: bytes) -> bytes:
+    """The public PEM of a private one."""
+    public = serialization.load_pem_private_key(pem, None).public_key()
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _keep(path: Path, content: bytes) -> bytes:
@@ -195,51 +186,42 @@ def verify(keys: Keys, token: str, *, at: datetime) -> Claims:
 
 
 def _verify(keys: Keys, token: str, at: datetime) -> Claims:
-    match = _TOKEN.fullmatch(token) if len(token) <= 2400 and token.isascii() else None
-    if match is None:
-        raise ValueError("form")
-    header, payload, signature = match.groups()
-    key = next(key for key in keys.ring if hmac.compare_digest(key.header, header))
+    """Signature and claims, or what is remembered of them: the time is always looked at, standing never kept."""
+    name = hashlib.sha256(token.encode()).digest()
+    claims = keys.checked.get(name) or _signed(keys, token)
+    if not in_time(claims, at=at):
+        keys.checked.pop(name, None)
+        raise ValueError("time")
+    if keys.epoch is not None and global_epoch(claims.epoch) > keys.epoch:
+        raise Behind(patience=0)
+    keys.checked[name] = claims
+    keys.checked.move_to_end(name)
+    if len(keys.checked) > _REMEMBERED:
+        keys.checked.popitem(last=False)
+    return claims
+
+
+def _signed(keys: Keys, token: str) -> Claims:
+    header, payload, signature = segments(token)
+    key = next((key for key in keys.ring if hmac.compare_digest(key.header, header)), None)
+    if key is None:
+        raise Behind(patience=1) if _PUBLISHED.fullmatch(unb64(header)) else ValueError("header")
     if not key.public.verify(f"{header}.{payload}".encode(), unb64(signature)):
         raise ValueError("signature")
-    # Decoded here: left bytes, json would guess between UTF-8, -16 and -32, skip a BOM and pass lone surrogates.
-    claims = json.loads(unb64(payload).decode(), object_pairs_hook=_no_duplicates, parse_constant=_refuse)
-    if type(claims) is not dict or claims.keys() != _TEXTS.keys() | _TIMES:
-        raise ValueError("claims")
-    if any(type(claims[name]) is not int for name in _TIMES):
-        raise ValueError("times")
-    if not all(type(claims[name]) is str and re.fullmatch(shape, claims[name]) for name, shape in _TEXTS.items()):
-        raise ValueError("texts")
-    if claims["iss"] != keys.issuer or claims["aud"] != keys.issuer or claims["sub"] != claims["client_id"]:
-        raise ValueError("addressee")
-    now, leeway = at.timestamp(), LEEWAY.total_seconds()
-    if not 0 < claims["exp"] - claims["iat"] <= LONGEST_LIFE.total_seconds():
-        raise ValueError("life")
-    if not claims["iat"] <= claims["nbf"] < claims["exp"]:
-        raise ValueError("order")
-    if claims["nbf"] > now + leeway or claims["exp"] <= now - leeway:
-        raise ValueError("time")
-    ends = datetime.fromtimestamp(claims["exp"], at.tzinfo)
-    return Claims(
-        UUID(claims["client_id"]),
-        claims["agency"],
-        claims["role"],
-        UUID(claims["credential"]),
-        claims["epoch"],
-        UUID(claims["jti"]),
-        ends,
-    )
+    return read_claims(payload, issuer=keys.issuer)
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("duplicate")
-    return found
+def signed_by(public: dict[str, Any], algorithm: str, content: bytes, signature: bytes) -> bool:
+    """Whether the owner of a public JWK signed the content; raises ValueError for a key that is none.
 
-
-def _refuse(_: str) -> None:
-    raise ValueError("number")
+    For ES256 on P-256 and RS256 of 2048 bits or more: the caller says which, from the key and never from a header.
+    """
+    needed = {"ES256": ("kty", "crv", "x", "y"), "RS256": ("kty", "n", "e")}[algorithm]
+    try:
+        key = jwk.construct({name: public[name] for name in needed}, algorithm)
+    except Exception as cause:
+        raise ValueError("key") from cause
+    return bool(key.verify(content, signature))
 
 
 # client secrets

@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     pool_timeout: float = Field(0.8, gt=0, description="How long a request waits for a connection.")
     statement_timeout: float = Field(5.0, gt=0, description="How long one statement may run.")
     issuer: str = Field("simpul", description="`iss` and `aud` of access tokens.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._/-]*[A-Za-z0-9._-])?$",
+        description="Where agencies reach the service; its `/oauth2/token` is then an audience of assertions too.",
+    )
     token_minutes: int = Field(10, ge=1, le=15, description="Life of an access token, minutes.")
     pepper: SecretStr | None = Field(None, description="Key of all fingerprints and seals; empty: kept in `var`.")
     secret_days: int = Field(180, ge=1, le=365, description="Life of a client secret, days.")
@@ -53,6 +58,11 @@ class Settings(BaseSettings):
         if self.env == "production" and (self.database_url is None or self.pepper is None):
             raise ValueError("production needs SIMPUL_DATABASE_URL and SIMPUL_PEPPER")
         return self
+
+    @property
+    def audiences(self) -> frozenset[str]:
+        """How an assertion may name us: never by the address that a request claims to have come to."""
+        return frozenset({self.issuer, *([f"{self.public_url}/oauth2/token"] if self.public_url else [])})
 
     @property
     def backdating(self) -> timedelta | None:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app import embedded
 from app.db import Database, Writer, execute, value, work
 from app.security import Keys
-from app.services import clients, credentials, loading, register
+from app.services import clients, credentials, loading, register, signing
 from app.settings import ROOT, Settings
 
 CREDENTIALS: Final = "credentials.json"
@@ -102,6 +102,22 @@ async def _alone(writer: Writer) -> None:
     await execute(writer, "set local statement_timeout = '120s'")
     await execute(writer, "set local lock_timeout = '60s'")
     await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
+
+
+async def signing_ring(database: Database, keys: Keys, folder: Path) -> None:
+    """Make the signing ring on the first start, from the newest key that an earlier version kept in a file if any.
+
+    The database then holds that key under seal, and the file goes. Raises signing.RingRefused.
+    """
+    kept = _pems(folder)
+    async with database.working() as writer:
+        made = await signing.prepare_ring(writer, keys, adopted=kept[-1].read_bytes() if kept else None)
+    if made and kept:
+        kept[-1].unlink()
+
+
+def _pems(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.pem"))
 
 
 async def first_clients(database: Database, keys: Keys, folder: Path) -> list[dict[str, Any]]:

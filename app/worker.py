@@ -1,4 +1,7 @@
-"""The background process: forgets expired answers. Any number may run; it ends when its parent does."""
+"""The background process: forgets what has expired, ends keys that are outlived.
+
+Any number may run; it ends when its parent does.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import structlog
 
 from app import logs
 from app.db import Database, problem_of
-from app.services import idempotency
+from app.services import idempotency, signing, tokens
 from app.settings import Settings, settings
 
 PAUSE: Final = 60.0
@@ -22,6 +25,8 @@ async def tend(database: Database) -> None:
     try:
         async with database.working() as writer:
             gone = await idempotency.forget_expired(writer)
+            await tokens.forget_expired(writer)
+            await signing.retire(writer)
     except Exception as error:
         if problem_of(error) is None:
             raise

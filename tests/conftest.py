@@ -73,7 +73,9 @@ async def _make_template(server: str, settings: Settings) -> None:
     settings.var.mkdir(parents=True)
     try:
         await start.load(database, Console(quiet=True), with_register=True)
-        await start.first_clients(database, Keys.open(settings.var / "keys", issuer=settings.issuer), settings.var)
+        keys = Keys.open(settings.var / "keys", issuer=settings.issuer)
+        await start.signing_ring(database, keys, settings.var / "keys")
+        await start.first_clients(database, keys, settings.var)
     finally:
         await database.close()
 

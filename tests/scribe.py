@@ -62,6 +62,6 @@ def _example(response: httpx.Response, path_parameters: dict[str, Any]) -> dict[
 
 def _harmless(content: Any) -> Any:
     if isinstance(content, dict):
-        hidden = {"client_secret": SECRET, "access_token": TOKEN, "next_cursor": _CURSOR}
+        hidden = {"client_secret": SECRET, "access_token": TOKEN, "token": TOKEN, "next_cursor": _CURSOR}
         return {name: hidden[name] if name in hidden and one else _harmless(one) for name, one in content.items()}
     return content

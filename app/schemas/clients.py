@@ -102,7 +102,68 @@ class Token(Shown):
 
 
 class TokenError(Shown):
-    """Why no token was issued (RFC 6749 section 5.2)."""
+    """Why nothing was granted or done (RFC 6749 section 5.2)."""
 
-    error: Literal["invalid_request", "invalid_client", "unsupported_grant_type", "invalid_scope"]
+    error: Literal[
+        "invalid_request", "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"
+    ]
     error_description: str
+
+
+class ActiveToken(Shown):
+    """What a good token says (RFC 7662)."""
+
+    active: Literal[True]
+    scope: Role
+    client_id: UUID
+    token_type: Literal["Bearer"]
+    exp: int
+    iat: int
+    sub: UUID
+    aud: str
+    iss: str
+    jti: UUID
+    agency: AgencyCode | None
+
+
+class InactiveToken(Shown):
+    """No token, or none that you may know of, or one that is good no more."""
+
+    active: Literal[False]
+
+
+class PublishedKey(Shown):
+    """A public key under which our tokens are verified (RFC 7517)."""
+
+    kid: str
+    kty: Literal["EC"]
+    crv: Literal["P-256"]
+    x: str
+    y: str
+    alg: Literal["ES256"]
+    use: Literal["sig"]
+
+
+class PublishedKeys(Shown):
+    """The signing ring's public halves: the one that signs, the next, and those whose tokens may still live."""
+
+    keys: list[PublishedKey]
+
+
+class ServerMetadata(Shown):
+    """What an OAuth client needs to know about us (RFC 8414)."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    introspection_endpoint: str
+    revocation_endpoint: str
+    grant_types_supported: list[Literal["client_credentials"]]
+    response_types_supported: list[str]
+    scopes_supported: list[Role]
+    token_endpoint_auth_methods_supported: list[str]
+    token_endpoint_auth_signing_alg_values_supported: list[str]
+    introspection_endpoint_auth_methods_supported: list[str]
+    introspection_endpoint_auth_signing_alg_values_supported: list[str]
+    revocation_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint_auth_signing_alg_values_supported: list[str]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 from uuid import UUID
 
 from app import db
+from app.claims import Claims
 from app.db import Executor, Row, Writer, one, row, settings_of, value
 from app.errors import AddressNotAllowed, AgencySuspended, NotFound, PermissionDenied, TokenInvalid
 from app.models import Client, ClientSecret
@@ -18,7 +18,7 @@ from app.rules.facts import EventKind
 from app.rules.policy import Permission
 from app.rules.vocabulary import Clearance, Role, Standing
 from app.schemas.clients import ClientInput
-from app.security import Claims, Keys, fingerprint, is_secret, issue, new_secret
+from app.security import Keys, fingerprint, new_secret
 from app.services import log, records
 from app.services.paging import Keyset, Page, binding, without_place
 
@@ -28,72 +28,19 @@ _COLUMNS: Final = f"""
         'expires_at', {db.utc("s.expires_at")}, 'last_used_at', {db.utc("s.last_used_at")}) order by s.id)
         from client_secret s where s.client_id = c.id and s.revoked_at is null), '[]') as secrets
 """
-_EPOCH: Final = "concat_ws('.', (select number from epoch), coalesce(a.epoch, 0), c.epoch)"
+#: The epochs that a token of client `c`, agency `a`, is issued in.
+EPOCH: Final = "concat_ws('.', (select number from epoch), coalesce(a.epoch, 0), c.epoch)"
 #: One round trip says who holds a token as the database knows it now, and sets what its transaction may see.
 _ENTER: Final = "select * from app.enter(:id, :credential, :jti, :role, :epoch)"
 
 
-class GrantRefused(Exception):
-    """No token, and the reason in the words of RFC 6749 section 5.2; `status` is the HTTP status."""
-
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
-        super().__init__(error)
-        self.error, self.description, self.status = error, description, status
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """A token issued, its life in seconds, and the role it carries."""
-
-    access_token: str
-    expires_in: int
-    scope: str
-
-
-async def grant_token(
-    writer: Writer, keys: Keys, *, client_id: str, secret: str, scope: str | None, address: str
-) -> Granted:
-    """Issue an access token for a client's credentials (RFC 6749 section 4.4), for its role or a lesser one.
-
-    Raises GrantRefused, alike for every cause that concerns the credentials.
-    """
-    refused = GrantRefused("invalid_client", "Client id and secret do not match a usable client.", 401)
-    try:
-        client = UUID(client_id)
-    except ValueError:
-        raise refused from None
-    if not is_secret(secret):
-        raise refused
+async def claim(writer: Writer, client: UUID) -> None:
+    """Let a transaction see the rows of this one client, which is yet to prove who it is."""
     await value(writer, "select app.claim(:client)", client=client)
-    used = await row(
-        writer,
-        "update client_secret s set last_used_at = now() from client c left join agency a on a.code = c.agency"
-        " where s.client_id = c.id and c.id = :client and s.fingerprint = :fingerprint and s.revoked_at is null"
-        " and s.expires_at > now() and c.status = 'active' and a.suspended is not true"
-        f" returning c.role, c.agency, c.networks, s.id as credential, {_EPOCH} as epoch",
-        client=client,
-        fingerprint=fingerprint(keys, secret),
-    )
-    if used is None or not _from_allowed(used["networks"], address):
-        raise refused
-    role = next((one for one in policy.included(Role(used["role"])) if one == (scope or used["role"])), None)
-    if role is None:
-        raise GrantRefused("invalid_scope", "Ask for the client's role or a lesser one that it includes.")
-    life = timedelta(minutes=settings_of(writer).token_minutes)
-    token = issue(
-        keys,
-        client_id=client,
-        agency=used["agency"] or "",
-        role=role,
-        credential=used["credential"],
-        epoch=used["epoch"],
-        at=datetime.now(UTC),
-        life=life,
-    )
-    return Granted(token, int(life.total_seconds()), role.value)
 
 
-def _from_allowed(networks: list[str], address: str) -> bool:
+def from_allowed(networks: list[str], address: str) -> bool:
+    """Whether a client may be used from an address; no networks: from any."""
     if not networks:
         return True
     try:
@@ -126,7 +73,7 @@ async def identify(
         raise TokenInvalid
     if found["suspended"]:
         raise AgencySuspended
-    if not _from_allowed(found["networks"], address):
+    if not from_allowed(found["networks"], address):
         raise AddressNotAllowed
     return _caller(found, Role(claims.role), acting_user, request_id, claims.ends)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from uuid_utils.compat import uuid7
 
 from app.db import Executor, Row, Writer, rows, value
@@ -67,6 +68,21 @@ async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | 
         id=str(id),
     )
     return found
+
+
+async def said(executor: Executor, kind: EventKind, *, id: UUID, since: datetime, of: dict[str, Any]) -> bool:
+    """Whether this fact about an object, with these words in its payload, was entered since."""
+    found = await value(
+        executor,
+        "select 1 as said from event where object_type = :on and object_id = :id and kind = :kind"
+        " and effective_at >= :since and payload @> cast(:words as jsonb) limit 1",
+        on=kind.partition(".")[0],
+        id=str(id),
+        kind=kind,
+        since=since,
+        words=orjson.dumps(of).decode(),
+    )
+    return found is not None
 
 
 _HISTORY: Final = """

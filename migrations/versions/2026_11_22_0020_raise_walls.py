@@ -342,7 +342,7 @@ POLICIES: dict[str, dict[str, str]] = {
         "select": f"case when task_id is not null then {OF_TASK}"
         " when object_type = 'vulnerability' then exists (select from vulnerability v where v.id::text = object_id)"
         " when object_type = 'meeting' then exists (select from meeting m where m.id::text = object_id)"
-        " else (select app.role()) = 'operator' or agency = (select app.agency()) end",
+        " else app.role() = 'operator' or agency = app.agency() or client_id = app.client() end",
         "insert": "agency is not distinct from (select app.agency())",
     },
     "client": {

@@ -104,7 +104,7 @@ async def test_a_malformed_token_request_is_refused_in_the_same_form(http: httpx
         assert (refused.status_code, refused.json()["error"]) == (400, error)
         assert refused.headers["cache-control"] == "no-store"
     as_json = await http.post("/oauth2/token", json=form)
-    assert (as_json.status_code, as_json.json()["error"]) == (401, "invalid_client")
+    assert (as_json.status_code, as_json.json()["error"]) == (400, "invalid_request")
 
 
 # carrying

@@ -1,6 +1,6 @@
 """Every way in that is known for tokens, by families (TRUST: the token guard)."""
 
 from attacks import carriers, contents, forms, headers, signatures, standing
-from attacks.family import FAMILIES, Attack
+from attacks.family import FAMILIES, Attack, forged
 
-__all__ = ["FAMILIES", "Attack", "carriers", "contents", "forms", "headers", "signatures", "standing"]
+__all__ = ["FAMILIES", "Attack", "carriers", "contents", "forged", "forms", "headers", "signatures", "standing"]

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from forger import Forger, compact
 
-from app.security import b64
+from app.claims import b64
 from attacks.family import tokens
 
 Made = Iterator[tuple[str, str]]

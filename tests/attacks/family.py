@@ -79,3 +79,13 @@ def requests(
         return make
 
     return enlist
+
+
+def forged(forger: Forger) -> Iterator[tuple[str, str]]:
+    """Family and text of every forgery that is found out by itself and can be sent in a form."""
+    for family, cases in FAMILIES.items():
+        for _, attack in cases(forger):
+            line = attack.headers[0][1] if len(attack.headers) == 1 else b""
+            token = line.removeprefix(b"Bearer ")
+            if attack.code == "token-invalid" and attack.held_against == "itself" and token.isascii() and token != line:
+                yield family, token.decode()

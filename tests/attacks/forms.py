@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from forger import Forger, compact
 
-from app.security import b64
+from app.claims import b64
 from attacks.family import tokens
 
 Made = Iterator[tuple[str, str]]

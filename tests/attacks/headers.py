@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from forger import Forger, compact, jwk, thumbprint
 
-from app.security import b64
+from app.claims import b64
 from attacks.family import tokens
 
 Made = Iterator[tuple[str, str]]

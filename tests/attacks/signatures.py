@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from forger import Forger, N, compact, ecdsa, pair
 
-from app.security import b64
+from app.claims import b64
 from attacks.family import tokens
 
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1

@@ -52,6 +52,7 @@ async def test_one_story_asks_for_every_operation_and_the_kept_examples_still_ho
     bkpsdm = await cast.sign_in("BKPSDM_KOTA_MALANG")
     kpu = await cast.sign_in("KPU_KOTA_MALANG")
     operator = await cast.sign_in(None, "operator")
+    await _clients_prove_themselves(kpu)
     await _registry_is_kept(operator)
     await _agencies_sit_together(kpu, bakesbangpol)
     await _task_goes_from_hand_to_hand(bakesbangpol, bkpsdm)
@@ -68,6 +69,16 @@ def _shape(example: dict[str, Any]) -> Any:
     answer = example["response"] or {}
     items = answer.get("items") or [{}]
     return example["status"], sorted(example["request"] or ()), sorted(answer), sorted(items[0])
+
+
+async def _clients_prove_themselves(kpu: Agency) -> None:
+    shown = {name: kpu.credentials[name] for name in ("client_id", "client_secret")}
+    another = await Agency(kpu.http, kpu.credentials).sign_in()
+    token = another.headers["Authorization"].removeprefix("Bearer ")
+    for path in ("/oauth2/introspect", "/oauth2/revoke"):
+        assert (await kpu.http.post(path, data={**shown, "token": token})).is_success
+    for name in ("jwks.json", "oauth-authorization-server"):
+        assert (await kpu.http.get(f"/.well-known/{name}")).is_success
 
 
 async def _registry_is_kept(operator: Agency) -> None:

@@ -14,7 +14,13 @@ from app.rules.policy import Permission, effective
 from app.rules.vocabulary import Role
 
 #: Whoever must be able to ask without a token.
-OPEN = {"/oauth2/token", "/livez", "/readyz", "/metrics", "/problems", "/problems/{code}", "/docs"}
+OPEN = {"/livez", "/readyz", "/metrics", "/problems", "/problems/{code}", "/docs"} | {
+    "/oauth2/token",  # these three prove the client by themselves
+    "/oauth2/introspect",
+    "/oauth2/revoke",
+    "/.well-known/jwks.json",
+    "/.well-known/oauth-authorization-server",
+}
 
 
 def test_every_route_but_the_open_ones_is_behind_a_permission(app: FastAPI) -> None:

@@ -17,14 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import security
+from app.claims import b64, unb64
 from app.errors import CursorMismatch, TokenInvalid
-from app.security import Keys, SigningKey, b64, is_secret, issue, new_secret, seal, unb64, unseal, verify
+from app.security import Keys, SigningKey, is_secret, issue, new_secret, seal, unseal, verify
 
 NOW = datetime(2024, 8, 23, 7, tzinfo=UTC)
 LIFE = timedelta(minutes=10)
 SECOND = timedelta(seconds=1)
 CLIENT = uuid4()
-KEYS = Keys((SigningKey.load(security._new_pem()),), b"p" * 32)
+KEYS = Keys((SigningKey.load(security.new_pem()),), b"p" * 32)
 TOKEN_CHARACTERS = string.ascii_letters + string.digits + "-_."
 
 
@@ -90,7 +91,7 @@ def test_a_token_that_lives_longer_than_a_quarter_of_an_hour_is_none() -> None:
 
 
 def test_the_ring_turns_without_breaking_tokens_and_a_dead_key_opens_nothing() -> None:
-    newer = SigningKey.load(security._new_pem())
+    newer = SigningKey.load(security.new_pem())
     assert not refused(token(), keys=replace(KEYS, ring=(newer, *KEYS.ring)))
     assert refused(token(), keys=replace(KEYS, ring=(newer,)))
 
@@ -263,13 +264,90 @@ def test_what_was_never_sealed_does_not_open(raw: bytes) -> None:
 # keys
 
 
-def test_keys_are_made_once_for_the_owner_alone_and_read_again(tmp_path: Path) -> None:
+def test_the_pepper_is_made_once_for_the_owner_alone_and_read_again(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     first, second = (Keys.open(folder, issuer="simpul") for _ in range(2))
-    assert [key.kid for key in first.ring] == [key.kid for key in second.ring]
+    assert first.ring == second.ring == ()
     assert first.pepper == second.pepper
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    assert not refused(token(first), keys=second)
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {"pepper": 0o600}
+
+
+# what is remembered of a signature check
+
+
+def remembering() -> Keys:
+    """Keys of our own: the others share theirs."""
+    return replace(KEYS, ring=KEYS.ring)
+
+
+def test_a_signature_is_checked_once_and_the_time_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, text = remembering(), token()
+    first = verify(keys, text, at=NOW)
+    monkeypatch.setattr(security, "read_claims", None)  # whoever checks again fails
+    assert verify(keys, text, at=NOW + LIFE) == first
+    assert refused(token(), keys=keys)
+    assert refused(text, at=NOW + LIFE + timedelta(seconds=31), keys=keys)
+    assert not keys.checked, "what has ended is forgotten"
+
+
+def test_a_ring_that_turned_forgets_what_was_checked_under_the_old_one() -> None:
+    keys, text = remembering(), token()
+    verify(keys, text, at=NOW)
+    keys.turn(keys.ring, epoch=0, at=1.0)
+    assert keys.checked
+    keys.turn((SigningKey.load(security.new_pem()),), epoch=0, at=2.0)
+    assert not keys.checked
+    assert refused(text, keys=keys)
+
+
+def test_only_so_many_checks_are_remembered_and_the_least_used_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "_REMEMBERED", 3)
+    keys, texts = remembering(), [token() for _ in range(4)]
+    for text in (*texts[:3], texts[0], texts[3]):
+        verify(keys, text, at=NOW)
+    kept = [claims.jti for claims in keys.checked.values()]
+    assert kept == [verify(KEYS, texts[one], at=NOW).jti for one in (2, 0, 3)]
+
+
+def test_what_is_refused_is_not_remembered() -> None:
+    keys = remembering()
+    assert refused(forged(lambda claims: claims | {"role": 1}), keys=keys)
+    assert refused(changed(token(), -3, "_" if token()[-3] != "_" else "-"), keys=keys)
+    assert not keys.checked
+
+
+# a ring that others turned
+
+
+def cause(text: str, keys: Keys) -> BaseException | None:
+    with pytest.raises(TokenInvalid) as refused:
+        verify(keys, text, at=NOW)
+    return refused.value.__cause__
+
+
+def test_a_key_that_may_be_new_is_told_from_a_header_that_is_none_of_ours() -> None:
+    stranger = Keys((SigningKey.load(security.new_pem()),), b"q" * 32)
+    behind = cause(token(), stranger)
+    assert isinstance(behind, security.Behind)
+    assert behind.patience == 1
+    for header in ('{"alg":"ES256","kid":"other","typ":"at+jwt"}', '{"alg":"none","kid":"0123456789abcdef"}'):
+        _, payload, signature = token().split(".")
+        assert not isinstance(cause(f"{b64(header.encode())}.{payload}.{signature}", stranger), security.Behind)
+
+
+def test_a_token_of_a_later_epoch_waits_for_a_newer_ring_and_one_of_an_earlier_does_not() -> None:
+    keys = remembering()
+    keys.turn(keys.ring, epoch=3, at=1.0)
+    of_epoch = {number: forged(lambda claims, n=number: claims | {"epoch": f"{n}.0.0"}) for number in (2, 3, 4)}  # type: ignore[misc]
+    assert not refused(of_epoch[2], keys=keys), "the database refuses it"
+    assert not refused(of_epoch[3], keys=keys)
+    behind = cause(of_epoch[4], keys)
+    assert isinstance(behind, security.Behind)
+    assert behind.patience == 0
+    keys.turn(keys.ring, epoch=4, at=2.0)
+    assert not refused(of_epoch[4], keys=keys)
+    for nonsense in ("", "x.0.0", "-1", "\uff19.0.0"):
+        assert refused(forged(lambda claims, said=nonsense: claims | {"epoch": said}), keys=keys)  # type: ignore[misc]
 
 
 def test_what_is_printed_holds_no_secret() -> None:
