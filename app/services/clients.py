@@ -1,4 +1,4 @@
-"""Clients and tokens: who is asking."""
+"""Tokens and who holds them: who is asking."""
 
 from __future__ import annotations
 
@@ -8,26 +8,13 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Final
 from uuid import UUID
 
-from app import db
 from app.db import Executor, Row, Writer, one, row, settings_of, value
-from app.errors import AddressNotAllowed, AgencySuspended, NotFound, PermissionDenied, TokenInvalid
-from app.models import Client, ClientSecret
+from app.errors import AddressNotAllowed, AgencySuspended, TokenInvalid
 from app.rules import policy
 from app.rules.caller import Caller
-from app.rules.facts import EventKind
-from app.rules.policy import Permission
-from app.rules.vocabulary import Clearance, Role, Standing
-from app.schemas.clients import ClientInput
-from app.security import Claims, Keys, fingerprint, is_secret, issue, new_secret
-from app.services import log, records
-from app.services.paging import Keyset, Page, binding, without_place
+from app.rules.vocabulary import Clearance, Role
+from app.security import Claims, Keys, fingerprint, is_secret, issue
 
-_COLUMNS: Final = f"""
-    c.id, c.agency, c.role, c.purpose, c.contact, c.clearance, c.networks, c.status, c.recorded_at, c.version,
-    coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'last_four', s.last_four,
-        'expires_at', {db.utc("s.expires_at")}, 'last_used_at', {db.utc("s.last_used_at")}) order by s.id)
-        from client_secret s where s.client_id = c.id and s.revoked_at is null), '[]') as secrets
-"""
 _EPOCH: Final = "concat_ws('.', (select number from epoch), coalesce(a.epoch, 0), c.epoch)"
 _STANDING: Final = f"""
     select c.id, {_EPOCH} as epoch,
@@ -38,8 +25,9 @@ _STANDING: Final = f"""
         c.role, c.clearance, c.status, c.networks, c.agency, a.suspended, a.office || '@' || a.tier as office,
         a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies,
         a.regions, a.code is not null and a.regions = '{{}}' as national,
-        (select max(s.expires_at) from client_secret s where s.client_id = c.id and s.revoked_at is null)
-            as credential_ends
+        cast(:credential as uuid) as credential, coalesce(
+            (select s.expires_at from client_secret s where s.id = :credential),
+            (select k.expires_at from client_key k where k.id = :credential)) as credential_ends
     from client c left join agency a on a.code = c.agency where c.id = :id
 """
 
@@ -80,7 +68,7 @@ async def grant_token(
         "update client_secret s set last_used_at = now() from client c left join agency a on a.code = c.agency"
         " where s.client_id = c.id and c.id = :client and s.fingerprint = :fingerprint and s.revoked_at is null"
         " and s.expires_at > now() and c.status = 'active' and a.suspended is not true"
-        f" returning c.role, c.agency, c.networks, s.id as credential, {_EPOCH} as epoch",
+        f" returning c.role, c.agency, c.networks, c.token_minutes, s.id as credential, {_EPOCH} as epoch",
         client=client,
         fingerprint=fingerprint(keys, secret),
     )
@@ -89,7 +77,8 @@ async def grant_token(
     role = next((one for one in policy.included(Role(used["role"])) if one == (scope or used["role"])), None)
     if role is None:
         raise GrantRefused("invalid_scope", "Ask for the client's role or a lesser one that it includes.")
-    life = timedelta(minutes=settings_of(writer).token_minutes)
+    longest = settings_of(writer).token_minutes
+    life = timedelta(minutes=min(longest, used["token_minutes"] or longest))
     token = issue(
         keys,
         client_id=client,
@@ -151,6 +140,7 @@ def _caller(
         acting_user=acting_user,
         request_id=request_id,
         token_ends=token_ends,
+        credential=found["credential"],
         credential_ends=found["credential_ends"],
     )
 
@@ -165,102 +155,9 @@ def describe(caller: Caller) -> dict[str, Any]:
         "clearance": Clearance.RAHASIA if caller.cleared else Clearance.TERBATAS,
         "permissions": policy.effective(caller.role),
         "token_ends": caller.token_ends,
+        "credential": caller.credential,
         "credential_ends": caller.credential_ends,
     }
-
-
-def _own(caller: Caller, agency: str | None) -> set[Standing]:
-    return {Standing.OWN_AGENCY} if agency is not None and agency == caller.agency else set()
-
-
-async def create_client(writer: Writer, caller: Caller, keys: Keys, input: ClientInput) -> dict[str, Any]:
-    """Create a client with its first secret, which is shown this once.
-
-    Raises PermissionDenied, ValidationFailed.
-    """
-    agency = input.agency if input.role is Role.OPERATOR else input.agency or caller.agency
-    policy.require(caller.role, Permission.CLIENT_CREATE, _own(caller, agency))
-    if input.clearance is Clearance.RAHASIA and not caller.cleared:
-        policy.require(caller.role, Permission.CLIENT_CLEAR, set())
-    if input.role is Role.OPERATOR and caller.role is not Role.OPERATOR:
-        raise PermissionDenied(permission=Permission.CLIENT_CREATE.value)
-    if (agency is None) != (input.role is Role.OPERATOR):
-        raise records.refused(
-            "/agency",
-            "agency_and_role",
-            "Operators, and only they, belong to no agency.",
-            "Hanya operator yang tidak memiliki instansi.",
-        )
-    await records.require_known(writer, agencies={"/agency": agency} if agency else {})
-    client = Client(
-        agency=agency,
-        role=input.role,
-        purpose=input.purpose,
-        contact=input.contact,
-        clearance=input.clearance,
-        networks=[str(network) for network in input.networks],
-        created_by=caller.client_id,
-    )
-    secret = add_secret(writer, keys, client, by=caller.client_id)
-    log.record(
-        writer,
-        caller,
-        EventKind.CLIENT_CREATED,
-        on="client",
-        id=client.id,
-        effective_at=datetime.now(UTC),
-        versions=(None, 1),
-        payload={"agency": agency, "role": input.role, "clearance": input.clearance},
-    )
-    await writer.flush()
-    shown = await row(writer, f"select {_COLUMNS} from client c where c.id = :id", id=client.id)
-    return {**(shown or {}), "client_id": client.id, "client_secret": secret}
-
-
-def add_secret(writer: Writer, keys: Keys, client: Client, *, by: UUID | None) -> str:
-    """Give a client a fresh secret and return it; only its keyed hash is stored."""
-    secret = new_secret(settings_of(writer).env)
-    writer.add(client)
-    writer.add(
-        ClientSecret(
-            client_id=client.id,
-            fingerprint=fingerprint(keys, secret),
-            last_four=secret[-4:],
-            created_by=by,
-            expires_at=datetime.now(UTC) + timedelta(days=settings_of(writer).secret_days),
-        )
-    )
-    return secret
-
-
-async def show_client(executor: Executor, caller: Caller, id: UUID) -> Row:
-    """A client, without its secrets' texts; raises NotFound."""
-    found = await row(executor, f"select {_COLUMNS} from client c where c.id = :id", id=id)
-    if found is None or not policy.may(caller.role, Permission.CLIENT_READ, _own(caller, found["agency"])):
-        raise NotFound
-    return found
-
-
-async def list_clients(
-    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, agency: str | None
-) -> Page:
-    """Clients, newest first: all for an operator, else those of the own agency."""
-    everyone = caller.role is Role.OPERATOR
-    keyset = Keyset("c.recorded_at", "c.id", True, binding(caller, "clients", agency), keys, limit, cursor)
-    after, tail, place = keyset.clauses()
-    where = " and ".join(
-        ["true" if everyone else "c.agency = :own", "true" if agency is None else "c.agency = :agency", after]
-    )
-    given = {"own": caller.agency} if not everyone else {}
-    found = await db.rows(
-        executor,
-        f"select {_COLUMNS}, c.recorded_at as _key, c.id as _id from client c where {where} {tail}",
-        **given,
-        **({} if agency is None else {"agency": agency}),
-        **place,
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
 
 
 async def caller_of(executor: Executor, agency: str) -> Caller:
@@ -269,7 +166,8 @@ async def caller_of(executor: Executor, agency: str) -> Caller:
         executor,
         "select null::uuid as id, 'rahasia' as clearance, a.code as agency, a.office || '@' || a.tier as office,"
         " a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies, a.regions,"
-        " a.regions = '{}' as national, null::timestamptz as credential_ends from agency a where a.code = :agency",
+        " a.regions = '{}' as national, null::uuid as credential, null::timestamptz as credential_ends"
+        " from agency a where a.code = :agency",
         agency=agency,
     )
     return _caller(found, Role.OFFICER, None, "register")
