@@ -1,4 +1,7 @@
-"""The background process: forgets what has ended, announces what will end soon. Any number may run; it ends when its parent does."""
+"""The background process: forgets what has ended, announces what soon will.
+
+Any number may run; each ends when its parent does.
+"""
 
 from __future__ import annotations
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
 from support import Agency, task
+
+from app.security import b64
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
     one, election = '"1"', f"/v1/elections/uji-{own}"
     return {
         "createClient": Case(operator, "POST", "/v1/clients", CLIENT),
+        **await access(operator),
         "logTask": Case(bakesbangpol, "POST", "/v1/tasks", whole_task),
         "updateTask": Case(
             bakesbangpol,
@@ -144,6 +149,48 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
     }
 
 
+async def access(operator: Agency) -> dict[str, Case]:
+    """Those that change a client, its credentials, an agency's access."""
+    client = (await operator.post("/v1/clients", CLIENT)).json()
+    path, one = f"/v1/clients/{client['id']}", '"1"'
+    other = (await operator.post("/v1/clients", CLIENT)).json()["id"]
+    await operator.post(f"/v1/clients/{other}/suspension", REASON, etag=one)
+    key = (await operator.post(f"{path}/keys", {"jwk": public_jwk()})).json()["id"]
+    agency = f"UJI_{uuid4().hex[:8].upper()}"
+    for code in (agency, f"{agency}_2"):
+        made = await operator.post("/v1/agencies", {**AGENCY, "code": code, "office": code})
+        assert made.status_code == 201, made.text
+    await operator.post(f"/v1/agencies/{agency}_2/suspension", REASON, etag=one)
+    rotation = {"expires_at": in_days(40), "overlap_days": 3, "reason": "Berkala"}
+    return {
+        "updateClient": Case(operator, "PATCH", path, CLIENT_PATCH, one),
+        "suspendClient": Case(operator, "POST", f"{path}/suspension", REASON, one),
+        "reinstateClient": Case(operator, "POST", f"/v1/clients/{other}/reinstatement", REASON, '"2"'),
+        "revokeClient": Case(operator, "POST", f"{path}/revocation", REASON, one),
+        "rotateSecret": Case(operator, "POST", f"{path}/secrets", rotation),
+        "revokeSecret": Case(operator, "POST", f"{path}/secrets/{client['secrets'][0]['id']}/revocation", REASON),
+        "registerKey": Case(operator, "POST", f"{path}/keys", {"jwk": public_jwk(), "expires_at": in_days(40)}),
+        "revokeKey": Case(operator, "POST", f"{path}/keys/{key}/revocation", REASON),
+        "revokeTokens": Case(operator, "POST", f"{path}/token-revocation", REASON),
+        "revokeAllTokens": Case(operator, "POST", "/v1/token-revocation", REASON),
+        "suspendAgency": Case(operator, "POST", f"/v1/agencies/{agency}/suspension", REASON, one),
+        "reinstateAgency": Case(operator, "POST", f"/v1/agencies/{agency}_2/reinstatement", REASON, '"2"'),
+    }
+
+
+def in_days(days: float) -> str:
+    """The instant that lies so many days ahead, as it is sent."""
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+def public_jwk(**said: Any) -> dict[str, Any]:
+    """The public half of a fresh key."""
+    numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+    place = {name: b64(number.to_bytes(32)) for name, number in (("x", numbers.x), ("y", numbers.y))}
+    return {"kty": "EC", "crv": "P-256", **place, **said}
+
+
+REASON = {"reason": "Kebocoran pada penyedia layanan"}
 EVIDENCE = {"source_type": "pileg", "year": 2024, "reference": "Putusan 1/2024", "note": "Catatan"}
 VULNERABILITY = {
     "category": "candidate_eligibility",
@@ -180,6 +227,17 @@ CLIENT = {
     "purpose": "Uji",
     "clearance": "terbatas",
     "networks": ["10.0.0.0/8"],
+    "origins": ["https://simpul.example.go.id"],
+    "token_minutes": 5,
+}
+CLIENT_PATCH = {
+    "purpose": "Uji lagi",
+    "contact": "pengelola",
+    "networks": ["10.0.0.0/8"],
+    "origins": ["https://simpul.example.go.id:8443", "http://localhost:3000"],
+    "token_minutes": 5,
+    "clearance": "terbatas",
+    "role": "officer",
 }
 MANDATE = {
     "category": "other",

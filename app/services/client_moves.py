@@ -20,7 +20,8 @@ from app.services import client_rows, client_secrets, expiry, log, records
 from app.services.versions import check_version, compare_and_set
 
 _OPERATORS: Final = """
-    select count(*) as others from client c where c.role = 'operator' and c.status = 'active' and c.id <> :id and exists (
+    select count(*) as others from client c
+    where c.role = 'operator' and c.status = 'active' and c.id <> :id and exists (
         select from client_secret s where s.client_id = c.id and s.revoked_at is null and s.expires_at > now()
         union all select from client_key k where k.client_id = c.id and k.revoked_at is null and k.expires_at > now())
 """
@@ -133,12 +134,12 @@ async def revoke(writer: Writer, caller: Caller, id: UUID, version: int, reason:
 
 async def _turn(writer: Writer, caller: Caller, client: Row, status: ClientStatus, kind: EventKind, reason: str) -> Row:
     """Give a locked client its new status; each turn begins an epoch, so that no token outlives it."""
-    id, version = client["id"], client["version"]
+    key, version = client["id"], client["version"]
     changed = {"status": status, "epoch": client["epoch"] + 1}
-    new = (await compare_and_set(writer, "client", {"id": id}, version, changed))["version"]
-    _record(writer, caller, kind, id, (version, new), {"reason": reason})
+    new = (await compare_and_set(writer, "client", {"id": key}, version, changed))["version"]
+    _record(writer, caller, kind, key, (version, new), {"reason": reason})
     await writer.flush()
-    return await client_rows.shown(writer, id)
+    return await client_rows.shown(writer, key)
 
 
 async def _require_dispensable(writer: Writer, caller: Caller, client: Row) -> None:

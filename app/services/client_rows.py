@@ -16,8 +16,8 @@ from app.security import Keys
 from app.services.paging import Keyset, Page, binding, without_place
 
 #: RFC 7638: the hash of the required members in their order, without blanks.
-THUMBPRINT: Final = """rtrim(translate(encode(sha256(convert_to(concat('{"crv":"', jwk ->> 'crv', '","kty":"', jwk ->> 'kty',
-    '","x":"', jwk ->> 'x', '","y":"', jwk ->> 'y', '"}'), 'UTF8')), 'base64'), '+/', '-_'), '=')"""
+THUMBPRINT: Final = """rtrim(translate(encode(sha256(convert_to(concat('{"crv":"', jwk ->> 'crv', '","kty":"',
+    jwk ->> 'kty', '","x":"', jwk ->> 'x', '","y":"', jwk ->> 'y', '"}'), 'UTF8')), 'base64'), '+/', '-_'), '=')"""
 _COMMON: Final = """'created_by', created_by, 'recorded_at', {recorded_at}, 'expires_at', {expires_at},
     'revoked_at', {revoked_at}, 'last_used_at', {last_used_at}, 'addresses', addresses"""
 _INSTANTS: Final = ("recorded_at", "expires_at", "revoked_at", "last_used_at")

@@ -20,9 +20,8 @@ async def end(
 
     Raises NotFound, TransitionNotAllowed when it was revoked before.
     """
-    found = await row(
-        writer, f"select revoked_at from {table} where client_id = :client and id = :id", client=client, id=id
-    )
+    asked = f"select revoked_at from {table} where client_id = :client and id = :id"
+    found = await row(writer, asked, client=client, id=id)
     if found is None:
         raise NotFound
     if found["revoked_at"] is not None:

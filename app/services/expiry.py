@@ -64,11 +64,8 @@ async def warn(writer: Writer) -> int:
     kind, clients = EventKind.CREDENTIAL_EXPIRING, [one["client_id"] for one in ending]
     told = await log.payloads(writer, kind, on="client", ids=clients)
     known = {(one["credential"], one["days"]) for one in told}
-    new = [
-        (one["client_id"], said)
-        for one in ending
-        if (said := _warning(one)) and (said["credential"], said["days"]) not in known
-    ]
+    near = [(one["client_id"], _warning(one)) for one in ending]
+    new = [(client, said) for client, said in near if (said["credential"], said["days"]) not in known]
     for client, said in new:
         log.record(writer, itself("worker"), kind, on="client", id=client, effective_at=datetime.now(UTC), payload=said)
     return len(new)

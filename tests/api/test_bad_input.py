@@ -16,7 +16,10 @@ from support import Agency, task
 from app.db import Database
 
 OPERATIONS = (
-    *("createClient", "logTask", "updateTask", "moveTask", "shareTask", "commentOnTask"),
+    *("createClient", "updateClient", "suspendClient", "reinstateClient", "revokeClient"),
+    *("rotateSecret", "revokeSecret", "registerKey", "revokeKey", "revokeTokens", "revokeAllTokens"),
+    *("suspendAgency", "reinstateAgency"),
+    *("logTask", "updateTask", "moveTask", "shareTask", "commentOnTask"),
     *("referTask", "answerReferral", "withdrawReferral"),
     *("mapVulnerability", "updateVulnerability", "addVulnerabilityEvidence"),
     *("holdMeeting", "updateMeeting", "decide"),

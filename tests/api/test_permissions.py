@@ -20,6 +20,8 @@ PLACES = {
     "code": "KPU_RI",
     "agency": "KPU_RI",
     "stage": "campaign",
+    "secret": str(UUID(int=2)),
+    "key": str(UUID(int=3)),
     "list": "category",
 }
 #: Who may not even knock, in words of our own: what the policy says is held against this.
