@@ -1,4 +1,4 @@
-"""`simpul`: serve, migrate, load, demo, clients, openapi."""
+"""`simpul`: serve, migrate, load, demo, openapi; clients, secrets, tokens, agencies."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 import uvicorn
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from app import documents, logs, start
+from app import access_cli, documents, logs, start
 from app.db import Database
 from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
 from app.main import create_app
-from app.security import Keys
-from app.settings import ROOT, Settings, settings
+from app.settings import ROOT, Settings
+from app.terminal import chosen_settings, console, fail, keys_of, own_database
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,14 +33,15 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Simpul: coordination of election agencies.",
 )
-console = Console(highlight=False)
+for name, commands in access_cli.COMMANDS.items():
+    app.add_typer(commands, name=name)
 GRACE = 8
 
 
 @app.command()
 def serve() -> None:
     """Start everything: PostgreSQL if none is configured, migrations, data, worker, API."""
-    chosen = _chosen()
+    chosen = chosen_settings()
     logs.configure()
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -62,9 +62,9 @@ def serve() -> None:
     except KeyboardInterrupt:
         return  # Ctrl-C is how one stops it
     except AlreadyRunning as error:
-        _fail(f"Simpul is already running in this folder. {error}")
+        fail(f"Simpul is already running in this folder. {error}")
     except EmbeddedError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _stop(*_: object) -> NoReturn:
@@ -82,7 +82,7 @@ def _socket(chosen: Settings) -> Iterator[socket.socket]:
         bound.bind((chosen.host, chosen.port))
     except OSError as error:
         bound.close()
-        _fail(
+        fail(
             f"{chosen.host}:{chosen.port} can't be used ({error.strerror}). Is Simpul already running there?"
             " Choose another port with SIMPUL_PORT."
         )
@@ -116,15 +116,10 @@ async def _prepare(chosen: Settings, url: str) -> list[dict[str, Any]]:
     database = Database(url, chosen)
     try:
         await start.load_if_new(database, console, with_register=chosen.register_on_start)
-        keys = _keys(chosen)
+        keys = keys_of(chosen)
         return await start.first_clients(database, keys, chosen.var)
     finally:
         await database.close()
-
-
-def _keys(chosen: Settings) -> Keys:
-    pepper = chosen.pepper.get_secret_value() if chosen.pepper else None
-    return Keys.open(chosen.var / "keys", issuer=chosen.issuer, pepper=pepper)
 
 
 def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
@@ -158,8 +153,8 @@ def _address(host: str, port: int) -> str:
 @app.command()
 def migrate() -> None:
     """Bring the schema to its newest revision."""
-    chosen = _chosen()
-    with _own_database(chosen) as url:
+    chosen = chosen_settings()
+    with own_database(chosen) as url:
         asyncio.run(start.migrate(url))
     console.print("The schema is at its newest revision.")
 
@@ -167,7 +162,7 @@ def migrate() -> None:
 @app.command()
 def load(*, register: Annotated[bool, typer.Option(help="Load the Malang 2024 register as well.")] = True) -> None:
     """Load the registry from app/data; repeat it as often as you like."""
-    chosen = _chosen()
+    chosen = chosen_settings()
 
     async def run(url: str) -> int:
         database = Database(url, chosen)
@@ -177,7 +172,7 @@ def load(*, register: Annotated[bool, typer.Option(help="Load the Malang 2024 re
         finally:
             await database.close()
 
-    with _own_database(chosen) as url:
+    with own_database(chosen) as url:
         new = asyncio.run(run(url))
     console.print(f"The registry is loaded; {new} records of the register were new.")
 
@@ -185,30 +180,30 @@ def load(*, register: Annotated[bool, typer.Option(help="Load the Malang 2024 re
 @app.command()
 def operator() -> None:
     """Make one more operator and print its secret, for whoever lost the others."""
-    chosen = _chosen()
+    chosen = chosen_settings()
 
     async def run(url: str) -> dict[str, Any]:
         database = Database(url, chosen)
         try:
-            return await start.new_operator(database, _keys(chosen))
+            return await start.new_operator(database, keys_of(chosen))
         finally:
             await database.close()
 
-    with _own_database(chosen) as url:
+    with own_database(chosen) as url:
         print(json.dumps(asyncio.run(run(url))))
 
 
 @app.command()
 def demo(url: Annotated[str, typer.Option(help="Where the service runs; default as configured.")] = "") -> None:
     """Tell a story over HTTP against the running service, step by step."""
-    chosen = _chosen()
+    chosen = chosen_settings()
     path = chosen.var / start.CREDENTIALS
     if not path.exists():
-        _fail(f"There are no credentials at {path}: start the service with `make run` first.")
+        fail(f"There are no credentials at {path}: start the service with `make run` first.")
     clients = json.loads(path.read_text())
     failed = asyncio.run(tell(url or _address(chosen.host, chosen.port), clients, console))
     if failed:
-        _fail(failed)
+        fail(failed)
 
 
 @app.command()
@@ -223,27 +218,6 @@ def readme(path: Annotated[Path, typer.Argument(help="Which file to renew.")] = 
     """Renew the generated parts of the README: state diagram, policy matrix, settings."""
     documents.renew_readme(path)
     console.print(f"Renewed {path}.")
-
-
-@contextmanager
-def _own_database(chosen: Settings) -> Iterator[str]:
-    try:
-        with start.running_or_own(chosen) as url:
-            yield url
-    except EmbeddedError as error:
-        _fail(str(error))
-
-
-def _chosen() -> Settings:
-    try:
-        return settings()
-    except ValidationError as error:
-        _fail("; ".join(f"SIMPUL_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()))
-
-
-def _fail(sentence: str) -> NoReturn:
-    Console(stderr=True, highlight=False).print(sentence, style="bold red")
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -151,30 +151,31 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
 
 async def access(operator: Agency) -> dict[str, Case]:
     """Those that change a client, its credentials, an agency's access."""
-    client = (await operator.post("/v1/clients", CLIENT)).json()
-    path, one = f"/v1/clients/{client['id']}", '"1"'
-    other = (await operator.post("/v1/clients", CLIENT)).json()["id"]
-    await operator.post(f"/v1/clients/{other}/suspension", REASON, etag=one)
-    key = (await operator.post(f"{path}/keys", {"jwk": public_jwk()})).json()["id"]
-    agency = f"UJI_{uuid4().hex[:8].upper()}"
-    for code in (agency, f"{agency}_2"):
-        made = await operator.post("/v1/agencies", {**AGENCY, "code": code, "office": code})
-        assert made.status_code == 201, made.text
-    await operator.post(f"/v1/agencies/{agency}_2/suspension", REASON, etag=one)
+    clients = [(await operator.post("/v1/clients", CLIENT)).json() for _ in range(4)]
+    changed, suspended, reinstated, revoked = (f"/v1/clients/{one['id']}" for one in clients)
+    one, two = '"1"', '"2"'
+    await operator.post(f"{reinstated}/suspension", REASON, etag=one)
+    secret = f"{changed}/secrets/{clients[0]['secrets'][0]['id']}"
+    key = (await operator.post(f"{changed}/keys", {"jwk": public_jwk()})).json()["id"]
+    agency, other = (f"UJI_{uuid4().hex[:8].upper()}" for _ in range(2))
+    for code in (agency, other):
+        await operator.post("/v1/agencies", {**AGENCY, "code": code, "office": code})
+    await operator.post(f"/v1/agencies/{other}/suspension", REASON, etag=one)
     rotation = {"expires_at": in_days(40), "overlap_days": 3, "reason": "Berkala"}
+    registered = {"jwk": public_jwk(kid="uji-1", alg="ES256", use="sig"), "expires_at": in_days(40)}
     return {
-        "updateClient": Case(operator, "PATCH", path, CLIENT_PATCH, one),
-        "suspendClient": Case(operator, "POST", f"{path}/suspension", REASON, one),
-        "reinstateClient": Case(operator, "POST", f"/v1/clients/{other}/reinstatement", REASON, '"2"'),
-        "revokeClient": Case(operator, "POST", f"{path}/revocation", REASON, one),
-        "rotateSecret": Case(operator, "POST", f"{path}/secrets", rotation),
-        "revokeSecret": Case(operator, "POST", f"{path}/secrets/{client['secrets'][0]['id']}/revocation", REASON),
-        "registerKey": Case(operator, "POST", f"{path}/keys", {"jwk": public_jwk(), "expires_at": in_days(40)}),
-        "revokeKey": Case(operator, "POST", f"{path}/keys/{key}/revocation", REASON),
-        "revokeTokens": Case(operator, "POST", f"{path}/token-revocation", REASON),
+        "updateClient": Case(operator, "PATCH", changed, CLIENT_PATCH, one),
+        "suspendClient": Case(operator, "POST", f"{suspended}/suspension", REASON, one),
+        "reinstateClient": Case(operator, "POST", f"{reinstated}/reinstatement", REASON, two),
+        "revokeClient": Case(operator, "POST", f"{revoked}/revocation", REASON, one),
+        "rotateSecret": Case(operator, "POST", f"{changed}/secrets", rotation),
+        "revokeSecret": Case(operator, "POST", f"{secret}/revocation", REASON),
+        "registerKey": Case(operator, "POST", f"{changed}/keys", registered),
+        "revokeKey": Case(operator, "POST", f"{changed}/keys/{key}/revocation", REASON),
+        "revokeTokens": Case(operator, "POST", f"{changed}/token-revocation", REASON),
         "revokeAllTokens": Case(operator, "POST", "/v1/token-revocation", REASON),
         "suspendAgency": Case(operator, "POST", f"/v1/agencies/{agency}/suspension", REASON, one),
-        "reinstateAgency": Case(operator, "POST", f"/v1/agencies/{agency}_2/reinstatement", REASON, '"2"'),
+        "reinstateAgency": Case(operator, "POST", f"/v1/agencies/{other}/reinstatement", REASON, two),
     }
 
 

@@ -22,7 +22,7 @@ from app.schemas.client_credentials import (
     SecretList,
     TokensRevoked,
 )
-from app.services import client_keys, client_secrets, tokens
+from app.services import client_keys, client_secrets, token_epochs
 
 router = guarded(prefix="/v1", tags=["access"])
 
@@ -125,7 +125,7 @@ async def revoke_key(
 )
 async def revoke_tokens(request: Request, writer: Writer, caller: Caller, id: UUID, input: ReasonInput) -> Response:
     """Every token it holds is refused from the next request on; with its secret or key it may fetch new ones."""
-    return answers.written(request, await tokens.revoke_of_client(writer, caller, id, input.reason))
+    return answers.written(request, await token_epochs.revoke_of_client(writer, caller, id, input.reason))
 
 
 @router.post(
@@ -137,4 +137,4 @@ async def revoke_tokens(request: Request, writer: Writer, caller: Caller, id: UU
 )
 async def revoke_all_tokens(request: Request, writer: Writer, caller: Caller, input: ReasonInput) -> Response:
     """An operator's emergency brake: every token there is, yours too, is refused from the next request on."""
-    return answers.written(request, await tokens.revoke_all(writer, caller, input.reason))
+    return answers.written(request, await token_epochs.revoke_all(writer, caller, input.reason))

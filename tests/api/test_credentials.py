@@ -321,7 +321,7 @@ async def test_all_tokens_of_a_client_end_and_it_may_fetch_new_ones(admin: Agenc
 
 
 async def test_a_suspended_agency_is_told_so_and_its_tokens_stay_dead(operator: Agency, client_of: SignIn) -> None:
-    client, agency = await client_of("DISDUKCAPIL_KOTA_MALANG", "viewer"), "/v1/agencies/DISDUKCAPIL_KOTA_MALANG"
+    client, agency = await client_of("DISPENDUKCAPIL_KOTA_MALANG", "viewer"), "/v1/agencies/DISPENDUKCAPIL_KOTA_MALANG"
     assert (await turn(operator, agency, "suspension")).json()["suspended"] is True
     assert await door(client) == (403, "agency-suspended")
     assert not await fetches(client)
@@ -528,7 +528,9 @@ async def test_what_was_revoked_is_forgotten_only_when_it_has_ended(client_of: S
             id=client,
             age=age,
         )
-        sql = "insert into used_assertion (client_id, jti, expires_at) values (:id, :jti, now() - cast(:age as interval))"
+        sql = (
+            "insert into used_assertion (client_id, jti, expires_at) values (:id, :jti, now() - cast(:age as interval))"
+        )
         await change(database, sql, jti=name, id=client, age=age)
     await worker.tend(database)
     async with database.reading() as reader:
