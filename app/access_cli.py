@@ -14,7 +14,7 @@ from uuid import UUID
 
 import typer
 from pydantic import ValidationError
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.db import Database, Writer, encode
 from app.errors import Problem
@@ -290,7 +290,7 @@ def _show(found: dict[str, Any] | list[dict[str, Any]], columns: tuple[str, ...]
     if as_json:
         typer.echo(encode(found).decode())
         return
-    table = Table(*columns)
+    table = Table(*(Column(name, no_wrap=name == "id") for name in columns))  # an id must be there to copy
     for one in found if isinstance(found, list) else [found]:
         table.add_row(*(_cell(one[name]) for name in columns))
     console.print(table)

@@ -68,23 +68,23 @@ async def test_a_client_lives_its_whole_life_from_the_command_line(
     made = await simpul("clients", "create", *said, "--token-minutes", "5", "--network", "127.0.0.0/8")
     client = await Agency(operator.http, made).sign_in()
     assert await status(client) == 200
-    id = made["id"]
-    assert (await simpul("clients", "show", id))["origins"] == ["https://a.go.id"]
-    assert id in {one["id"] for one in await simpul("clients", "list", "--agency", KPU)}
-    assert (await simpul("clients", "suspend", id, *WHY))["status"] == "suspended"
+    own = made["id"]
+    assert (await simpul("clients", "show", own))["origins"] == ["https://a.go.id"]
+    assert own in {one["id"] for one in await simpul("clients", "list", "--agency", KPU)}
+    assert (await simpul("clients", "suspend", own, *WHY))["status"] == "suspended"
     assert await status(client) == 401
-    assert (await simpul("clients", "reinstate", id, *WHY))["status"] == "active"
-    rotated = await simpul("secrets", "rotate", id, "--overlap-days", "0", "--yes")
+    assert (await simpul("clients", "reinstate", own, *WHY))["status"] == "active"
+    rotated = await simpul("secrets", "rotate", own, "--overlap-days", "0", "--yes")
     newest = await Agency(operator.http, {**made, **rotated}).sign_in()
     assert await status(newest) == 200
-    assert (await simpul("tokens", "revoke", "--client", id, *WHY, "--yes"))["tokens_of"] == id
+    assert (await simpul("tokens", "revoke", "--client", own, *WHY, "--yes"))["tokens_of"] == own
     assert await status(newest) == 401
     await newest.sign_in()
-    assert (await simpul("secrets", "revoke", id, rotated["id"], *WHY, "--yes"))["revoked_at"]
+    assert (await simpul("secrets", "revoke", own, rotated["id"], *WHY, "--yes"))["revoked_at"]
     assert await status(newest) == 401
-    assert [one["revoked_at"] is None for one in await simpul("secrets", "list", id)] == [False, False]
-    assert (await simpul("clients", "revoke", id, *WHY, "--yes"))["status"] == "revoked"
-    kinds = [kind for kind, *who in await acts(database, id) if who[:3] == [None, None, "cli"]]
+    assert [one["revoked_at"] is None for one in await simpul("secrets", "list", own)] == [False, False]
+    assert (await simpul("clients", "revoke", own, *WHY, "--yes"))["status"] == "revoked"
+    kinds = [kind for kind, *who in await acts(database, own) if who[:3] == [None, None, "cli"]]
     assert kinds == [
         "client.created",
         "client.suspended",
@@ -114,12 +114,12 @@ async def test_what_cannot_be_undone_is_asked_first_and_a_no_changes_nothing(
     call: Callable[..., Awaitable[Result]], client_of: SignIn, how: str
 ) -> None:
     client = await client_of(KPU, "viewer")
-    id, secret = client.credentials["id"], client.credentials["secrets"][0]["id"]
+    own, secret = client.credentials["id"], client.credentials["secrets"][0]["id"]
     more = {
-        "clients revoke": (id, *WHY),
-        "secrets revoke": (id, secret, *WHY),
-        "secrets rotate": (id, "--overlap-days", "0"),
-        "tokens revoke": ("--client", id, *WHY),
+        "clients revoke": (own, *WHY),
+        "secrets revoke": (own, secret, *WHY),
+        "secrets rotate": (own, "--overlap-days", "0"),
+        "tokens revoke": ("--client", own, *WHY),
     }
     result = await call(*how.split(), *more[how], answer="n\n")
     assert result.exit_code == 1
