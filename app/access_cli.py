@@ -5,28 +5,27 @@ The same services as over HTTP, asked by Simpul itself: every act stands in the 
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+import orjson
 import typer
-from pydantic import ValidationError
-from rich.table import Column, Table
 
-from app.db import Database, Writer, encode
-from app.errors import Problem
-from app.rules.caller import Caller, itself
+from app.break_glass import act, checked, show, sure, tell_secret
+from app.db import Writer
+from app.rules.caller import Caller
 from app.rules.vocabulary import Clearance, Role
 from app.schemas.client_credentials import RotationInput
 from app.schemas.clients import ClientInput
 from app.security import Keys
 from app.services import agencies, client_moves, client_rows, client_secrets, token_epochs
-from app.terminal import chosen_settings, console, fail, keys_of, own_database
 
-Answer = TypeVar("Answer")
+_CLIENT: Final = ("id", "agency", "role", "status", "purpose", "clearance", "version")
+_SECRET: Final = ("id", "last_four", "recorded_at", "expires_at", "revoked_at", "last_used_at")
+_KEY: Final = ("id", "kid", "thumbprint", "recorded_at", "expires_at", "revoked_at", "last_used_at")
+_TOKENS: Final = ("tokens_of", "revoked_at")
+_AGENCY: Final = ("code", "name_id", "suspended", "version")
 Id = Annotated[UUID, typer.Argument(help="The client's id.", metavar="CLIENT")]
 Code = Annotated[str, typer.Argument(help="The agency's code.", metavar="AGENCY")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the log.", prompt=True)]
@@ -64,22 +63,22 @@ def list_clients(
         cursor = None
         while True:
             page = await client_rows.list_clients(writer, caller, keys, limit=200, cursor=cursor, agency=agency)
-            found += _read(page.body)["items"]
+            found += orjson.loads(page.body)["items"]
             cursor = page.next_cursor
             if cursor is None:
                 return found
 
-    _show(_done(read), _CLIENT, as_json=json)
+    show(act(read), _CLIENT, as_json=json)
 
 
 @clients.command("show")
 def show_client(client: Id, *, json: Json = False) -> None:
     """Show a client with its secrets and keys."""
-    found = _done(lambda writer, caller, _: client_rows.show_client(writer, caller, client))
-    _show(found, _CLIENT, as_json=json)
+    found = act(lambda writer, caller, _: client_rows.show_client(writer, caller, client))
+    show(found, _CLIENT, as_json=json)
     if not json:
-        _show(found["secrets"], _SECRET)
-        _show(found["keys"], _KEY)
+        show(found["secrets"], _SECRET)
+        show(found["keys"], _KEY)
 
 
 @clients.command("create")
@@ -106,10 +105,10 @@ def create_client(
         "origins": origin or [],
         "token_minutes": token_minutes,
     }
-    wanted = _checked(ClientInput.model_validate, said)
-    made = _done(lambda writer, caller, keys: client_moves.create_client(writer, caller, keys, wanted))
-    _show(made, _CLIENT, as_json=json)
-    _tell_secret(made, as_json=json)
+    wanted = checked(ClientInput.model_validate, said)
+    made = act(lambda writer, caller, keys: client_moves.create_client(writer, caller, keys, wanted))
+    show(made, _CLIENT, as_json=json)
+    tell_secret(made, as_json=json)
 
 
 _CLIENT_MOVES: Final = {
@@ -124,7 +123,7 @@ def _move(action: str, client: UUID, reason: str, *, as_json: bool) -> None:
         version = (await client_rows.show_client(writer, caller, client))["version"]
         return await _CLIENT_MOVES[action](writer, caller, client, version, reason)
 
-    _show(_done(move), _CLIENT, as_json=as_json)
+    show(act(move), _CLIENT, as_json=as_json)
 
 
 @clients.command("suspend")
@@ -142,7 +141,7 @@ def reinstate_client(client: Id, reason: Reason, *, json: Json = False) -> None:
 @clients.command("revoke")
 def revoke_client(client: Id, reason: Reason, *, yes: Yes = False, json: Json = False) -> None:
     """End a client for good, with its secrets, keys and tokens."""
-    _sure(f"End client {client} for good, with its secrets, keys and tokens?", yes=yes)
+    sure(f"End client {client} for good, with its secrets, keys and tokens?", yes=yes)
     _move("revoke", client, reason, as_json=json)
 
 
@@ -152,8 +151,8 @@ def revoke_client(client: Id, reason: Reason, *, yes: Yes = False, json: Json = 
 @secrets.command("list")
 def list_secrets(client: Id, *, json: Json = False) -> None:
     """List all secrets that a client ever had."""
-    found = _done(lambda writer, caller, _: client_secrets.list_secrets(writer, caller, client))
-    _show(found, _SECRET, as_json=json)
+    found = act(lambda writer, caller, _: client_secrets.list_secrets(writer, caller, client))
+    show(found, _SECRET, as_json=json)
 
 
 @secrets.command("rotate")
@@ -168,12 +167,12 @@ def rotate_secret(
 ) -> None:
     """Give a client a new secret, printed this once, and let the old one end after the overlap."""
     if overlap_days == 0:
-        _sure(f"End every secret that client {client} has now, and the tokens fetched with them?", yes=yes)
+        sure(f"End every secret that client {client} has now, and the tokens fetched with them?", yes=yes)
     said = {"overlap_days": overlap_days, "expires_at": expires_at, "reason": reason}
-    wanted = _checked(RotationInput.model_validate, said)
-    made = _done(lambda writer, caller, keys: client_secrets.rotate(writer, caller, keys, client, wanted))
-    _show(made, _SECRET, as_json=json)
-    _tell_secret(made, as_json=json)
+    wanted = checked(RotationInput.model_validate, said)
+    made = act(lambda writer, caller, keys: client_secrets.rotate(writer, caller, keys, client, wanted))
+    show(made, _SECRET, as_json=json)
+    tell_secret(made, as_json=json)
 
 
 @secrets.command("revoke")
@@ -186,9 +185,9 @@ def revoke_secret(
     json: Json = False,
 ) -> None:
     """End a secret now, and the tokens fetched with it."""
-    _sure(f"End secret {secret} and the tokens fetched with it?", yes=yes)
-    ended = _done(lambda writer, caller, _: client_secrets.revoke(writer, caller, client, secret, reason))
-    _show(ended, _SECRET, as_json=json)
+    sure(f"End secret {secret} and the tokens fetched with it?", yes=yes)
+    ended = act(lambda writer, caller, _: client_secrets.revoke(writer, caller, client, secret, reason))
+    show(ended, _SECRET, as_json=json)
 
 
 # tokens and agencies
@@ -203,14 +202,14 @@ def revoke_tokens(
     json: Json = False,
 ) -> None:
     """End all tokens of a client, or of everybody; new ones may be fetched."""
-    _sure(f"End all tokens of {client or 'EVERYBODY'}?", yes=yes)
+    sure(f"End all tokens of {client or 'EVERYBODY'}?", yes=yes)
 
     async def end(writer: Writer, caller: Caller, _: Keys) -> dict[str, Any]:
         if client is None:
             return await token_epochs.revoke_all(writer, caller, reason)
         return await token_epochs.revoke_of_client(writer, caller, client, reason)
 
-    _show(_done(end), _TOKENS, as_json=json)
+    show(act(end), _TOKENS, as_json=json)
 
 
 _AGENCY_MOVES: Final = {"suspend": agencies.suspend_agency, "reinstate": agencies.reinstate_agency}
@@ -221,13 +220,13 @@ def _move_agency(action: str, code: str, reason: str, *, as_json: bool) -> None:
         version = (await agencies.show_agency(writer, code))["version"]
         return await _AGENCY_MOVES[action](writer, caller, code, version, reason)
 
-    _show(_done(move), _AGENCY, as_json=as_json)
+    show(act(move), _AGENCY, as_json=as_json)
 
 
 @of_agencies.command("suspend")
 def suspend_agency(code: Code, reason: Reason, *, yes: Yes = False, json: Json = False) -> None:
     """Shut out all clients of an agency from their next request on, until it is reinstated."""
-    _sure(f"Shut out every client of {code}?", yes=yes)
+    sure(f"Shut out every client of {code}?", yes=yes)
     _move_agency("suspend", code, reason, as_json=json)
 
 
@@ -235,74 +234,3 @@ def suspend_agency(code: Code, reason: Reason, *, yes: Yes = False, json: Json =
 def reinstate_agency(code: Code, reason: Reason, *, json: Json = False) -> None:
     """Let a suspended agency in again; tokens of before stay dead."""
     _move_agency("reinstate", code, reason, as_json=json)
-
-
-# what they share
-
-
-def _done(act: Callable[[Writer, Caller, Keys], Awaitable[Answer]]) -> Answer:
-    """Do one thing in one transaction; a refusal ends the command with its sentences."""
-    chosen = chosen_settings()
-    keys = keys_of(chosen)
-
-    async def run(url: str) -> Answer:
-        database = Database(url, chosen)
-        try:
-            async with database.writing() as writer:
-                return await act(writer, itself("cli"), keys)
-        finally:
-            await database.close()
-
-    try:
-        with own_database(chosen) as url:
-            return asyncio.run(run(url))
-    except Problem as refused:
-        said = refused.document(language="en", instance="", request_id="cli")
-        faults = "".join(f"\n  {one.pointer}: {one.en}" for one in refused.errors)
-        fail(f"{said['title']}: {said['detail']}{faults}")
-
-
-def _checked(read: Callable[[dict[str, Any]], Answer], said: dict[str, Any]) -> Answer:
-    try:
-        return read(said)
-    except ValidationError as error:
-        fail("\n".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()))
-
-
-def _sure(question: str, *, yes: bool) -> None:
-    if not yes:
-        typer.confirm(f"{question} This can't be undone.", abort=True, err=True)
-
-
-def _read(body: bytes) -> dict[str, Any]:
-    page: dict[str, Any] = json.loads(body)
-    return page
-
-
-_CLIENT: Final = ("id", "agency", "role", "status", "purpose", "clearance", "version")
-_SECRET: Final = ("id", "last_four", "recorded_at", "expires_at", "revoked_at", "last_used_at")
-_KEY: Final = ("id", "kid", "thumbprint", "recorded_at", "expires_at", "revoked_at", "last_used_at")
-_TOKENS: Final = ("tokens_of", "revoked_at")
-_AGENCY: Final = ("code", "name_id", "suspended", "version")
-
-
-def _show(found: dict[str, Any] | list[dict[str, Any]], columns: tuple[str, ...], *, as_json: bool = False) -> None:
-    if as_json:
-        typer.echo(encode(found).decode())
-        return
-    table = Table(*(Column(name, no_wrap=name == "id") for name in columns))  # an id must be there to copy
-    for one in found if isinstance(found, list) else [found]:
-        table.add_row(*(_cell(one[name]) for name in columns))
-    console.print(table)
-
-
-def _cell(content: Any) -> str:
-    if isinstance(content, datetime):
-        return f"{content:%Y-%m-%d %H:%M:%S}"
-    return "" if content is None else str(content)
-
-
-def _tell_secret(made: dict[str, Any], *, as_json: bool) -> None:
-    """Print a new secret where it can be copied whole: a table would fold it."""
-    if not as_json:
-        typer.echo(f"client_id={made['client_id']}\nclient_secret={made['client_secret']}")

@@ -131,6 +131,14 @@ async def test_what_cannot_be_undone_is_asked_first_and_a_no_changes_nothing(
     assert await status(client) == 401
 
 
+async def test_a_database_out_of_reach_is_a_sentence_too(
+    call: Callable[..., Awaitable[Result]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPUL_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    result = await call("clients", "list")
+    assert (result.exit_code, "Temporarily unavailable" in result.stderr) == (1, True)
+
+
 async def test_people_read_tables_and_a_new_secret_whole(
     call: Callable[..., Awaitable[Result]], operator: Agency
 ) -> None:
