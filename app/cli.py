@@ -1,4 +1,4 @@
-"""`simpul`: serve, migrate, load, demo, clients, openapi."""
+"""`simpul`: serve, migrate, load, demo, openapi; clients, secrets, tokens, agencies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from app import documents, keys_cli, logs, start
+from app import access_cli, documents, keys_cli, logs, start
 from app.db import Database
 from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
@@ -35,6 +35,8 @@ app = typer.Typer(
     help="Simpul: coordination of election agencies.",
 )
 app.add_typer(keys_cli.app, name="keys")
+for name, commands in access_cli.COMMANDS.items():
+    app.add_typer(commands, name=name)
 GRACE = 8
 
 

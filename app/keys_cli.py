@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
@@ -10,33 +9,34 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.db import Database, Row, Writer, encode
+from app.break_glass import act
+from app.db import Row, Writer, encode
+from app.rules.caller import Caller
 from app.security import Keys
 from app.services import signing
 from app.services.signing import RingRefused
-from app.terminal import chosen_settings, fail, keys_of, own_database
+from app.terminal import fail
 
 app = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens: next, active, passive, dead.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Answer = TypeVar("Answer")
-_BY: Final = "command line"
 _INSTANTS: Final = ("recorded_at", "activated_at", "retired_at")
 
 
 @app.command("list")
 def list_keys(*, json: Json = False) -> None:
     """Show every key there was, with its state."""
-    _show(_run(lambda writer, _: signing.list_ring(writer)), as_json=json)
+    _show(_run(lambda writer, *_: signing.list_ring(writer)), as_json=json)
 
 
 @app.command()
 def rotate(*, json: Json = False) -> None:
     """Let the next key sign, the active one only verify, and publish a new next key. No request fails for it."""
 
-    async def turn(writer: Writer, keys: Keys) -> list[Row]:
-        await signing.rotate(writer, keys, by=signing.machine(_BY))
+    async def turn(writer: Writer, by: Caller, keys: Keys) -> list[Row]:
+        await signing.rotate(writer, keys, by=by)
         return await signing.list_ring(writer)
 
     _show(_run(turn), as_json=json)
@@ -46,7 +46,7 @@ def rotate(*, json: Json = False) -> None:
 def retire(*, json: Json = False) -> None:
     """End passive keys whose last token has ended; the worker does it by itself."""
 
-    async def end(writer: Writer, _: Keys) -> list[Row]:
+    async def end(writer: Writer, *_: object) -> list[Row]:
         await signing.retire(writer)
         return await signing.list_ring(writer)
 
@@ -61,29 +61,16 @@ def kill(
     if not yes:
         typer.confirm(f"End {kid} and ALL access tokens of ALL agencies? This can't be undone", abort=True, err=True)
 
-    async def end(writer: Writer, keys: Keys) -> list[Row]:
-        await signing.kill(writer, keys, kid, by=signing.machine(_BY))
+    async def end(writer: Writer, by: Caller, keys: Keys) -> list[Row]:
+        await signing.kill(writer, keys, kid, by=by)
         return await signing.list_ring(writer)
 
     _show(_run(end), as_json=json)
 
 
-def _run(act: Callable[[Writer, Keys], Awaitable[Answer]]) -> Answer:
-    """Do one thing in one transaction; a refusal ends the command with its sentence."""
-    chosen = chosen_settings()
-    keys = keys_of(chosen)
-
-    async def run(url: str) -> Answer:
-        database = Database(url, chosen)
-        try:
-            async with database.working() as writer:
-                return await act(writer, keys)
-        finally:
-            await database.close()
-
+def _run(deed: Callable[[Writer, Caller, Keys], Awaitable[Answer]]) -> Answer:
     try:
-        with own_database(chosen) as url:
-            return asyncio.run(run(url))
+        return act(deed)
     except RingRefused as refused:
         fail(str(refused))
 

@@ -15,6 +15,7 @@ from app.ingress import Ingress
 from app.routers import (
     agencies,
     clients,
+    credentials,
     elections,
     legal_instruments,
     mandates,
@@ -70,6 +71,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     for module in (
         oauth,
         clients,
+        credentials,
         tasks,
         referrals,
         vulnerabilities,

@@ -65,7 +65,7 @@ _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "stale-version": {"current_etag": '"7"'},
     "no-legal-basis": {"valid_to": "2022-09-22", "mandate": "M01"},
     "classification-refused": {"classification": "sangat_rahasia"},
-    "expiry-in-freeze-window": {"window": "2024-11-13/2024-12-16"},
+    "expiry-in-freeze-window": {"window": "2024-11-13/2024-12-16 (pilkada-2024-35.73)"},
 }
 _FAULTS: Final[Mapping[str, Fault]] = {
     "unknown-parameter": fault("extra_forbidden", parameter="statu"),

@@ -134,7 +134,7 @@ async def first_clients(database: Database, keys: Keys, folder: Path) -> list[di
                 return kept
         if await clients.has_clients(writer):
             return []
-        made = credentials.create_first_clients(writer, keys)
+        made = await credentials.create_first_clients(writer, keys)
         await writer.flush()
         _keep(path, json.dumps(made, indent=1))
     return made
@@ -143,7 +143,7 @@ async def first_clients(database: Database, keys: Keys, folder: Path) -> list[di
 async def new_operator(database: Database, keys: Keys) -> dict[str, Any]:
     """One more operator, for whoever lost the others: `{agency, client_id, client_secret, role}`."""
     async with database.working() as writer:
-        return credentials.create_operator(writer, keys)
+        return await credentials.create_operator(writer, keys)
 
 
 def _keep(path: Path, content: str) -> None:

@@ -1,39 +1,46 @@
-"""The background process: forgets what has expired, ends keys that are outlived.
+"""The background process: forgets what has ended, announces what soon will, ends keys that are outlived.
 
-Any number may run; it ends when its parent does.
+Any number may run; each ends when its parent does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
 from app import logs
-from app.db import Database, problem_of
-from app.services import idempotency, signing, tokens
+from app.db import Database, Writer, problem_of
+from app.services import expiry, idempotency, signing
 from app.settings import Settings, settings
 
 PAUSE: Final = 60.0
 _log: Final = structlog.get_logger()
+#: What there is to do in each round, each in a transaction of its own, by what the log says of it.
+_CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
+    "answers_forgotten": idempotency.forget_expired,
+    "revocations_forgotten": expiry.forget_ended,
+    "expiries_announced": expiry.warn,
+    "keys_retired": signing.retire,
+}
 
 
 async def tend(database: Database) -> None:
     """One round of housekeeping; a database that can't be reached is left for the next round."""
-    try:
-        async with database.working() as writer:
-            gone = await idempotency.forget_expired(writer)
-            await tokens.forget_expired(writer)
-            await signing.retire(writer)
-    except Exception as error:
-        if problem_of(error) is None:
-            raise
-        _log.warning("database_unreachable")
-        return
-    if gone:
-        _log.info("answers_forgotten", count=gone)
+    for done, chore in _CHORES.items():
+        try:
+            async with database.working() as writer:
+                count = await chore(writer)
+        except Exception as error:
+            if problem_of(error) is None:
+                raise
+            _log.warning("database_unreachable")
+            return
+        if count:
+            _log.info(done, count=count)
 
 
 async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | None) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
 from support import Agency, task
+
+from app.claims import b64
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
     one, election = '"1"', f"/v1/elections/uji-{own}"
     return {
         "createClient": Case(operator, "POST", "/v1/clients", CLIENT),
+        **await access(operator),
         "logTask": Case(bakesbangpol, "POST", "/v1/tasks", whole_task),
         "updateTask": Case(
             bakesbangpol,
@@ -144,6 +149,49 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
     }
 
 
+async def access(operator: Agency) -> dict[str, Case]:
+    """Those that change a client, its credentials, an agency's access."""
+    clients = [(await operator.post("/v1/clients", CLIENT)).json() for _ in range(4)]
+    changed, suspended, reinstated, revoked = (f"/v1/clients/{one['id']}" for one in clients)
+    one, two = '"1"', '"2"'
+    await operator.post(f"{reinstated}/suspension", REASON, etag=one)
+    secret = f"{changed}/secrets/{clients[0]['secrets'][0]['id']}"
+    key = (await operator.post(f"{changed}/keys", {"jwk": public_jwk()})).json()["id"]
+    agency, other = (f"UJI_{uuid4().hex[:8].upper()}" for _ in range(2))
+    for code in (agency, other):
+        await operator.post("/v1/agencies", {**AGENCY, "code": code, "office": code})
+    await operator.post(f"/v1/agencies/{other}/suspension", REASON, etag=one)
+    rotation = {"expires_at": in_days(40), "overlap_days": 3, "reason": "Berkala"}
+    registered = {"jwk": public_jwk(kid="uji-1", alg="ES256", use="sig"), "expires_at": in_days(40)}
+    return {
+        "updateClient": Case(operator, "PATCH", changed, CLIENT_PATCH, one),
+        "suspendClient": Case(operator, "POST", f"{suspended}/suspension", REASON, one),
+        "reinstateClient": Case(operator, "POST", f"{reinstated}/reinstatement", REASON, two),
+        "revokeClient": Case(operator, "POST", f"{revoked}/revocation", REASON, one),
+        "rotateSecret": Case(operator, "POST", f"{changed}/secrets", rotation),
+        "revokeSecret": Case(operator, "POST", f"{secret}/revocation", REASON),
+        "registerKey": Case(operator, "POST", f"{changed}/keys", registered),
+        "revokeKey": Case(operator, "POST", f"{changed}/keys/{key}/revocation", REASON),
+        "revokeTokens": Case(operator, "POST", f"{changed}/token-revocation", REASON),
+        "revokeAllTokens": Case(operator, "POST", "/v1/token-revocation", REASON),
+        "suspendAgency": Case(operator, "POST", f"/v1/agencies/{agency}/suspension", REASON, one),
+        "reinstateAgency": Case(operator, "POST", f"/v1/agencies/{other}/reinstatement", REASON, two),
+    }
+
+
+def in_days(days: float) -> str:
+    """The instant that lies so many days ahead, as it is sent."""
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+def public_jwk(**said: Any) -> dict[str, Any]:
+    """The public half of a fresh key."""
+    numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+    place = {name: b64(number.to_bytes(32)) for name, number in (("x", numbers.x), ("y", numbers.y))}
+    return {"kty": "EC", "crv": "P-256", **place, **said}
+
+
+REASON = {"reason": "Kebocoran pada penyedia layanan"}
 EVIDENCE = {"source_type": "pileg", "year": 2024, "reference": "Putusan 1/2024", "note": "Catatan"}
 VULNERABILITY = {
     "category": "candidate_eligibility",
@@ -180,6 +228,17 @@ CLIENT = {
     "purpose": "Uji",
     "clearance": "terbatas",
     "networks": ["10.0.0.0/8"],
+    "origins": ["https://simpul.example.go.id"],
+    "token_minutes": 5,
+}
+CLIENT_PATCH = {
+    "purpose": "Uji lagi",
+    "contact": "pengelola",
+    "networks": ["10.0.0.0/8"],
+    "origins": ["https://simpul.example.go.id:8443", "http://localhost:3000"],
+    "token_minutes": 5,
+    "clearance": "terbatas",
+    "role": "officer",
 }
 MANDATE = {
     "category": "other",

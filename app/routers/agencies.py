@@ -8,11 +8,12 @@ from fastapi import Query, Request, Response
 
 from app import answers
 from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
-from app.errors import CursorMismatch, NotFound, PreconditionRequired, StaleVersion
+from app.errors import CursorMismatch, NotFound, PreconditionRequired, StaleVersion, TransitionNotAllowed
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
 from app.rules.vocabulary import Tier
 from app.schemas.agencies import Agency, AgencyInput, AgencyPage, AgencyPatch, OfficeCode
+from app.schemas.client_credentials import ReasonInput
 from app.schemas.types import AgencyCode, Code, Day, RegionCode
 from app.services import agencies
 
@@ -97,3 +98,31 @@ async def update_agency(
 ) -> Response:
     """A merge patch: names, regions, parents, dates."""
     return answers.written(request, await agencies.update_agency(writer, caller, code, version, patch))
+
+
+@router.post(
+    "/{code}/suspension",
+    operation_id="suspendAgency",
+    summary="Suspend an agency",
+    response_model=Agency,
+    dependencies=[needs(P.AGENCY_SUSPEND, NotFound, PreconditionRequired, StaleVersion, TransitionNotAllowed)],
+)
+async def suspend_agency(
+    request: Request, writer: Writer, caller: Caller, code: AgencyCode, version: IfMatch, input: ReasonInput
+) -> Response:
+    """All its clients are refused (`agency-suspended`) from their next request on, until it is reinstated."""
+    return answers.written(request, await agencies.suspend_agency(writer, caller, code, version, input.reason))
+
+
+@router.post(
+    "/{code}/reinstatement",
+    operation_id="reinstateAgency",
+    summary="Reinstate an agency",
+    response_model=Agency,
+    dependencies=[needs(P.AGENCY_SUSPEND, NotFound, PreconditionRequired, StaleVersion, TransitionNotAllowed)],
+)
+async def reinstate_agency(
+    request: Request, writer: Writer, caller: Caller, code: AgencyCode, version: IfMatch, input: ReasonInput
+) -> Response:
+    """Its clients may fetch tokens again; those of before the suspension stay dead."""
+    return answers.written(request, await agencies.reinstate_agency(writer, caller, code, version, input.reason))

@@ -33,6 +33,7 @@ class Caller:
     acting_user: str | None = None
     request_id: str = ""
     token_ends: datetime | None = None
+    credential: UUID | None = None
     credential_ends: datetime | None = None
 
     @property
@@ -41,3 +42,8 @@ class Caller:
         if self.agency is None:
             raise PermissionDenied(permission="agency")
         return self.agency
+
+
+def itself(where: str) -> Caller:
+    """Simpul itself: the worker, or whoever stands at the machine; `where` is kept as the request id."""
+    return Caller(client_id=None, agency=None, role=Role.OPERATOR, request_id=where)

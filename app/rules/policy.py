@@ -20,6 +20,18 @@ class Permission(StrEnum):
     CLIENT_READ = "client.read"
     CLIENT_CREATE = "client.create"
     CLIENT_CLEAR = "client.clear"
+    CLIENT_UPDATE = "client.update"
+    CLIENT_SUSPEND = "client.suspend"
+    CLIENT_REVOKE = "client.revoke"
+    SECRET_READ = "secret.read"
+    SECRET_ROTATE = "secret.rotate"
+    SECRET_REVOKE = "secret.revoke"
+    KEY_READ = "key.read"
+    KEY_REGISTER = "key.register"
+    KEY_REVOKE = "key.revoke"
+    TOKENS_REVOKE = "tokens.revoke"
+    TOKENS_REVOKE_ALL = "tokens.revoke_all"
+    AGENCY_SUSPEND = "agency.suspend"
     VULNERABILITY_READ = "vulnerability.read"
     VULNERABILITY_MAP = "vulnerability.map"
     VULNERABILITY_UPDATE = "vulnerability.update"
@@ -95,14 +107,28 @@ ENTRANCES: Final[Mapping[P, frozenset[P]]] = {
 
 _ALL_ROLES: Final = dict.fromkeys((Role.VIEWER, Role.AUDITOR, Role.EXPERT, Role.AGENCY_ADMIN, Role.OPERATOR), _EVERYONE)
 _READERS: Final = (Role.VIEWER, Role.AUDITOR, Role.EXPERT)
+_ADMINS: Final = {Role.OPERATOR: _EVERYONE, Role.AGENCY_ADMIN: _OWN}
+_ADMINS_OR_ITSELF: Final = {**dict.fromkeys(_READERS, frozenset({S.SELF})), **_ADMINS}
 
 GRANTS: Final[Mapping[P, Mapping[Role, frozenset[S]]]] = {
     P.SELF_READ: _ALL_ROLES,
     P.REGISTRY_READ: _ALL_ROLES,
     P.REGISTRY_WRITE: {Role.OPERATOR: _EVERYONE},
-    P.CLIENT_READ: {Role.OPERATOR: _EVERYONE, Role.AGENCY_ADMIN: _OWN},
-    P.CLIENT_CREATE: {Role.OPERATOR: _EVERYONE, Role.AGENCY_ADMIN: _OWN},
+    P.CLIENT_READ: _ADMINS,
+    P.CLIENT_CREATE: _ADMINS,
     P.CLIENT_CLEAR: {Role.OPERATOR: _EVERYONE},
+    P.CLIENT_UPDATE: _ADMINS,
+    P.CLIENT_SUSPEND: _ADMINS,
+    P.CLIENT_REVOKE: _ADMINS,
+    P.SECRET_READ: _ADMINS_OR_ITSELF,
+    P.SECRET_ROTATE: _ADMINS_OR_ITSELF,
+    P.SECRET_REVOKE: _ADMINS,
+    P.KEY_READ: _ADMINS_OR_ITSELF,
+    P.KEY_REGISTER: _ADMINS_OR_ITSELF,
+    P.KEY_REVOKE: _ADMINS,
+    P.TOKENS_REVOKE: _ADMINS,
+    P.TOKENS_REVOKE_ALL: {Role.OPERATOR: _EVERYONE},
+    P.AGENCY_SUSPEND: {Role.OPERATOR: _EVERYONE},
     P.VULNERABILITY_READ: dict.fromkeys((Role.VIEWER, Role.AUDITOR), _EVERYONE),
     P.VULNERABILITY_MAP: {_O: _EVERYONE},
     P.VULNERABILITY_UPDATE: {_O: frozenset({S.OWNER, S.LOGGER})},

@@ -32,6 +32,7 @@ class Standing(StrEnum):
     FORMER = "former"
     RESIDENT = "resident"
     OWN_AGENCY = "own_agency"
+    SELF = "self"  # the very client that asks, in its full role
     OUTSIDER = "outsider"
 
 

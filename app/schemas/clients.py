@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.rules.vocabulary import Clearance, ClientStatus, Role
-from app.schemas.types import AgencyCode, Command, Line, Shown
+from app.schemas.client_credentials import Key, Secret
+from app.schemas.types import AgencyCode, Command, Line, Shown, absent, distinct
 
 
 def _written(value: Any) -> Any:
@@ -22,7 +23,34 @@ def _written(value: Any) -> Any:
     return value
 
 
+def _usable(value: str) -> str:
+    """Refuse ports that no browser would name in an Origin."""
+    port = value.rpartition(":")[2]
+    usual = "443" if value.startswith("https:") else "80"
+    if port.isdecimal() and (port == usual or port[0] == "0" or int(port) > 65_535):
+        en, id_ = (
+            "A browser never says this port in an Origin.",
+            "Peramban tidak pernah menyebut porta ini dalam Origin.",
+        )
+        raise PydanticCustomError("origin", "{en}", {"en": en, "id": id_})
+    return value
+
+
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_written)]
+Networks = Annotated[list[Network], Field(max_length=20)]
+_LABEL: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+#: As a browser writes it: scheme, host, port where it is not the usual one; plain http for one's own machine only.
+Origin = Annotated[
+    str,
+    AfterValidator(_usable),
+    Field(
+        max_length=260,
+        pattern=rf"^(https://{_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?|http://(localhost|127\.0\.0\.1):[0-9]{{1,5}})$",
+        examples=["https://simpul.kpu-malangkota.go.id"],
+    ),
+]
+Origins = Annotated[list[Origin], AfterValidator(distinct), Field(max_length=10)]
+TokenMinutes = Annotated[int, Field(strict=True, ge=1, le=15)]
 
 
 class ClientInput(Command):
@@ -35,22 +63,27 @@ class ClientInput(Command):
     clearance: Clearance = Field(
         Clearance.TERBATAS, description="`rahasia` is granted by an operator, or by a client that holds it."
     )
-    networks: Annotated[list[Network], Field(max_length=20)] = Field(
-        [], description="Addresses (CIDR) from which it may be used; none: any."
+    networks: Networks = Field([], description="Addresses (CIDR) from which it may be used; none: any.")
+    origins: Origins = Field([], description="Origins of its web pages, which browsers may call from.")
+    token_minutes: TokenMinutes | None = Field(
+        None, description="Longest life of its tokens; the service's own bound holds as well."
     )
 
 
-class Secret(Shown):
-    """A client secret, without the secret."""
+class ClientPatch(Command):
+    """Changes of a client (JSON merge patch)."""
 
-    id: UUID
-    last_four: str
-    expires_at: datetime
-    last_used_at: datetime | None
+    role: Role = absent()
+    purpose: Line = absent()
+    contact: Line | None = None
+    clearance: Clearance = absent("`rahasia` is granted by an operator, or by a client that holds it.")
+    networks: Networks = absent()
+    origins: Origins = absent()
+    token_minutes: TokenMinutes | None = None
 
 
 class Client(Shown):
-    """A client of an agency."""
+    """A client of an agency, with the secrets and keys that were not revoked."""
 
     id: UUID
     agency: str | None
@@ -59,10 +92,13 @@ class Client(Shown):
     contact: str | None
     clearance: Clearance
     networks: list[str]
+    origins: list[str]
+    token_minutes: int | None
     status: ClientStatus
     recorded_at: datetime
     version: int
     secrets: list[Secret]
+    keys: list[Key]
 
 
 class NewClient(Client):
@@ -80,7 +116,7 @@ class ClientPage(Shown):
 
 
 class Me(Shown):
-    """Who you are here: agency, client, role, what it may do, and when your credentials end."""
+    """Who you are here: agency, client, role, what it may do, and when your token and its credential end."""
 
     agency: str | None
     acts_for: list[str]
@@ -89,6 +125,7 @@ class Me(Shown):
     clearance: Clearance
     permissions: list[str]
     token_ends: datetime | None
+    credential: UUID | None = Field(description="The secret or key with which the token was fetched.")
     credential_ends: datetime | None
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
 from app.db import Executor, Row, Writer, constraint_of, one, row
-from app.errors import ValidationFailed
+from app.errors import TransitionNotAllowed, ValidationFailed
 from app.models import Agency
+from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
+from app.rules.policy import Permission
 from app.rules.vocabulary import Tier
 from app.schemas.agencies import AgencyInput, AgencyPatch
 from app.security import Keys
-from app.services import changes, records, registry
+from app.services import changes, log, records, registry
 from app.services.paging import Page
-from app.services.versions import compare_and_set
+from app.services.versions import check_version, compare_and_set
 
 _COLUMNS: Final = """
     a.code, a.office, a.tier, a.name_id, a.name_en, a.type, a.level, a.region_code, a.regions, a.coordinator,
@@ -97,6 +101,54 @@ async def update_agency(writer: Writer, caller: Caller, code: str, version: int,
     except IntegrityError as error:
         raise _refused(error) from error
     changes.record(writer, caller, EventKind.AGENCY_UPDATED, "agency", code, (version, new), sorted(changed))
+    await writer.flush()
+    return await show_agency(writer, code)
+
+
+async def suspend_agency(writer: Writer, caller: Caller, code: str, version: int, reason: str) -> Row:
+    """Shut out all clients of an agency from their next request on, until it is reinstated.
+
+    Raises NotFound, StaleVersion, TransitionNotAllowed.
+    """
+    return await _turn(writer, caller, code, version, _SUSPENSION, reason)
+
+
+async def reinstate_agency(writer: Writer, caller: Caller, code: str, version: int, reason: str) -> Row:
+    """Let a suspended agency in again, but with no token of before: that is what its next epoch is for.
+
+    Raises NotFound, StaleVersion, TransitionNotAllowed.
+    """
+    return await _turn(writer, caller, code, version, _REINSTATEMENT, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One of the two ways in which an agency can turn."""
+
+    action: str
+    opposite: tuple[str, str]
+    suspended: bool
+    kind: EventKind
+
+
+_SUSPENSION: Final = _Turn("suspend", ("reinstate", "reinstatement"), True, EventKind.AGENCY_SUSPENDED)
+_REINSTATEMENT: Final = _Turn("reinstate", ("suspend", "suspension"), False, EventKind.AGENCY_REINSTATED)
+
+
+async def _turn(writer: Writer, caller: Caller, code: str, version: int, turn: _Turn, reason: str) -> Row:
+    policy.require(caller.role, Permission.AGENCY_SUSPEND, set())
+    found = await one(writer, "select suspended, epoch, version from agency where code = :code for update", code=code)
+    check_version(found["version"], version)
+    if found["suspended"] == turn.suspended:
+        action, place = turn.opposite
+        lawful = {"action": action, "method": "POST", "href": f"/v1/agencies/{code}/{place}", "requires": ["reason"]}
+        current = "suspended" if turn.suspended else "active"
+        raise TransitionNotAllowed(action=turn.action, current=current, lawful=[lawful])
+    # while it lasts, tokens of before are told why they are refused: the epoch ends with the suspension
+    changed = {"suspended": turn.suspended, "epoch": found["epoch"] + (0 if turn.suspended else 1)}
+    new = (await compare_and_set(writer, "agency", {"code": code}, version, changed))["version"]
+    now, said = datetime.now(UTC), {"reason": reason}
+    log.record(writer, caller, turn.kind, on="agency", id=code, effective_at=now, versions=(version, new), payload=said)
     await writer.flush()
     return await show_agency(writer, code)
 

@@ -1,33 +1,19 @@
-"""Clients and tokens: who is asking."""
+"""Tokens and who holds them: who is asking."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 from uuid import UUID
 
-from app import db
 from app.claims import Claims
-from app.db import Executor, Row, Writer, one, row, settings_of, value
-from app.errors import AddressNotAllowed, AgencySuspended, NotFound, PermissionDenied, TokenInvalid
-from app.models import Client, ClientSecret
+from app.db import Executor, Row, Writer, one, row, value
+from app.errors import AddressNotAllowed, AgencySuspended, TokenInvalid
 from app.rules import policy
 from app.rules.caller import Caller
-from app.rules.facts import EventKind
-from app.rules.policy import Permission
-from app.rules.vocabulary import Clearance, Role, Standing
-from app.schemas.clients import ClientInput
-from app.security import Keys, fingerprint, new_secret
-from app.services import log, records
-from app.services.paging import Keyset, Page, binding, without_place
+from app.rules.vocabulary import Clearance, Role
 
-_COLUMNS: Final = f"""
-    c.id, c.agency, c.role, c.purpose, c.contact, c.clearance, c.networks, c.status, c.recorded_at, c.version,
-    coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'last_four', s.last_four,
-        'expires_at', {db.utc("s.expires_at")}, 'last_used_at', {db.utc("s.last_used_at")}) order by s.id)
-        from client_secret s where s.client_id = c.id and s.revoked_at is null), '[]') as secrets
-"""
 #: The epochs that a token of client `c`, agency `a`, is issued in.
 EPOCH: Final = "concat_ws('.', (select number from epoch), coalesce(a.epoch, 0), c.epoch)"
 #: One round trip says who holds a token as the database knows it now, and sets what its transaction may see.
@@ -95,6 +81,7 @@ def _caller(
         acting_user=acting_user,
         request_id=request_id,
         token_ends=token_ends,
+        credential=found["credential"],
         credential_ends=found["credential_ends"],
     )
 
@@ -109,102 +96,9 @@ def describe(caller: Caller) -> dict[str, Any]:
         "clearance": Clearance.RAHASIA if caller.cleared else Clearance.TERBATAS,
         "permissions": policy.effective(caller.role),
         "token_ends": caller.token_ends,
+        "credential": caller.credential,
         "credential_ends": caller.credential_ends,
     }
-
-
-def _own(caller: Caller, agency: str | None) -> set[Standing]:
-    return {Standing.OWN_AGENCY} if agency is not None and agency == caller.agency else set()
-
-
-async def create_client(writer: Writer, caller: Caller, keys: Keys, input: ClientInput) -> dict[str, Any]:
-    """Create a client with its first secret, which is shown this once.
-
-    Raises PermissionDenied, ValidationFailed.
-    """
-    agency = input.agency if input.role is Role.OPERATOR else input.agency or caller.agency
-    policy.require(caller.role, Permission.CLIENT_CREATE, _own(caller, agency))
-    if input.clearance is Clearance.RAHASIA and not caller.cleared:
-        policy.require(caller.role, Permission.CLIENT_CLEAR, set())
-    if input.role is Role.OPERATOR and caller.role is not Role.OPERATOR:
-        raise PermissionDenied(permission=Permission.CLIENT_CREATE.value)
-    if (agency is None) != (input.role is Role.OPERATOR):
-        raise records.refused(
-            "/agency",
-            "agency_and_role",
-            "Operators, and only they, belong to no agency.",
-            "Hanya operator yang tidak memiliki instansi.",
-        )
-    await records.require_known(writer, agencies={"/agency": agency} if agency else {})
-    client = Client(
-        agency=agency,
-        role=input.role,
-        purpose=input.purpose,
-        contact=input.contact,
-        clearance=input.clearance,
-        networks=[str(network) for network in input.networks],
-        created_by=caller.client_id,
-    )
-    secret = add_secret(writer, keys, client, by=caller.client_id)
-    log.record(
-        writer,
-        caller,
-        EventKind.CLIENT_CREATED,
-        on="client",
-        id=client.id,
-        effective_at=datetime.now(UTC),
-        versions=(None, 1),
-        payload={"agency": agency, "role": input.role, "clearance": input.clearance},
-    )
-    await writer.flush()
-    shown = await row(writer, f"select {_COLUMNS} from client c where c.id = :id", id=client.id)
-    return {**(shown or {}), "client_id": client.id, "client_secret": secret}
-
-
-def add_secret(writer: Writer, keys: Keys, client: Client, *, by: UUID | None) -> str:
-    """Give a client a fresh secret and return it; only its keyed hash is stored."""
-    secret = new_secret(settings_of(writer).env)
-    writer.add(client)
-    writer.add(
-        ClientSecret(
-            client_id=client.id,
-            fingerprint=fingerprint(keys, secret),
-            last_four=secret[-4:],
-            created_by=by,
-            expires_at=datetime.now(UTC) + timedelta(days=settings_of(writer).secret_days),
-        )
-    )
-    return secret
-
-
-async def show_client(executor: Executor, caller: Caller, id: UUID) -> Row:
-    """A client, without its secrets' texts; raises NotFound."""
-    found = await row(executor, f"select {_COLUMNS} from client c where c.id = :id", id=id)
-    if found is None or not policy.may(caller.role, Permission.CLIENT_READ, _own(caller, found["agency"])):
-        raise NotFound
-    return found
-
-
-async def list_clients(
-    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, agency: str | None
-) -> Page:
-    """Clients, newest first: all for an operator, else those of the own agency."""
-    everyone = caller.role is Role.OPERATOR
-    keyset = Keyset("c.recorded_at", "c.id", True, binding(caller, "clients", agency), keys, limit, cursor)
-    after, tail, place = keyset.clauses()
-    where = " and ".join(
-        ["true" if everyone else "c.agency = :own", "true" if agency is None else "c.agency = :agency", after]
-    )
-    given = {"own": caller.agency} if not everyone else {}
-    found = await db.rows(
-        executor,
-        f"select {_COLUMNS}, c.recorded_at as _key, c.id as _id from client c where {where} {tail}",
-        **given,
-        **({} if agency is None else {"agency": agency}),
-        **place,
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
 
 
 async def caller_of(executor: Executor, agency: str) -> Caller:
@@ -213,7 +107,8 @@ async def caller_of(executor: Executor, agency: str) -> Caller:
         executor,
         "select null::uuid as id, 'rahasia' as clearance, a.code as agency, a.office || '@' || a.tier as office,"
         " a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies, a.regions,"
-        " a.regions = '{}' as nationwide, null::timestamptz as credential_ends from agency a where a.code = :agency",
+        " a.regions = '{}' as nationwide, null::uuid as credential, null::timestamptz as credential_ends"
+        " from agency a where a.code = :agency",
         agency=agency,
     )
     return _caller(found, Role.OFFICER, None, "register")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from app.db import Writer, rows
 from app.models import Client
 from app.rules.vocabulary import Role
 from app.security import Keys
-from app.services.clients import add_secret
+from app.services import expiry
+from app.services.client_secrets import add_secret
 
 FIVE: Final = (
     "KPU_KOTA_MALANG",
@@ -26,19 +28,21 @@ FIRST: Final[tuple[tuple[str | None, Role], ...]] = (
 )
 
 
-def create_first_clients(writer: Writer, keys: Keys) -> list[dict[str, Any]]:
+async def create_first_clients(writer: Writer, keys: Keys) -> list[dict[str, Any]]:
     """Make the clients of the first run; returns `{agency, client_id, client_secret, role}` of each."""
-    return [_made(writer, keys, agency, role, "First run") for agency, role in FIRST]
+    ends = await expiry.lawful_end(writer, None)
+    return [_made(writer, keys, agency, role, "First run", ends) for agency, role in FIRST]
 
 
-def create_operator(writer: Writer, keys: Keys) -> dict[str, Any]:
+async def create_operator(writer: Writer, keys: Keys) -> dict[str, Any]:
     """Make one more operator; returns `{agency, client_id, client_secret, role}`."""
-    return _made(writer, keys, None, Role.OPERATOR, "Break glass")
+    return _made(writer, keys, None, Role.OPERATOR, "Break glass", await expiry.lawful_end(writer, None))
 
 
-def _made(writer: Writer, keys: Keys, agency: str | None, role: Role, purpose: str) -> dict[str, Any]:
+def _made(writer: Writer, keys: Keys, agency: str | None, role: Role, purpose: str, ends: datetime) -> dict[str, Any]:
     client = Client(agency=agency, role=role, purpose=purpose)
-    secret = add_secret(writer, keys, client, by=None)
+    writer.add(client)
+    _, secret = add_secret(writer, keys, client.id, by=None, ends=ends)
     return {"agency": agency, "client_id": str(client.id), "client_secret": secret, "role": role.value}
 
 

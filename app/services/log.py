@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -97,3 +98,15 @@ _HISTORY: Final = """
 async def history(executor: Executor, task_id: UUID, *, until: datetime | None = None) -> list[Row]:
     """The facts of one task in their order, up to a recorded instant."""
     return await rows(executor, _HISTORY, task_id=task_id, until=until)
+
+
+async def payloads(executor: Executor, kind: EventKind, *, on: str, ids: Iterable[UUID]) -> list[Row]:
+    """What the facts of one kind say about some objects."""
+    found = await rows(
+        executor,
+        "select payload from event where object_type = :on and object_id = any(:ids) and kind = :kind",
+        on=on,
+        ids=sorted({str(one) for one in ids}),
+        kind=kind,
+    )
+    return [one["payload"] for one in found]

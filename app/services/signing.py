@@ -16,9 +16,9 @@ from app.claims import LEEWAY, LONGEST_LIFE, Claims, global_epoch
 from app.db import Database, Executor, Row, Writer, row, rows, value
 from app.errors import TemporarilyUnavailable, TokenInvalid
 from app.models import SigningKey as Kept
-from app.rules.caller import Caller
+from app.rules.caller import Caller, itself
 from app.rules.facts import EventKind
-from app.rules.vocabulary import KeyState, Role
+from app.rules.vocabulary import KeyState
 from app.security import Behind, Keys, SigningKey, new_pem, public_half, seal, unseal, verify
 from app.services import log
 
@@ -110,11 +110,6 @@ def published(keys: Keys) -> dict[str, list[dict[str, str]]]:
 # what turns the ring
 
 
-def machine(request_id: str) -> Caller:
-    """Who turns the ring: nobody's client, but the service itself or whoever runs its commands."""
-    return Caller(None, None, Role.OPERATOR, request_id=request_id)
-
-
 async def prepare_ring(writer: Writer, keys: Keys, *, adopted: bytes | None = None) -> bool:
     """Make an active and a next key where there are none, the active one from the PEM `adopted` if there is one.
 
@@ -124,7 +119,7 @@ async def prepare_ring(writer: Writer, keys: Keys, *, adopted: bytes | None = No
     await _read(writer, keys)
     if keys.ring:
         return False
-    by = machine("start")
+    by = itself("start")
     _activated(writer, by, await _add(writer, keys, by, adopted or new_pem(), state=KeyState.ACTIVE))
     await _add(writer, keys, by, new_pem(), state=KeyState.NEXT)
     await _read(writer, keys)
@@ -163,7 +158,7 @@ async def retire(writer: Writer) -> int:
         outlived=OUTLIVED,
     )
     for one in gone:
-        _record(writer, machine("worker"), EventKind.SIGNING_KEY_ENDED, one["kid"], because="retired")
+        _record(writer, itself("worker"), EventKind.SIGNING_KEY_ENDED, one["kid"], because="retired")
     return len(gone)
 
 

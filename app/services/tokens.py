@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from app.claims import LEEWAY, Claims
-from app.db import Database, Executor, Writer, value
+from app.db import Database, Executor, value
 from app.errors import AddressNotAllowed, AgencySuspended, TokenInvalid
 from app.rules import policy
 from app.rules.facts import EventKind
@@ -122,14 +122,3 @@ async def revoke(database: Database, keys: Keys, known: Known, token: str, *, re
                 effective_at=datetime.now(UTC),
                 payload={"ends": claims.ends.isoformat()},
             )
-
-
-async def forget_expired(writer: Writer) -> int:
-    """Delete the revocations and spent assertions that have ended anyway; returns how many."""
-    gone = await value(
-        writer,
-        "with tokens as (delete from revoked_token where expires_at <= now() returning 1),"
-        " assertions as (delete from used_assertion where expires_at <= now() returning 1)"
-        " select (select count(*) from tokens) + (select count(*) from assertions) as gone",
-    )
-    return int(gone)

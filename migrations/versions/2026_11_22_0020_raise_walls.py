@@ -91,7 +91,8 @@ end $$
 ENTER = """
 create function app.enter(claimed uuid, proof uuid, token uuid, as_role text, in_epoch text) returns table (
     id uuid, agency text, role text, clearance text, status text, networks text[], suspended boolean, office text,
-    coordinator boolean, bodies text[], regions text[], nationwide boolean, stands boolean, credential_ends timestamptz
+    coordinator boolean, bodies text[], regions text[], nationwide boolean, stands boolean, credential uuid,
+    credential_ends timestamptz
 ) language plpgsql as $$
 declare
     it record;
@@ -106,17 +107,16 @@ begin
         array(select m.body from member m where m.agency = c.agency order by m.body) as bodies, a.regions,
         coalesce(a.regions = '{}', false) as nationwide,
         concat_ws('.', (select e.number from epoch e), coalesce(a.epoch, 0), c.epoch) = in_epoch
-            and not exists (select from revoked_token r where r.jti = token)
-            and (exists (select from client_secret s where s.id = proof and s.client_id = c.id and s.revoked_at is null)
-                or exists (select from client_key k where k.id = proof and k.client_id = c.id and k.revoked_at is null))
-            and c.status = 'active' as stands,
-        greatest((select max(s.expires_at) from client_secret s where s.client_id = c.id and s.revoked_at is null),
-            (select max(k.expires_at) from client_key k where k.client_id = c.id and k.revoked_at is null))
-            as credential_ends
+            and not exists (select from revoked_token r where r.jti = token) and c.status = 'active' as stands,
+        coalesce((select s.expires_at from client_secret s
+                where s.id = proof and s.client_id = c.id and s.revoked_at is null),
+            (select k.expires_at from client_key k
+                where k.id = proof and k.client_id = c.id and k.revoked_at is null)) as credential_ends
     into it from client c left join agency a on a.code = c.agency where c.id = claimed;
     if not found then
         return;
     end if;
+    it.stands := it.stands and it.credential_ends is not null;
     if it.stands and it.suspended is not true then
         acts := case when it.agency is null then '{}' else it.agency || it.bodies end;
         places := case when it.nationwide then array[''] else coalesce(it.regions, '{}') end;
@@ -137,7 +137,7 @@ begin
                 else own || acts[2:] end, ','), true);
     end if;
     return query select it.id, it.agency, it.role, it.clearance, it.status, it.networks, it.suspended, it.office,
-        it.coordinator, it.bodies, it.regions, it.nationwide, it.stands, it.credential_ends;
+        it.coordinator, it.bodies, it.regions, it.nationwide, it.stands, proof, it.credential_ends;
 end $$
 """
 

@@ -20,17 +20,56 @@ PLACES = {
     "code": "KPU_RI",
     "agency": "KPU_RI",
     "stage": "campaign",
+    "secret": str(UUID(int=2)),
+    "key": str(UUID(int=3)),
     "list": "category",
 }
+#: What belongs to operators and agency admins; a client renews its own credentials and ends none.
+CREDENTIALS = ("secret.revoke", "key.revoke", "tokens.", "agency.")
 #: Who may not even knock, in words of our own: what the policy says is held against this.
 NEVER = {
     "operator": ("task.", "referral.", "vulnerability.", "meeting."),
-    "agency_admin": ("task.", "referral.", "vulnerability.", "meeting.", "registry.write"),
-    "viewer": ("task.log", "task.update", "task.move", "task.share", "task.comment", "client.", "registry.write"),
-    "auditor": ("task.log", "task.update", "task.move", "task.share", "task.comment", "client.", "registry.write"),
-    "expert": ("task.log", "task.update", "task.move", "task.share", "referral.", "client.", "registry.write"),
-    "officer": ("client.", "registry.write"),
-    "supervisor": ("client.", "registry.write"),
+    "agency_admin": (
+        "task.",
+        "referral.",
+        "vulnerability.",
+        "meeting.",
+        "registry.write",
+        "tokens.revoke_all",
+        "agency.",
+    ),
+    "viewer": (
+        "task.log",
+        "task.update",
+        "task.move",
+        "task.share",
+        "task.comment",
+        "client.",
+        *CREDENTIALS,
+        "registry.write",
+    ),
+    "auditor": (
+        "task.log",
+        "task.update",
+        "task.move",
+        "task.share",
+        "task.comment",
+        "client.",
+        *CREDENTIALS,
+        "registry.write",
+    ),
+    "expert": (
+        "task.log",
+        "task.update",
+        "task.move",
+        "task.share",
+        "referral.",
+        "client.",
+        *CREDENTIALS,
+        "registry.write",
+    ),
+    "officer": ("client.", *CREDENTIALS, "registry.write"),
+    "supervisor": ("client.", *CREDENTIALS, "registry.write"),
 }
 
 

@@ -23,13 +23,14 @@ from app import cli, start
 from app.claims import b64, unb64
 from app.db import Database, row, rows, value
 from app.main import create_app
+from app.rules.caller import itself
 from app.security import Keys, SigningKey, new_pem
 from app.services import signing
 from app.services.signing import RingRefused
 from app.settings import Settings, settings
 
 NOW = timedelta(0)
-BY = signing.machine("test")
+BY = itself("test")
 Ring = dict[str, list[str]]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from bodies import public_jwk
 from scribe import Scribe
 from support import Agency, Contract, task
 
@@ -48,12 +49,11 @@ async def cast(
 
 
 async def test_one_story_asks_for_every_operation_and_the_kept_examples_still_hold(cast: Cast) -> None:
+    await _registry_is_kept(await cast.sign_in(None, "operator"))
     bakesbangpol = await cast.sign_in("BAKESBANGPOL_KOTA_MALANG")
     bkpsdm = await cast.sign_in("BKPSDM_KOTA_MALANG")
     kpu = await cast.sign_in("KPU_KOTA_MALANG")
-    operator = await cast.sign_in(None, "operator")
     await _clients_prove_themselves(kpu)
-    await _registry_is_kept(operator)
     await _agencies_sit_together(kpu, bakesbangpol)
     await _task_goes_from_hand_to_hand(bakesbangpol, bkpsdm)
     heard = cast.scribe.seen
@@ -153,7 +153,25 @@ async def _registry_is_kept(operator: Agency) -> None:
         "purpose": "Front-end of the secretariat",
         "networks": ["10.0.0.0/8"],
     }
-    await _made(operator, "/v1/clients", front_end)
+    patch = {"origins": ["https://simpul.kpu-malangkota.go.id"], "token_minutes": 5}
+    await _clients_come_and_go(operator, await _made(operator, "/v1/clients", front_end, patch))
+
+
+async def _clients_come_and_go(operator: Agency, client: dict[str, Any]) -> None:
+    here, why = f"/v1/clients/{client['id']}", {"reason": "Kebocoran pada penyedia layanan"}
+    _ok(await operator.post(f"{here}/secrets", {"overlap_days": 7, "reason": "Rotasi berkala"}))
+    secret = (await operator.get(f"{here}/secrets")).json()["items"][0]["id"]
+    _ok(await operator.post(f"{here}/secrets/{secret}/revocation", why))
+    key = _ok(await operator.post(f"{here}/keys", {"jwk": public_jwk(kid="kpu-2026")}))["id"]
+    await operator.get(f"{here}/keys")
+    _ok(await operator.post(f"{here}/keys/{key}/revocation", why))
+    _ok(await operator.post(f"{here}/token-revocation", why))
+    for move in ("suspension", "reinstatement", "revocation"):
+        _ok(await operator.post(f"{here}/{move}", why, etag=(await operator.get(here)).headers["etag"]))
+    agency = "/v1/agencies/BAKESBANGPOL_KOTA_SURABAYA"
+    for move in ("suspension", "reinstatement"):
+        _ok(await operator.post(f"{agency}/{move}", why, etag=(await operator.get(agency)).headers["etag"]))
+    _ok(await operator.post("/v1/token-revocation", why))
 
 
 async def _agencies_sit_together(kpu: Agency, bakesbangpol: Agency) -> None:

@@ -22,9 +22,11 @@ READS = {
     "listMandates": ("/v1/mandates", 2),
     "listMeetingDecisions": ("/v1/meetings/{meeting}/decisions", 3),
     "listMeetings": ("/v1/meetings", 2),
+    "listKeys": ("/v1/clients/{client}/keys", 3),
     "listReferences": ("/v1/reference", 2),
     "listReferrals": ("/v1/referrals", 2),
     "listRegions": ("/v1/regions?parent=35.73", 2),
+    "listSecrets": ("/v1/clients/{client}/secrets", 3),
     "listStages": ("/v1/elections/pilkada-2024-35.73/stages", 3),
     "listTaskComments": ("/v1/tasks/{task}/comments", 3),
     "listTaskReferrals": ("/v1/tasks/{task}/referrals", 3),
@@ -50,7 +52,7 @@ READS = {
     "showVulnerability": ("/v1/vulnerabilities/{vulnerability}", 3),
 }
 #: What an agency may not read, its operator reads.
-OPERATORS = {"listClients", "showClient"}
+OPERATORS = {"listClients", "showClient", "listKeys", "listSecrets"}
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from support import Agency, scaled
 
 from app.claims import unb64
 from app.db import Database, value
+from app.rules.caller import itself
 from app.security import Keys
 from app.services import signing
 from app.settings import ROOT, Settings
@@ -137,7 +138,7 @@ async def test_rotations_under_load_fail_no_request(pair: Pair, settings: Settin
         while not done.is_set():
             await asyncio.sleep(TURN)
             async with pair.database.writing() as writer:
-                await signing.rotate(writer, keys, by=signing.machine("test"), notice=timedelta(seconds=1.2))
+                await signing.rotate(writer, keys, by=itself("test"), notice=timedelta(seconds=1.2))
             turned += 1
         return turned
 

@@ -1,0 +1,41 @@
+"""What ends a single credential, be it a secret or a key."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from app.db import Row, Writer, one, row
+from app.errors import NotFound, TransitionNotAllowed
+from app.rules.caller import Caller
+from app.rules.facts import EventKind
+from app.services import log
+
+
+async def end(
+    writer: Writer, caller: Caller, table: str, client: UUID, id: UUID, *, shown: str, kind: EventKind, reason: str
+) -> dict[str, Any]:
+    """End a credential of a locked client now, and from the next request on the tokens fetched with it.
+
+    Raises NotFound, TransitionNotAllowed when it was revoked before.
+    """
+    asked = f"select revoked_at from {table} where client_id = :client and id = :id"
+    found = await row(writer, asked, client=client, id=id)
+    if found is None:
+        raise NotFound
+    if found["revoked_at"] is not None:
+        raise TransitionNotAllowed(action="revoke", current="revoked", lawful=[])
+    ended: Row = await one(
+        writer, f"update {table} set revoked_at = now() where id = :id returning {shown} as shown", id=id
+    )
+    log.record(
+        writer,
+        caller,
+        kind,
+        on="client",
+        id=client,
+        effective_at=datetime.now(UTC),
+        payload={"credential": str(id), "reason": reason},
+    )
+    return dict(ended["shown"])
