@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DATA: Final = Path(__file__).resolve().parent / "data"
+_RATE: Final = re.compile(r"[1-9]\d{0,8}/(second|minute|hour)")
 
 
 class Settings(BaseSettings):
@@ -37,6 +38,10 @@ class Settings(BaseSettings):
     secret_days: int = Field(180, ge=1, le=365, description="Life of a client secret, days.")
     idempotency_hours: int = Field(72, ge=1, description="How long an answer can be replayed, hours.")
     backdate_days: int | None = Field(None, ge=0, description="How far back effective_at may lie; empty: unbounded.")
+    client_rate: str = Field("6000/minute", description="Requests of one client, counted in each process.")
+    agency_rate: str = Field("12000/minute", description="Requests of all clients of one agency, counted likewise.")
+    failure_rate: str = Field("600/minute", description="Requests of one address without a good token.")
+    grant_failure_rate: str = Field("60/minute", description="Failed grants of one client id from one address.")
     register_on_start: bool = Field(True, description="Load the Malang 2024 register on the first start.")
 
     @field_validator("database_url")
@@ -46,6 +51,14 @@ class Settings(BaseSettings):
         if url is None:
             return None
         return SecretStr(re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql+asyncpg://", url.get_secret_value()))
+
+    @field_validator("client_rate", "agency_rate", "failure_rate", "grant_failure_rate")
+    @classmethod
+    def _a_rate(cls, rate: str) -> str:
+        """Accept `600/minute` or `20/second`."""
+        if _RATE.fullmatch(rate) is None:
+            raise ValueError("give a rate like 600/minute or 20/second")
+        return rate
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,3 +160,8 @@ def task(**said: Any) -> dict[str, Any]:
 
 
 SignIn = Callable[..., Awaitable[Agency]]
+
+
+def scaled(small: int, full: int) -> int:
+    """A count for every run, and the full one where SIMPUL_FULL is set (`make attack`)."""
+    return full if os.environ.get("SIMPUL_FULL") else small

@@ -12,6 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from app.db import encode
+from app.errors import QuotaExceeded
+from app.problems import responses
 from app.schemas.clients import Token, TokenError
 from app.services import clients
 from app.services.clients import GrantRefused
@@ -43,7 +45,7 @@ router = APIRouter(tags=["access"], route_class=_TokenRoute)
     operation_id="grantToken",
     summary="Fetch an access token",
     response_model=Token,
-    responses={400: {"model": TokenError}, 401: {"model": TokenError}},
+    responses={400: {"model": TokenError}, 401: {"model": TokenError}, **responses(QuotaExceeded)},
 )
 async def grant_token(
     request: Request,
@@ -55,17 +57,21 @@ async def grant_token(
 ) -> Response:
     """Exchange client id and secret (in the form, or by HTTP Basic) for a bearer token of ten minutes.
 
-    Errors come in the form of RFC 6749 section 5.2.
+    Errors come in the form of RFC 6749 section 5.2, but for 429: too many failures from this address.
     """
+    quota, named = request.app.state.quota, ""
     try:
         named, secret = _credentials(authorization, client_id, client_secret)
         _require(grant_type)
+        await quota.admit_grant(request, named)
         address = request.client.host if request.client else ""
         async with request.app.state.database.writing() as writer:
             granted = await clients.grant_token(
                 writer, request.app.state.keys, client_id=named, secret=secret, scope=scope, address=address
             )
     except GrantRefused as refused:
+        if refused.status == 401:
+            await quota.blame_grant(request, named)
         return _refused(refused)
     token: dict[str, Any] = {
         "access_token": granted.access_token,

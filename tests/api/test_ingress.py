@@ -408,7 +408,7 @@ async def test_a_problem_speaks_the_language_of_the_caller(caller: httpx.AsyncCl
     indonesian = await caller.get("/nowhere", headers={"Accept-Language": "id"})
     assert (english.json()["title"], english.headers["Content-Language"]) == ("Not found", "en")
     assert (indonesian.json()["title"], indonesian.headers["Content-Language"]) == ("Tidak ditemukan", "id")
-    assert english.headers["Vary"] == indonesian.headers["Vary"] == "Accept-Language"
+    assert english.headers["Vary"] == indonesian.headers["Vary"] == "Accept-Language, Origin"
     assert english.json()["code"] == indonesian.json()["code"] == "not-found"
 
 
