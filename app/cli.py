@@ -25,6 +25,7 @@ from app.db import Database
 from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
 from app.main import create_app
+from app.protocol import BoundedHttp
 from app.security import Keys
 from app.settings import ROOT, Settings, settings
 
@@ -56,6 +57,8 @@ def serve() -> None:
                     access_log=False,
                     proxy_headers=False,  # an address that anybody may claim restricts nobody
                     server_header=False,
+                    http=BoundedHttp,
+                    ws="none",
                     timeout_graceful_shutdown=GRACE,
                 )
                 uvicorn.Server(config).run(sockets=[bound])

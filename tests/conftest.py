@@ -44,6 +44,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         cluster = _open.enter_context(embedded.serve(folder / "postgres", durable=False))
         litter.append(cluster.home)
         url = cluster.url
+        os.environ["SIMPUL_TEST_LOG"] = str(cluster.log)
     os.environ["SIMPUL_TEST_SERVER"] = url
     os.environ["SIMPUL_TEST_VAR"] = str(folder / "var")
     try:
