@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -229,6 +230,20 @@ def test_what_the_parser_refuses_is_answered_as_all_else_is(served: Running, hea
     assert int(headers[b"content-length"]) == len(body)
     assert json.loads(body)["status"] == status
     quiet(served)
+
+
+def test_the_pages_for_people_run_nothing_but_what_the_service_sends(line: httpx.Client) -> None:
+    for path in ("/docs", "/problems", "/problems/not-found"):
+        page = line.get(path)
+        policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == "'none'"
+        assert "unsafe" not in policy.get("script-src", "")
+        assert "//" not in page.headers["content-security-policy"]
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert all(one.startswith("/") and not one.startswith("//") for one in loaded), loaded
+        for name, _ in HEADERS:
+            assert name.decode() in page.headers
+    assert line.get("/docs/assets/swagger-ui-bundle.js").headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_socket_is_not_offered(served: Running, kpu: Agency) -> None:

@@ -365,7 +365,9 @@ async def test_every_answer_carries_the_security_headers(path: str) -> None:
     assert answered.headers["X-Frame-Options"] == "DENY"
     assert answered.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert answered.headers["Cache-Control"] == "no-store"
-    assert answered.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answered.headers["Content-Security-Policy"] == (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
     assert "Strict-Transport-Security" not in answered.headers
 
 
