@@ -38,7 +38,9 @@ class Quota:
         self._strangers = SlidingWindowCounterRateLimiter(self._wrong)
 
     async def spend(self, request: Request, caller: Caller) -> None:
-        """Count a request for its client and its agency, and say what is left; raises QuotaExceeded."""
+        """Count a request, once, for its client and its agency, and say what is left; raises QuotaExceeded."""
+        if hasattr(request.state, "headers"):
+            return  # the guard looks at a caller again before it lets it write
         spent = [("client", self._client, str(caller.client_id))]
         if caller.agency is not None:
             spent.append(("agency", self._agency, caller.agency))

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -18,6 +18,8 @@ from support import Agency, SignIn
 from app import quota
 from app.main import create_app
 from app.quota import Quota
+from app.rules.caller import Caller
+from app.rules.vocabulary import Role
 from app.settings import Settings
 
 LIMITED = {"client_rate": "20/second", "agency_rate": "30/second", "failure_rate": "15/second"}
@@ -58,6 +60,14 @@ async def test_every_guarded_answer_says_what_is_left(kpu: Agency, limited: Fast
             left = re.fullmatch(r'"client";r=(\d+);t=\d+, "agency";r=(\d+);t=\d+', answer.headers["ratelimit"])
             assert left is not None
             assert int(left[1]) >= 20 - number
+
+
+async def test_a_request_is_counted_once_however_often_its_caller_is_looked_at(kpu: Agency, limited: FastAPI) -> None:
+    request = Request({"type": "http", "client": ("203.0.113.1", 1), "headers": [], "state": {}})
+    caller = Caller(UUID(str(kpu.credentials["client_id"])), kpu.code, Role.SUPERVISOR)
+    for _ in range(50):
+        await limited.state.quota.spend(request, caller)
+    assert b'"client";r=19;' in request.state.headers[1][1]
 
 
 async def test_an_operator_has_no_agency_to_count_for(operator: Agency, limited: FastAPI) -> None:
