@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check fix migrate openapi demo lock
+.PHONY: help run test attack check fix migrate openapi demo sbom lock
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name said; do \
@@ -23,6 +23,9 @@ run: $(VENV)/.runtime ## Start the service, PostgreSQL included, with its data a
 
 test: $(VENV)/.dev ## Run every test against a throwaway PostgreSQL
 	$(BIN)/python -m pytest -n 2
+
+attack: $(VENV)/.dev ## Attack it as often as it takes: forged tokens, hostile input, thousands of fuzzed requests
+	SIMPUL_FULL=1 $(BIN)/python -m pytest -n 2 -m attack
 
 check: $(VENV)/.dev ## Lint, types, layers, migrations
 	$(BIN)/ruff check .
@@ -46,6 +49,11 @@ openapi: $(VENV)/.dev ## Capture real answers, write openapi/openapi.json and th
 
 demo: $(VENV)/.runtime ## Tell a story over HTTP against the running service
 	$(BIN)/python -m app.cli demo
+
+sbom: $(VENV)/.dev ## Write var/sbom.json: what the service is made of, by the lock (CycloneDX)
+	@mkdir -p var
+	$(BIN)/python -m cyclonedx_py requirements --pyproject pyproject.toml --short-PURLs --output-reproducible \
+		-o var/sbom.json requirements.lock
 
 lock: $(VENV)/.dev ## Renew both lock files to the newest versions
 	$(COMPILE) --upgrade --extra dev -o requirements-dev.lock

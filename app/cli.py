@@ -24,6 +24,7 @@ from app.db import Database
 from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
 from app.main import create_app
+from app.protocol import BoundedHttp
 from app.services.signing import RingRefused
 from app.settings import ROOT, Settings
 from app.terminal import chosen_settings, console, fail, keys_of, own_database
@@ -58,6 +59,8 @@ def serve() -> None:
                     access_log=False,
                     proxy_headers=False,  # an address that anybody may claim restricts nobody
                     server_header=False,
+                    http=BoundedHttp,
+                    ws="none",
                     timeout_graceful_shutdown=GRACE,
                 )
                 uvicorn.Server(config).run(sockets=[bound])

@@ -20,6 +20,7 @@ from app.errors import (
     InvalidParameter,
     PermissionDenied,
     Problem,
+    TokenInvalid,
     TokenMissing,
     UnknownParameter,
 )
@@ -48,6 +49,7 @@ _USUAL: Final = (
     errors.PermissionDenied,
     errors.AgencySuspended,
     errors.AddressNotAllowed,
+    errors.QuotaExceeded,
     errors.UriTooLong,
     errors.Internal,
     errors.Overloaded,
@@ -143,9 +145,12 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             asked = Asked(request.scope, request.receive)
-            if request.method in {"GET", "HEAD"}:
-                return await self._read(asked, handle, known)
-            return await self._write(asked, handle, known)
+            answer = self._read if request.method in {"GET", "HEAD"} else self._write
+            try:
+                return await answer(asked, handle, known)
+            except (TokenMissing, TokenInvalid):
+                await request.app.state.quota.blame(request)
+                raise
 
         return guarded
 
@@ -184,7 +189,7 @@ class GuardedRoute(APIRoute):
     async def _enter(self, request: Request, reader: Any, claims: Claims) -> Caller:
         """Hold the claims against the database and check the route's permission.
 
-        Raises TokenInvalid, PermissionDenied, AgencySuspended, AddressNotAllowed.
+        Raises TokenInvalid, PermissionDenied, AgencySuspended, AddressNotAllowed, QuotaExceeded.
         """
         caller = await clients.identify(
             reader,
@@ -194,6 +199,7 @@ class GuardedRoute(APIRoute):
             request_id=request.state.request_id,
         )
         request.state.caller = caller
+        await request.app.state.quota.spend(request, caller)
         if not may_enter(Role(caller.role), self.permission):
             raise PermissionDenied(permission=self.permission.value)
         return caller

@@ -14,6 +14,7 @@ import uuid_utils
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import cors
 from app.errors import BodyTooLarge, InvalidParameter, Problem, UriTooLong
 from app.wire import fault, nameable, refuse_text
 
@@ -27,7 +28,9 @@ HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
 _UNREADABLE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^\x21-\x7e]")
 SECONDS: Final = Histogram("simpul_request_seconds", "How long requests took.", ("method", "route", "status"))
@@ -48,12 +51,14 @@ class Ingress:
         body_limit: int = 65_536,
         larger_bodies: Mapping[str, int] | None = None,
         uri_limit: int = 8_192,
+        origins: cors.Origins | None = None,
     ) -> None:
         self.app = app
         self.answer = answer
         self.body_limit = body_limit
         self.larger_bodies = larger_bodies or {}
         self.uri_limit = uri_limit
+        self.origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or answer it here; no exception of the application leaves."""
@@ -65,6 +70,11 @@ class Ingress:
             try:
                 _refuse_address(scope, limit=self.uri_limit)
                 exchange.refuse_length()
+                if self.origins is not None:
+                    exchange.agencies = await self.origins.agencies(exchange.origin.decode("latin-1"))
+                    if exchange.agencies and exchange.asks_first:
+                        await exchange.allow()
+                        return
                 await self.app(scope, exchange.receive, exchange.send)
             except Exception as error:  # noqa: BLE001 - nothing may escape
                 if exchange.status is None:
@@ -90,6 +100,9 @@ class _Exchange:
         length = sent.get(b"content-length", b"")[:20]
         self.length = int(length) if length.isdigit() else 0
         self.unbounded = b"transfer-encoding" in sent or self.length > limit
+        self.origin = sent.get(b"origin", b"")
+        self.asks_first = cors.is_preflight(scope, sent)
+        self.agencies: cors.Agencies = frozenset()
         self.read = 0
         self.status: int | None = None
         # A copy: what a server shares between requests must not carry one request's state to the next.
@@ -118,12 +131,19 @@ class _Exchange:
             headers = list(message.get("headers", ()))
             names = {name.lower() for name, _ in headers}
             headers += [header for header in self._headers() if header[0] not in names]
+            headers += cors.headers(self.scope, self.origin, self.agencies)
             message = {**message, "headers": headers}
         await self._send(message)
+
+    async def allow(self) -> None:
+        """Answer a browser that asks before it sends."""
+        await self.send({"type": "http.response.start", "status": 204, "headers": cors.PREFLIGHT})
+        await self.send({"type": "http.response.body"})
 
     def _headers(self) -> Iterator[tuple[bytes, bytes]]:
         yield b"request-id", self.request_id.encode()
         yield from HEADERS
+        yield from self.scope["state"].get("headers", ())
         if TRACEPARENT.fullmatch(self.trace):
             yield b"traceparent", self.trace
         if self.scope.get("scheme") == "https":

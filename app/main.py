@@ -10,8 +10,10 @@ from typing import Final
 from fastapi import FastAPI
 
 from app import openapi, problems
+from app.cors import Origins
 from app.db import Database
 from app.ingress import Ingress
+from app.quota import Quota
 from app.routers import (
     agencies,
     clients,
@@ -67,6 +69,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         lifespan=lifespan,
     )
     app.state.database = database
+    app.state.quota = Quota(settings)
     app.state.keys = keys or Keys.open(settings.var / "keys", issuer=settings.issuer, pepper=_pepper(settings))
     for module in (
         oauth,
@@ -88,7 +91,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.mount("/docs/assets", meta.ASSETS)
     problems.install(app)
     openapi.install(app)
-    app.add_middleware(Ingress, answer=problems.answer)
+    app.add_middleware(Ingress, answer=problems.answer, origins=Origins(database.reading))
     return app
 
 

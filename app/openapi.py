@@ -35,6 +35,16 @@ _HEADERS: Final[dict[str, Any]] = {
     },
     "Location": {"description": "Where the new record is.", "schema": {"type": "string"}},
     "Idempotent-Replayed": {"description": "`true` on the kept answer to a retry.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {
+        "description": "The quotas of the client and of its agency: `q` requests in `w` seconds.",
+        "schema": {"type": "string"},
+        "example": '"client";q=6000;w=60, "agency";q=12000;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of each: `r` requests, more in `t` seconds.",
+        "schema": {"type": "string"},
+        "example": '"client";r=5999;t=42, "agency";r=11998;t=42',
+    },
     "Link": {"description": 'The next page, `rel="next"`, if there is one.', "schema": {"type": "string"}},
 }
 
@@ -132,7 +142,13 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
             continue
         schema = str(response.get("content", {}).get("application/json", {}).get("schema", ""))
         listed = method == "get" and schema.endswith(("Page'}", "List'}"))
-        names = {"Request-Id": True, "Link": "Page'}" in schema and listed, "ETag": not listed}
+        names = {
+            "Request-Id": True,
+            "RateLimit-Policy": True,
+            "RateLimit": True,
+            "Link": "Page'}" in schema and listed,
+            "ETag": not listed,
+        }
         names |= {"Location": status == "201", "Idempotent-Replayed": method == "post"}
         said = {name: {"$ref": f"#/components/headers/{name}"} for name in shared if names[name]}
         response.setdefault("headers", {}).update(said)

@@ -7,21 +7,37 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DATA: Final = Path(__file__).resolve().parent / "data"
+_RATE: Final = re.compile(r"[1-9]\d{0,8}/(second|minute|hour)")
+_PLACEHOLDER: Final = re.compile(
+    r"change.?(me|this|it)|secret|passw(or)?d|placeholder|example|default|pepper|simpul|postgres"
+    r"|0123456|1234567|qwerty|(.)\3{5}",
+    re.IGNORECASE,
+)
+
+
+def _is_placeholder(secret: str) -> bool:
+    """Whether a secret is a word that documentation puts there, or too monotonous to be random."""
+    repeated = secret in (secret + secret)[1:-1]
+    return repeated or len(set(secret)) < 8 or _PLACEHOLDER.search(secret) is not None
 
 
 class Settings(BaseSettings):
     """The settings of one process. Times in seconds unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="SIMPUL_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SIMPUL_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     env: Literal["embedded", "production"] = Field(
-        "embedded", description="`production` wants its own database and pepper: both must be set."
+        "embedded",
+        description="`production` wants its own database, pepper and issuer, no placeholders.",
     )
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
@@ -42,6 +58,10 @@ class Settings(BaseSettings):
     secret_days: int = Field(180, ge=1, le=365, description="Life of a client secret, days.")
     idempotency_hours: int = Field(72, ge=1, description="How long an answer can be replayed, hours.")
     backdate_days: int | None = Field(None, ge=0, description="How far back effective_at may lie; empty: unbounded.")
+    client_rate: str = Field("6000/minute", description="Requests of one client, counted in each process.")
+    agency_rate: str = Field("12000/minute", description="Requests of all clients of one agency, counted likewise.")
+    failure_rate: str = Field("600/minute", description="Requests of one address without a good token.")
+    grant_failure_rate: str = Field("60/minute", description="Failed grants of one client id from one address.")
     register_on_start: bool = Field(True, description="Load the Malang 2024 register on the first start.")
 
     @field_validator("database_url")
@@ -52,11 +72,29 @@ class Settings(BaseSettings):
             return None
         return SecretStr(re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql+asyncpg://", url.get_secret_value()))
 
+    @field_validator("client_rate", "agency_rate", "failure_rate", "grant_failure_rate")
+    @classmethod
+    def _a_rate(cls, rate: str) -> str:
+        """Accept `600/minute` or `20/second`."""
+        if _RATE.fullmatch(rate) is None:
+            raise ValueError("give a rate like 600/minute or 20/second")
+        return rate
+
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
         """Refuse to run production on what was made for a first try."""
-        if self.env == "production" and (self.database_url is None or self.pepper is None):
+        if self.env != "production":
+            return self
+        if self.database_url is None or self.pepper is None:
             raise ValueError("production needs SIMPUL_DATABASE_URL and SIMPUL_PEPPER")
+        if len(self.pepper.get_secret_value().encode()) < 32 or _is_placeholder(self.pepper.get_secret_value()):
+            raise ValueError("SIMPUL_PEPPER must be 32 random bytes or more; `openssl rand -hex 32` makes some")
+        whom = urlsplit(self.database_url.get_secret_value())
+        # None is no placeholder: a socket, a certificate or a password file lets the service in.
+        if whom.password is not None and (_is_placeholder(whom.password) or whom.password == whom.username):
+            raise ValueError("SIMPUL_DATABASE_URL must have a password that nobody guesses")
+        if not self.issuer.startswith("https://"):
+            raise ValueError("SIMPUL_ISSUER must be the https address of this service")
         return self
 
     @property

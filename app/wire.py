@@ -35,7 +35,8 @@ _SUSPECT: Final = re.compile(_FORBIDDEN + r"|\\[bfu]")
 # A string is optional at its end, and possessive: an unterminated one is consumed once, not once per quote.
 _BRACKETS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 _ENUM: Final = re.compile(r"<[A-Za-z_.]+: ('[a-z_]+')>")  # how Python spells a member of an enumeration
-_NAMEABLE: Final = re.compile(r"[A-Za-z0-9_.~/:-]{1,64}")
+# A run of digits is somebody's number, no name.
+_NAMEABLE: Final = re.compile(r"(?!.*\d{6})[A-Za-z0-9_.~/:-]{1,64}")
 
 # Types of pydantic's errors, or their first words; our code; English; Indonesian. Braces take only what is ours.
 _ROWS: Final = (
@@ -129,7 +130,7 @@ def pointer(parts: Iterable[str | int]) -> str:
 
 
 def nameable(name: str) -> bool:
-    """Whether a name chosen by the caller is plain and short enough to be repeated in an answer."""
+    """Whether a name chosen by the caller is plain, short and free of numbers enough to be repeated in an answer."""
     return _NAMEABLE.fullmatch(name) is not None
 
 

@@ -22,7 +22,7 @@ from app.services import health
 router = APIRouter(include_in_schema=False)
 
 ASSETS: Final = StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static")
-_PAGE: Final = "default-src 'none'; frame-ancestors 'none'"
+_PAGE: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 @router.get("/livez")
@@ -78,5 +78,5 @@ def _policy_of(page: str) -> str:
     scripts = " ".join(f"'sha256-{one}'" for one in hashes)
     return (
         f"default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-        " connect-src 'self'; frame-ancestors 'none'"
+        " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )

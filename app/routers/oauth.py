@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from app.assertions import ALGORITHMS
 from app.db import encode
-from app.errors import Internal, TemporarilyUnavailable
+from app.errors import Internal, QuotaExceeded, TemporarilyUnavailable
 from app.problems import responses
 from app.rules.vocabulary import Role
 from app.schemas.clients import ActiveToken, InactiveToken, PublishedKeys, ServerMetadata, Token, TokenError
@@ -29,7 +29,11 @@ _MOST_FIELDS: Final = 20
 _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 _UNAVAILABLE: Final = responses(Internal, TemporarilyUnavailable)
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {400: {"model": TokenError}, 401: {"model": TokenError}}
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"model": TokenError},
+    401: {"model": TokenError},
+    **responses(QuotaExceeded),
+}
 
 
 class _FormRoute(APIRoute):
@@ -79,7 +83,9 @@ def _presented(
 
 
 async def _known(request: Request, presented: Presented) -> Known:
-    """The client, its use or misuse recorded in a transaction of its own; raises GrantRefused."""
+    """The client, its use or misuse recorded in a transaction of its own; raises GrantRefused, QuotaExceeded."""
+    quota, named = request.app.state.quota, presented.client_id or ""
+    await quota.admit_grant(request, named)
     async with request.app.state.database.writing() as writer:
         known = await authentication.authenticate(
             writer,
@@ -89,6 +95,7 @@ async def _known(request: Request, presented: Presented) -> Known:
             request_id=request.state.request_id,
         )
     if known is None:
+        await quota.blame_grant(request, named)
         raise _no_client()
     return known
 
@@ -115,7 +122,7 @@ async def grant_token(
 
     An assertion is a JWT (ES256 or RS256, `kid` of a registered key) with `iss` and `sub` the client id, `aud` our
     `issuer` or the token endpoint, a fresh `jti`, and `exp` five minutes ahead at most. Errors come in the form of
-    RFC 6749 section 5.2.
+    RFC 6749 section 5.2, but for 429: too many failures from this address.
     """
     if grant_type is None:
         raise GrantRefused("invalid_request", "Send grant_type=client_credentials.")

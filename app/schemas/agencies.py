@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool
+from pydantic_core import PydanticCustomError
 
 from app.rules.vocabulary import Level, Tier
 from app.schemas.types import (
@@ -21,6 +23,19 @@ from app.schemas.types import (
     distinct,
 )
 
+
+def _latin(name: str) -> str:
+    """Refuse a name with a letter or digit that only looks like one of ours."""
+    if any(one.isalnum() and not (one.isascii() or unicodedata.name(one, "").startswith("LATIN ")) for one in name):
+        raise PydanticCustomError(
+            "script",
+            "{en}",
+            {"en": "Write the name in Latin letters only.", "id": "Tulis nama dengan huruf Latin saja."},
+        )
+    return name
+
+
+Name = Annotated[Line, AfterValidator(_latin)]
 Regions = Annotated[list[RegionCode], AfterValidator(distinct), Field(max_length=600)]
 
 
@@ -33,8 +48,8 @@ class AgencyInput(Command):
     code: AgencyCode
     office: OfficeCode
     tier: Tier
-    name_id: Line
-    name_en: Line | None = None
+    name_id: Name
+    name_en: Name | None = None
     type: Code
     level: Level
     region_code: RegionCode | None = None
@@ -53,8 +68,8 @@ class AgencyInput(Command):
 class AgencyPatch(Command):
     """Changes of an agency (JSON merge patch)."""
 
-    name_id: Line = absent()
-    name_en: Line = absent()
+    name_id: Name = absent()
+    name_en: Name = absent()
     regions: Regions = absent()
     coordinator: StrictBool = absent()
     command_parent: AgencyCode | None = None

@@ -365,7 +365,9 @@ async def test_every_answer_carries_the_security_headers(path: str) -> None:
     assert answered.headers["X-Frame-Options"] == "DENY"
     assert answered.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert answered.headers["Cache-Control"] == "no-store"
-    assert answered.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answered.headers["Content-Security-Policy"] == (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
     assert "Strict-Transport-Security" not in answered.headers
 
 
@@ -408,7 +410,7 @@ async def test_a_problem_speaks_the_language_of_the_caller(caller: httpx.AsyncCl
     indonesian = await caller.get("/nowhere", headers={"Accept-Language": "id"})
     assert (english.json()["title"], english.headers["Content-Language"]) == ("Not found", "en")
     assert (indonesian.json()["title"], indonesian.headers["Content-Language"]) == ("Tidak ditemukan", "id")
-    assert english.headers["Vary"] == indonesian.headers["Vary"] == "Accept-Language"
+    assert english.headers["Vary"] == indonesian.headers["Vary"] == "Accept-Language, Origin"
     assert english.json()["code"] == indonesian.json()["code"] == "not-found"
 
 

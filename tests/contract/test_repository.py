@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from support import scaled
 
 from app.settings import ROOT
 
@@ -63,3 +67,21 @@ def test_every_requirement_is_locked_by_its_hash_and_by_no_address(lock: str) ->
 def test_the_development_lock_holds_all_of_the_runtime_one() -> None:
     runtime, development = (set(re.findall(r"^(\S+==\S+)", (ROOT / lock).read_text(), re.MULTILINE)) for lock in LOCKS)
     assert runtime <= development
+
+
+@pytest.mark.attack
+def test_the_bill_of_materials_is_the_runtime_lock_and_tells_of_no_machine(tmp_path: Path) -> None:
+    (command,) = re.findall(r"(?m)^\t\$\(BIN\)/python -m (cyclonedx_py .*\\\n.*)$", (ROOT / "Makefile").read_text())
+    arguments = command.replace("\\\n", " ").replace("var/sbom.json", str(tmp_path / "sbom.json")).split()
+    arguments += ["--validate"] if scaled(0, 1) else ["--no-validate"]  # the target itself does, in some seconds
+    subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, check=True, timeout=120)
+    text = (tmp_path / "sbom.json").read_text()
+    bill = json.loads(text)
+    assert (bill["bomFormat"], bill["metadata"]["component"]["name"]) == ("CycloneDX", "simpul")
+    locked = set(re.findall(r"(?m)^([a-z0-9._-]+)==(\S+)", (ROOT / "requirements.lock").read_text()))
+    assert {(one["name"], one["version"]) for one in bill["components"]} == locked
+    assert all(one["purl"].startswith("pkg:") for one in bill["components"])
+    assert str(ROOT) not in text
+    assert str(Path.home()) + "/" not in text
+    assert "file://" not in text
+    assert socket.gethostname() not in text

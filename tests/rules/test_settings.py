@@ -1,0 +1,75 @@
+"""What production refuses to start on."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import ROOT, Settings
+
+PEPPER = "c41f7a0be29d53886fd0a1e7b3945c2ad86f10e43b7295cc0e8f6d1a2b94730f"
+FIT: dict[str, Any] = {
+    "env": "production",
+    "database_url": "postgresql://api:Vq8-tz0KhX3m@db.internal/kpu",
+    "pepper": PEPPER,
+    "issuer": "https://simpul.kpu.go.id",
+}
+
+
+def test_production_starts_on_what_is_fit() -> None:
+    assert Settings(**FIT).env == "production"
+    assert Settings(**{**FIT, "database_url": "postgresql://api@/kpu?host=/run/postgresql"}).env == "production"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("pepper", one) for one in (
+            None, "changeme", "secret", "a" * 64, "ab" * 32, "0123456789abcdef" * 4, PEPPER[:31], PEPPER[:16] * 2,
+            "please-change-me-please-change-it-now", "MySecretPepperForTheProductionServer", "x9" + "z" * 40,
+        )),
+        *(("database_url", one) for one in (
+            None, "postgresql://api:@db/kpu", "postgresql://api:api@db/kpu", "postgres://api:postgres@db/kpu",
+            "postgresql+asyncpg://api:changeme@db/kpu", "postgresql://api:password123@db/kpu",
+            "postgresql://api:aaaa@db/kpu",
+        )),
+        *(("issuer", one) for one in ("simpul", "http://simpul.kpu.go.id", "localhost")),
+    ],
+)  # fmt: skip
+def test_production_refuses_what_was_made_for_a_first_try(name: str, value: str | None) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(**{**FIT, name: value})
+    if value is not None and name != "issuer":
+        assert value not in str(refused.value)
+        assert PEPPER not in str(refused.value)
+
+
+def test_a_random_pepper_is_never_taken_for_a_placeholder() -> None:
+    for _ in range(500):
+        for made in (secrets.token_hex(32), secrets.token_urlsafe(32), b64encode(secrets.token_bytes(32)).decode()):
+            assert Settings(**{**FIT, "pepper": made}).pepper is not None
+
+
+def test_the_embedded_default_needs_nothing() -> None:
+    assert Settings(env="embedded", issuer="simpul").pepper is None
+
+
+@pytest.mark.parametrize("module", [["app.cli", "serve"], ["app.worker"]])
+def test_a_refused_start_ends_with_a_sentence_and_not_with_the_secret(module: list[str]) -> None:
+    given = {f"SIMPUL_{name.upper()}": value for name, value in FIT.items()} | {"SIMPUL_PEPPER": "changeme-Xy7Kq"}
+    started = subprocess.run(
+        [sys.executable, "-m", *module], cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    said = started.stdout + started.stderr
+    assert started.returncode != 0
+    assert "SIMPUL_PEPPER must be 32 random bytes" in said.replace("\n", " ")
+    assert "changeme-Xy7Kq" not in said
+    assert "Vq8-tz0KhX3m" not in said
