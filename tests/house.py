@@ -3,13 +3,13 @@
 from typing import Any
 
 import httpx
-from support import Agency, task
+from support import Agency, scaled, task
 
 from app.db import Database, rows
 
 VILLAGE = "35.73.04.1011"
-PARTS = ("/shares", "/history", "/comments", "/referrals", "/transitions")
-_NEWEST = "select id from {} order by recorded_at desc limit 60"
+PARTS = ("/shares", "/history", "/comments", *scaled((), ("/referrals", "/transitions")))
+_NEWEST = "select id from {} order by recorded_at desc limit " + str(scaled(18, 60))
 
 
 class House:

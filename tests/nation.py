@@ -23,14 +23,29 @@ join (select code, row_number() over (order by code) as place, count(*) over () 
 """
 
 
+_REFERRALS = """
+insert into referral (id, task_id, from_agency, to_agency, status, function, mandate, supporting, informed,
+    retain_access, recorded_by_sender, effective_at, recorded_at, updated_at, version, task_reference, classification,
+    recused_offices, readers)
+select gen_random_uuid(), t.id, t.logged_by, receiver.code, 'withdrawn', t.function, 'M01', '{}', '{}', false, false,
+    t.effective_at, t.effective_at, t.effective_at, 1, t.reference, t.classification, '{}',
+    array[t.logged_by, receiver.code]
+from task t join (select code, row_number() over (order by code) as place, count(*) over () as places
+    from agency where level in ('city', 'regency')) receiver
+    on receiver.place = 1 + (abs(hashtext(t.reference))::bigint % receiver.places)
+where t.reference like 'NAT-%0'
+"""
+
+
 async def settle(url: str, *, count: int) -> None:
     """Write so many tasks into a database, as its owner, and let the planner know of them."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.execute(text("alter table task disable trigger assignment_without_gaps"))
         await connection.execute(text(_TASKS), {"count": count})
+        await connection.execute(text(_REFERRALS))
         await connection.execute(text("alter table task enable trigger assignment_without_gaps"))
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("vacuum analyze task"))
+        await connection.execute(text("vacuum analyze task, referral"))
     await engine.dispose()

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import TypeAdapter
 
+T = TypeVar("T")
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 
@@ -166,6 +167,6 @@ def task(**said: Any) -> dict[str, Any]:
 SignIn = Callable[..., Awaitable[Agency]]
 
 
-def scaled(small: int, full: int) -> int:
-    """A count for every run, and the full one where SIMPUL_FULL is set (`make attack`)."""
+def scaled(small: T, full: T) -> T:
+    """A count (or whatever costs time) for every run, and the full one where SIMPUL_FULL is set (`make attack`)."""
     return full if os.environ.get("SIMPUL_FULL") else small

@@ -74,6 +74,8 @@ def test_nothing_that_callers_send_is_found_where_it_does_not_belong(
     ask_for_it(listener, schemas, kpu)
     say_it_in_headers(listener, kpu)
     for name, case in lawful.items():
+        if name == "revokeAllTokens":
+            continue  # any reason is a good one, and with it every token of this database would end
         headers = {**case.caller.headers, "Content-Type": JSON, "If-Match": case.etag or ""}
         for content in spoilt(schemas, name, case.body):
             headers["Idempotency-Key"] = f"{WORD}-{uuid4()}"
