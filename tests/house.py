@@ -9,7 +9,7 @@ from app.db import Database, rows
 
 VILLAGE = "35.73.04.1011"
 PARTS = ("/shares", "/history", "/comments", *scaled((), ("/referrals", "/transitions")))
-_NEWEST = "select id from {} order by recorded_at desc limit " + str(scaled(18, 60))
+_NEWEST = "select id from {} order by recorded_at desc limit " + str(scaled(10, 60))
 
 
 class House:

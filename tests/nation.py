@@ -9,8 +9,8 @@ insert into task (id, reference, title, description, category, function, region_
     effective_at, last_effective_at, recorded_at, updated_at, due_at, version)
 select gen_random_uuid(), 'NAT-' || n, 'Tugas ' || n, 'Uraian tugas ' || n, 'asn_neutrality', 'prevention', place.code,
     class, 'medium', logger.code, logger.code, '{}', '{}', '{}', 'assigned', '{}',
-    array(select logger.code union select 'region:' || p from unnest(region_path(place.code) || ''::text) p
-        where class = 'terbuka'),
+    array(select unnest(array[logger.code, '*'])
+        union select 'region:' || p from unnest(region_path(place.code) || ''::text) p where class = 'terbuka'),
     array(select 'coordinator:' || p from unnest(region_path(place.code) || ''::text) p where class = 'terbatas'),
     moment, moment, moment, moment, moment + interval '30 days', 1
 from generate_series(1, :count) n

@@ -22,8 +22,8 @@ _FAR: Final = "timestamptz '9999-01-01'"
 TASK_FILTERS: Final = {
     "status": "t.status = any(:status)",
     "accountable": "t.accountable = any(:accountable)",
-    "holder": "d.holder = any(:holder)",
-    "logged_by": "d.logged_by = any(:logged_by)",
+    "holder": "t.holder = any(:holder)",
+    "logged_by": "t.logged_by = any(:logged_by)",
     "supporting": "d.supporting && :supporting",
     "referred_to": "r.to_agency = any(:referred_to)",
     "party": "(t.readers && :acts_for and :party = 'me')",
@@ -33,11 +33,11 @@ TASK_FILTERS: Final = {
     "classification": "t.classification = any(:classification)",
     "vulnerability": "exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
     f" where l.task_id = t.id and v.id = :vulnerability and {visibility.register_visible('vulnerability', 'v')})",
-    "meeting": "exists (select from meeting m where m.id = d.meeting and m.id = :meeting"
+    "meeting": "exists (select from meeting m where m.id = t.meeting and m.id = :meeting"
     f" and {visibility.register_visible('meeting', 'm')})",
     "stage": "exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
     f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('vulnerability', 'v')})",
-    "external_reference": "d.external_reference = :external_reference",
+    "external_reference": "t.external_reference = :external_reference",
     # as a range of codes and not `region_path @>`: under row-level security only leakproof operators use an index
     "region": "(t.region_code = :region or t.region_code >= :region || '.' and t.region_code < :region || '/')",
     "created_after": "t.effective_at >= :created_after",

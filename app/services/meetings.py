@@ -51,7 +51,7 @@ async def _decisions(executor: Executor, caller: Caller, meeting_id: UUID) -> li
     return await rows(
         executor,
         "select s.id, s.meeting_id as meeting, s.number, s.text, s.text_en, s.agency,"
-        f" array(select t.id {visibility.tasks(caller)} where d.decision = s.id"
+        f" array(select t.id {visibility.tasks(caller)} where t.decision = s.id"
         f" and {visibility.task_visible(caller)} order by t.id)"
         " as tasks, s.effective_at, s.recorded_at from decision s where s.meeting_id = :id order by s.number",
         id=meeting_id,

@@ -134,7 +134,7 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
         array(select t.id from meeting t where t.id = :meeting and {held}) as meetings,
         array(select code from agency where code = any(:agencies)) as agencies,
         (select case when {visibility.task_visible(caller)} then t.reference else '' end {visibility.tasks(caller)}
-            where d.logged_by = :agency and d.external_reference = :external) as duplicate""",
+            where t.logged_by = :agency and t.external_reference = :external) as duplicate""",
         category=input.category,
         subcategory=input.subcategory,
         subject=input.subject_kind or "",
@@ -229,7 +229,7 @@ async def _refuse_duplicate(writer: Writer, caller: Caller, id: UUID, external: 
     taken = await value(
         writer,
         f"select case when {visibility.task_visible(caller)} then t.reference else '' end {visibility.tasks(caller)}"
-        " where d.logged_by = :agency and d.external_reference = :external and t.id <> :id",
+        " where t.logged_by = :agency and t.external_reference = :external and t.id <> :id",
         agency=caller.agency,
         external=external,
         id=id,

@@ -74,10 +74,11 @@ def task_full(caller: Caller) -> str:
 def tasks(caller: Caller) -> str:
     """SQL: where tasks `t` come from, with their detail `d`, open referral `r`, and whether the caller sees all (`w`).
 
-    `offset 0` keeps the planner from asking that once for the answer and once more for the condition.
+    `offset 0` keeps the planner from looking for details before it has the tasks, and from asking `w` twice.
     """
     return (
-        "from task t left join task_detail d on d.id = t.id left join referral r on r.id = t.open_referral"
+        "from task t left join lateral (select * from task_detail x where x.id = t.id offset 0) d on true"
+        " left join referral r on r.id = t.open_referral"
         f" cross join lateral (select {task_full(caller)} as whole offset 0) w"
     )
 

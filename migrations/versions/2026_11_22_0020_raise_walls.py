@@ -1,8 +1,8 @@
 """Raise the second wall: roles, the context of a transaction, row-level security on all that agencies own.
 
 A row says who reads it in `readers` (and a task, of whom it shows the summary, in `summary_readers`): codes of
-agencies, and words such as `region:35.73`, `coordinator:35.73`, `expert:KPU_KOTA_MALANG`. A caller has the words it
-reads by, its sight. Where the two overlap, it sees the row.
+agencies, and words such as `region:35.73`, `coordinator:35.73`, `expert:KPU_KOTA_MALANG`, and `*` for the worker. A
+caller has the words it reads by, its sight. Where the two overlap, it sees the row.
 """
 
 from __future__ import annotations
@@ -67,9 +67,6 @@ create function app.own_sight() returns text[] language sql stable parallel safe
 
 create function app.at_work() returns uuid[] language sql stable parallel safe return app.listed('at_work')::uuid[]
 
-create function app.works() returns boolean language sql stable parallel safe
-return current_user = 'simpul_worker' or to_regrole('simpul_worker') is null
-
 create function app.become(wanted text) returns void language plpgsql as $$
 begin
     if to_regrole(wanted) is not null and pg_has_role(session_user, wanted, 'member') then
@@ -77,7 +74,12 @@ begin
     end if;
 end $$
 
-create function app.work() returns void language sql begin atomic select app.become('simpul_worker'); end
+create function app.work() returns void language plpgsql as $$
+begin
+    perform app.become('simpul_worker');
+    perform set_config('app.sight', '*', true), set_config('app.own_sight', '*', true),
+        set_config('app.cleared', 'true', true);
+end $$
 
 create function app.claim(claimed uuid) returns void language plpgsql as $$
 begin
@@ -164,7 +166,7 @@ language sql stable begin atomic
             t.classification
         from task t left join referral r on r.id = t.open_referral where t.id = subject
     )
-    select array(select unnest(parties) union select unnest(experts)
+    select array(select unnest(parties) union select unnest(experts) union select '*'
             union select 'region:' || p from unnest(places) p where classification = 'terbuka' order by 1),
         array(select unnest(past) except select unnest(parties)
             union select 'coordinator:' || p from unnest(places) p where classification = 'terbatas' order by 1)
@@ -255,7 +257,7 @@ end $$
 DETAIL = """
 create view task_detail with (security_barrier) as
 select * from task t
-where (select app.works()) or t.id = any((select app.at_work())::uuid[])
+where t.id = any((select app.at_work())::uuid[])
     or ((t.classification <> 'rahasia' or (select app.cleared())) and t.readers && (select app.sight())
         and (not (select app.office()) = any(t.recused_offices) or t.readers && (select app.own_sight())))
 """
@@ -393,11 +395,11 @@ PUBLIC = {
     "signing_key": "select, insert, update",
     "stage": "select, insert, update",
 }
-#: of a task itself the API role reads only what its summary shows and what keys, sorts and joins need
+#: of a task itself the API role reads only what its summary shows and what keys, sorts, joins and filters need
 TASK_COLUMNS = (
     "id, reference, category, function, region_code, region_path, status, priority, accountable, due_at,"
     " classification, readers, summary_readers, recused_offices, open_referral, accepted_at, last_effective_at,"
-    " effective_at, recorded_at, updated_at, version"
+    " effective_at, recorded_at, updated_at, version, holder, logged_by, external_reference, meeting, decision"
 )
 DEFINERS = (
     "app.keep_readers(uuid), app.has_client(text), app.registered_origins(), app.reference_taken(text), app.handed_over(uuid), app.there(uuid),"

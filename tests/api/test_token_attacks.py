@@ -84,7 +84,10 @@ async def test_an_attack_is_refused(http: httpx.AsyncClient, forger: Forger, ask
             assert refused.content == refusals[attack.code], case
             assert not body_read, case
         if attack.held_against == "itself":
-            assert asked == [], case
+            # a key that nobody has heard of may be new: the ring is read again, once a second at most
+            rereads = len([one for one in asked if "signing_key" in one])
+            assert asked.count("connection") == rereads <= 1, case
+            assert len(asked) == 2 * rereads, case
         else:
             assert len(asked) > 1, case
             assert not [sql for sql in asked if sql.lstrip().lower().startswith(WRITES)], case

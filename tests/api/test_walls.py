@@ -193,14 +193,18 @@ async def second_wall(database: Database, *, standing: bool) -> None:
     """Take row-level security down in this database, or put it up again."""
     engine = create_async_engine(database.engine.url)
     verb = "enable" if standing else "disable"
-    body = "current_user = 'simpul_worker'" if standing else "true"
     async with engine.begin() as connection:
         walled = await connection.execute(text("select tablename from pg_policies group by 1"))
         for table in walled.scalars().all():
             await connection.execute(text(f"alter table {table} {verb} row level security"))
-        await connection.execute(
-            text(f"create or replace function app.works() returns boolean language sql stable return {body}")
-        )
+        shown = await connection.scalar(text("select pg_get_viewdef('task_detail')"))
+        kept = "obj_description(cast('task_detail' as regclass), 'pg_class')"
+        if standing:
+            shown = await connection.scalar(text(f"select {kept}"))
+        else:
+            await connection.execute(text(f"comment on view task_detail is $kept${shown}$kept$"))
+            shown = "select * from task"
+        await connection.execute(text(f"create or replace view task_detail with (security_barrier) as {shown}"))
     await engine.dispose()
 
 

@@ -21,14 +21,14 @@ ROWS = scaled(30_000, 200_000)
 #: Path -> the indexes that find its tasks, and how many of them it may look at; a scan of the table is none of them.
 HOT = {
     "/v1/tasks/{id}": ({"pk_task"}, 4),
-    "/v1/tasks": ({"ix_task_updated_at", "ix_task_effective_at"}, 3_000),
-    "/v1/tasks?sort=-effective_at&limit=20": ({"ix_task_effective_at"}, 3_000),
+    "/v1/tasks": ({"ix_task_readers", "ix_task_updated_at"}, 3_000),
+    "/v1/tasks?sort=-effective_at&limit=20": ({"ix_task_readers", "ix_task_effective_at"}, 3_000),
     "/v1/tasks?holder=KPU_KOTA_MALANG": ({"ix_task_holder"}, 3_000),
     "/v1/tasks?region=35.73": ({"ix_task_region_code"}, 3_000),
     "/v1/tasks?region=35.73&count=exact": ({"ix_task_region_code"}, 3_000),
     "/v1/tasks?region=35.73.04.1011": ({"ix_task_region_code"}, 100),
     "/v1/tasks?meeting={id}": ({"ix_task_meeting"}, 100),
-    "/v1/referrals": ({"ix_referral_readers", "ix_referral_recorded_at", "ix_referral_to_agency"}, 500),
+    "/v1/referrals": ({"ix_referral_readers", "ix_referral_recorded_at", "ix_referral_to_agency"}, 2_000),
 }
 
 
