@@ -74,11 +74,13 @@ class Database:
             },
         )
 
+        self._read_only = self.engine.execution_options(postgresql_readonly=True)
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reader]:
         """A read-only transaction. Until somebody enters it, no row that belongs to an agency is seen in it."""
-        async with self.engine.connect() as connection:
-            yield await connection.execution_options(postgresql_readonly=True)
+        async with self._read_only.connect() as connection:
+            yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:

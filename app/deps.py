@@ -1,4 +1,7 @@
-"""What a handler may ask for: Reader, Writer, Caller, Keys, Page, IfMatch."""
+"""What a handler may ask for: Reader, Writer, Caller, Keys, Page, IfMatch.
+
+All of them are coroutines, though they wait for nothing: the framework runs plain functions in a thread each.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +18,27 @@ from app.rules import caller as asking
 _ETAG: Final = re.compile(r'"?(\d{1,9})(-[0-9a-f]{1,64})?"?', re.ASCII)
 
 
-def _reader(request: Request) -> db.Reader:
+async def _reader(request: Request) -> db.Reader:
     reader: db.Reader = request.state.reader
     return reader
 
 
-def _writer(request: Request) -> db.Writer:
+async def _writer(request: Request) -> db.Writer:
     writer: db.Writer = request.state.writer
     return writer
 
 
-def _caller(request: Request) -> asking.Caller:
+async def _caller(request: Request) -> asking.Caller:
     caller: asking.Caller = request.state.caller
     return caller
 
 
-def _keys(request: Request) -> security.Keys:
+async def _keys(request: Request) -> security.Keys:
     keys: security.Keys = request.app.state.keys
     return keys
 
 
-def _if_match(
+async def _if_match(
     if_match: Annotated[
         str | None, Header(description="The ETag last read; required (428 without, 412 when outdated).")
     ] = None,
@@ -55,7 +58,7 @@ class PageAsked:
     cursor: str | None
 
 
-def _page(
+async def _page(
     limit: Annotated[int, Query(ge=1, le=200, description="Items on a page.")] = 50,
     cursor: Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")] = None,
 ) -> PageAsked:

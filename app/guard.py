@@ -80,7 +80,7 @@ class Needs:
     def __init__(self, permission: Permission, *refusals: type[Problem]) -> None:
         self.permission, self.refusals = permission, refusals
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         """Let the request pass: it was checked before."""
 
 
@@ -92,7 +92,7 @@ def needs(permission: Permission, *refusals: type[Problem]) -> Any:
     return Depends(Needs(permission, *refusals))
 
 
-def _idempotency_key(
+async def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(

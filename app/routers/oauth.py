@@ -59,7 +59,7 @@ router = APIRouter(tags=["access"])
 _forms = APIRouter(tags=["access"], route_class=_FormRoute)
 
 
-def _presented(
+async def _presented(
     client_id: Annotated[str | None, Form()] = None,
     client_secret: Annotated[str | None, Form()] = None,
     client_assertion_type: Annotated[str | None, Form(examples=[_ASSERTION])] = None,

@@ -45,7 +45,7 @@ BLOCKS, BLOCK, CONNECTIONS, PAIRS = 30, 200, 4, 500
 def serve(url: str, var: Path, bound: socket.socket) -> None:
     """One server process: our service, and beside it the same read without token, revocation or row security."""
     logs.configure()
-    settings = Settings(var=var)
+    settings = Settings(var=var, client_rate="1000000/minute", agency_rate="1000000/minute")
     app = create_app(settings, url)
     bare(app, url, settings)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
@@ -56,7 +56,7 @@ def bare(app: FastAPI, url: str, settings: Settings) -> None:
     """`/bare/{id}` runs the handler of `GET /v1/tasks/{id}` as the role that sees all, for a known caller."""
     database = Database(url, settings)
     sight = {"role": "simpul_worker", "app.sight": "*", "app.own_sight": "*", "app.cleared": "true", "jit": "off"}
-    engine = create_async_engine(url, connect_args={"server_settings": sight})
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", connect_args={"server_settings": sight})
     known: list[Caller] = []
 
     @app.get("/bare/{id}")
@@ -64,8 +64,7 @@ def bare(app: FastAPI, url: str, settings: Settings) -> None:
         if not known:
             async with database.working() as worker:
                 known.append(replace(await clients.caller_of(worker, "KPU_KOTA_MALANG"), role=Role.SUPERVISOR))
-        async with engine.connect() as connection:
-            reader = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with engine.connect() as reader:
             task = await task_rows.load_task(reader, known[0], id)
             return answers.read(request, moves.shown(known[0], task), version=task["version"])
 
@@ -195,7 +194,9 @@ async def prepare(url: str, var: Path) -> list[dict[str, Any]]:
     database = Database(url, settings)
     try:
         await start.load(database, Console(quiet=True), with_register=False)
-        await start.first_clients(database, Keys.open(var / "keys", issuer=settings.issuer), var)
+        keys = Keys.open(var / "keys", issuer=settings.issuer)
+        await start.signing_ring(database, keys, var / "keys")
+        await start.first_clients(database, keys, var)
     finally:
         await database.close()
     await settle(url, count=TASKS)
