@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test attack check fix migrate openapi demo sbom lock
+.PHONY: help run test bench attack check fix migrate openapi demo sbom lock
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name said; do \
@@ -26,6 +26,9 @@ test: $(VENV)/.dev ## Run every test against a throwaway PostgreSQL
 
 attack: $(VENV)/.dev ## Attack it as often as it takes: forged tokens, hostile input, thousands of fuzzed requests
 	SIMPUL_FULL=1 $(BIN)/python -m pytest -n 2 -m attack
+
+bench: $(VENV)/.dev ## Measure what the walls cost a read, beside the same read without them
+	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/access.py 2>/dev/null
 
 check: $(VENV)/.dev ## Lint, types, layers, migrations
 	$(BIN)/ruff check .

@@ -188,6 +188,8 @@ async def test_what_is_hidden_answers_byte_for_byte_like_what_is_not_there(
     answers = [await kodim.get(path.format(one), headers={"Request-Id": "the-same"}) for one in (hidden, absent)]
     assert answers[0].status_code == answers[1].status_code == 404
     assert answers[0].text == answers[1].text.replace(absent, hidden)
+    for answer in answers:
+        del answer.headers["ratelimit"]  # counts the callers' own requests
     assert answers[0].headers == answers[1].headers
 
 

@@ -68,7 +68,8 @@ class Front:
 
     def __init__(self, generated: Callable[[str], Any], address: str, credentials: dict[str, Any]) -> None:
         self._generated, self.models = generated, generated("models")
-        form = self.models.BodyGrantToken("client_credentials", credentials["client_id"], credentials["client_secret"])
+        shown = {name: credentials[name] for name in ("client_id", "client_secret")}
+        form = self.models.BodyGrantToken(grant_type="client_credentials", **shown)
         with generated("client").Client(base_url=address) as anybody:
             token = self._call("access.grant_token", anybody, body=form)
         self._client = generated("client").AuthenticatedClient(base_url=address, token=token.parsed.access_token)
