@@ -198,17 +198,3 @@ async def test_a_body_recused_judges_in_no_status_what_it_logged_and_sees_in_non
         body = {"action": action, "reason": "x"}
         refused = await recused.post(f"/v1/tasks/{hidden['id']}/transitions", body, etag=f'"{hidden["version"]}"')
         assert (refused.status_code, refused.json()["code"]) == (404, "not-found"), action
-
-
-async def test_the_resolver_judges_in_no_standing_what_it_resolved(clients: dict[tuple[str, Role], Agency]) -> None:
-    bawaslu = clients[SECOND, Role.SUPERVISOR]
-    for logger in (clients[LOGGER, Role.SUPERVISOR], bawaslu):  # as coordinator, and as logger too
-        task = await logger.log(function="monitoring")
-        if logger is not bawaslu:
-            await bawaslu.accept(task)
-        await bawaslu.move(task["id"], "start")
-        resolved = (await bawaslu.move(task["id"], "resolve", outcome="no_incident", note="Nihil")).json()
-        assert not actions(resolved) & set(JUDGING)
-        for action in ("confirm", "reject_outcome"):
-            refused = await bawaslu.move(task["id"], action, reason="x")
-            assert (refused.status_code, refused.json()["code"]) == (422, "four-eyes"), action

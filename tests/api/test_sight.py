@@ -292,14 +292,3 @@ async def test_a_header_full_of_blanks_costs_nothing(http: httpx.AsyncClient) ->
     async with asyncio.timeout(2):
         answer = await http.get("/v1/me", headers=headers)
     assert answer.status_code == 401
-
-
-async def test_a_logger_does_not_judge_a_case_about_its_own_people(kpu: Agency, bawaslu: Agency) -> None:
-    case = {"category": "organizer_integrity", "function": "handling", "variant": "subject_kpu"}
-    task = await bawaslu.accept(await kpu.log(**case, subject_kind="kpu_member"))
-    await bawaslu.move(task["id"], "start")
-    await bawaslu.move(task["id"], "resolve", outcome="proven", note="Diteruskan ke DKPP")
-    assert (await kpu.read(task["id"]))["available_transitions"] == []
-    for action in ("confirm", "reject_outcome"):
-        refused = await kpu.move(task["id"], action, reason="x")
-        assert (refused.status_code, refused.json()["code"]) == (403, "permission-denied")
