@@ -188,7 +188,8 @@ async def test_what_is_hidden_answers_byte_for_byte_like_what_is_not_there(
     answers = [await kodim.get(path.format(one), headers={"Request-Id": "the-same"}) for one in (hidden, absent)]
     assert answers[0].status_code == answers[1].status_code == 404
     assert answers[0].text == answers[1].text.replace(absent, hidden)
-    assert answers[0].headers == answers[1].headers
+    told = [{name: one.headers[name] for name in one.headers if name != "ratelimit"} for one in answers]
+    assert told[0] == told[1]  # but for the caller's own quota, which counts each request
 
 
 @pytest.mark.parametrize("method", ["patch", "post", "put", "delete"])
