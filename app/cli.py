@@ -221,9 +221,11 @@ def openapi(path: Annotated[Path, typer.Argument(help="Where to write it.")] = R
 
 @app.command()
 def readme(path: Annotated[Path, typer.Argument(help="Which file to renew.")] = ROOT / "README.md") -> None:
-    """Renew the generated parts of the README: state diagram, policy matrix, settings."""
+    """Renew what is generated from the rules: the README's diagram and tables, the pages of the policy."""
     documents.renew_readme(path)
     console.print(f"Renewed {path}.")
+    documents.write_policy(ROOT / "openapi")
+    console.print("Renewed the pages of the policy in openapi/.")
 
 
 if __name__ == "__main__":

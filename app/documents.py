@@ -1,4 +1,4 @@
-"""Generated documents: OpenAPI, and the README's diagram and tables. One source each: the rules themselves."""
+"""Generated documents: OpenAPI, the policy, the README's diagram and tables. One source each: the rules themselves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.main import create_app
+from app.policy_page import policy_cells, policy_page
 from app.rules import workflow
 from app.rules.policy import GRANTS
 from app.rules.vocabulary import Standing
@@ -117,3 +118,14 @@ def renewed_readme(text: str) -> str:
 def renew_readme(path: Path) -> None:
     """Write the generated parts of the README."""
     path.write_text(renewed_readme(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def policy_documents() -> dict[str, str]:
+    """The pages of the policy by file name."""
+    return {"policy.md": policy_page(openapi_document()), "policy-cells.txt": policy_cells()}
+
+
+def write_policy(folder: Path) -> None:
+    """Write the pages of the policy."""
+    for name, text in policy_documents().items():
+        (folder / name).write_text(text, encoding="utf-8")

@@ -47,19 +47,24 @@ def actions(task: dict[str, Any]) -> set[str]:
 
 @dataclass(frozen=True)
 class Cast:
-    """Who logs the tasks of a story and who owns them; by default the law gives them to BKPSDM."""
+    """Who logs the tasks of a story and who owns them; by default the law gives them to BKPSDM.
+
+    The logger judges the outcome, or `judge` where the case is about its own people.
+    """
 
     logger: Agency
     owner: Agency
+    judge: Agency | None = None
 
-    async def bring(self, status: Status) -> dict[str, Any]:
-        """A new task, brought to a status, as its logger reads it."""
+    async def bring(self, status: Status, **said: Any) -> dict[str, Any]:
+        """A new task of which this is said, brought to a status, as its logger reads it."""
         if status in {Status.DRAFT, Status.ASSIGNED}:
-            return await self.logger.log(draft=status is Status.DRAFT)
+            return await self.logger.log(draft=status is Status.DRAFT, **said)
         before, action = _STEPS[status]
-        task = await self.bring(before)
+        task = await self.bring(before, **said)
         requires = [*_REQUIRED.get(action, ())]
-        mover = self.logger if action in {Action.CONFIRM, Action.CANCEL} else self.owner
+        movers = {Action.CONFIRM: self.judge or self.logger, Action.CANCEL: self.logger}
+        mover = movers.get(action, self.owner)
         if action in ANSWERS:
             moved = await mover.answer(task["open_referral"]["id"], ANSWERS[action], **words(requires))
         else:

@@ -56,15 +56,18 @@ async def test_who_resolved_never_judges_it_even_when_its_agency_logged_the_task
     assert (await colleague.move(task["id"], action, reason="Diperiksa")).status_code == 200
 
 
-async def test_a_coordinator_that_owned_the_work_does_not_confirm_what_its_client_resolved(
-    bakesbangpol: Agency, bawaslu: Agency, kpu: Agency
+@pytest.mark.parametrize(("action", "leads_to"), [("confirm", "closed"), ("reject_outcome", "in_progress")])
+async def test_a_coordinator_that_owned_the_work_does_not_judge_what_its_client_resolved(
+    action: str, leads_to: str, bakesbangpol: Agency, bawaslu: Agency, kpu: Agency
 ) -> None:
     logged = await bakesbangpol.log(function="monitoring")
     await bawaslu.accept(logged)
     await bawaslu.move(logged["id"], "start")
     await bawaslu.move(logged["id"], "resolve", outcome="no_incident", note="Tidak ada kejadian")
-    assert (await bawaslu.move(logged["id"], "confirm")).json()["code"] == "four-eyes"
-    assert (await kpu.move(logged["id"], "confirm")).json()["status"] == "closed"
+    assert action not in actions(await bawaslu.read(logged["id"]))
+    refused = await bawaslu.move(logged["id"], action, reason="Sendiri")
+    assert (refused.status_code, refused.json()["code"]) == (422, "four-eyes")
+    assert (await kpu.move(logged["id"], action, reason="Diperiksa")).json()["status"] == leads_to
 
 
 async def test_an_officer_of_the_logger_does_not_confirm(cast: Cast, bakesbangpol: Agency) -> None:

@@ -188,9 +188,8 @@ async def test_what_is_hidden_answers_byte_for_byte_like_what_is_not_there(
     answers = [await kodim.get(path.format(one), headers={"Request-Id": "the-same"}) for one in (hidden, absent)]
     assert answers[0].status_code == answers[1].status_code == 404
     assert answers[0].text == answers[1].text.replace(absent, hidden)
-    for answer in answers:
-        del answer.headers["ratelimit"]  # counts the callers' own requests
-    assert answers[0].headers == answers[1].headers
+    told = [{name: one.headers[name] for name in one.headers if name != "ratelimit"} for one in answers]
+    assert told[0] == told[1]  # but for the caller's own quota, which counts each request
 
 
 @pytest.mark.parametrize("method", ["patch", "post", "put", "delete"])
@@ -294,14 +293,3 @@ async def test_a_header_full_of_blanks_costs_nothing(http: httpx.AsyncClient) ->
     async with asyncio.timeout(2):
         answer = await http.get("/v1/me", headers=headers)
     assert answer.status_code == 401
-
-
-async def test_a_logger_does_not_judge_a_case_about_its_own_people(kpu: Agency, bawaslu: Agency) -> None:
-    case = {"category": "organizer_integrity", "function": "handling", "variant": "subject_kpu"}
-    task = await bawaslu.accept(await kpu.log(**case, subject_kind="kpu_member"))
-    await bawaslu.move(task["id"], "start")
-    await bawaslu.move(task["id"], "resolve", outcome="proven", note="Diteruskan ke DKPP")
-    assert (await kpu.read(task["id"]))["available_transitions"] == []
-    for action in ("confirm", "reject_outcome"):
-        refused = await kpu.move(task["id"], action, reason="x")
-        assert (refused.status_code, refused.json()["code"]) == (403, "permission-denied")

@@ -1,0 +1,79 @@
+"""One lawful request of every operation behind a permission."""
+
+from __future__ import annotations
+
+from bodies import Case, cases
+from support import Agency
+
+#: Where each read is asked for; the names stand for what places_of() finds.
+READING = {
+    "listAgencies": "/v1/agencies?office=KPU&limit=20",
+    "listClients": "/v1/clients?limit=20",
+    "listElections": "/v1/elections",
+    "listLegalInstruments": "/v1/legal-instruments",
+    "listMandates": "/v1/mandates",
+    "listMeetingDecisions": "/v1/meetings/{meeting}/decisions",
+    "listMeetings": "/v1/meetings",
+    "listKeys": "/v1/clients/{client}/keys",
+    "listReferences": "/v1/reference",
+    "listReferrals": "/v1/referrals",
+    "listRegions": "/v1/regions?parent=35.73",
+    "listSecrets": "/v1/clients/{client}/secrets",
+    "listStages": "/v1/elections/pilkada-2024-35.73/stages",
+    "listTaskComments": "/v1/tasks/{task}/comments",
+    "listTaskReferrals": "/v1/tasks/{task}/referrals",
+    "listTaskShares": "/v1/tasks/{task}/shares",
+    "listTaskTransitions": "/v1/tasks/{task}/transitions",
+    "listTasks": "/v1/tasks",
+    "listVulnerabilities": "/v1/vulnerabilities",
+    "listVulnerabilityEvidence": "/v1/vulnerabilities/{vulnerability}/evidence",
+    "resolveMandate": "/v1/mandates/resolution?category=asn_neutrality&function=prevention&region=35.73",
+    "showAgency": "/v1/agencies/KPU_KOTA_MALANG",
+    "showClient": "/v1/clients/{client}",
+    "showElection": "/v1/elections/pilkada-2024-35.73",
+    "showLegalInstrument": "/v1/legal-instruments/uu_1_2015",
+    "showMandate": "/v1/mandates/M01",
+    "showMe": "/v1/me",
+    "showMeeting": "/v1/meetings/{meeting}",
+    "showReference": "/v1/reference/case_outcome",
+    "showReferral": "/v1/referrals/{referral}",
+    "showRegion": "/v1/regions/35.73.05",
+    "showStage": "/v1/elections/pilkada-2024-35.73/stages/campaign",
+    "showTask": "/v1/tasks/{task}",
+    "showTaskHistory": "/v1/tasks/{task}/history",
+    "showVulnerability": "/v1/vulnerabilities/{vulnerability}",
+}
+#: What an agency may not read, its operator reads.
+OPERATORS = {"listClients", "showClient", "listKeys", "listSecrets"}
+
+
+async def places_of(agency: Agency) -> dict[str, str]:
+    """Something to read, two rows deep wherever a list could cost a statement a row."""
+    task = await agency.log()
+    for body in ("Satu", "Dua"):
+        assert (await agency.post(f"/v1/tasks/{task['id']}/comments", {"body": body})).status_code == 201
+    meeting = (await agency.get("/v1/meetings?external_reference=RAKOR-2024-08-23")).json()["items"][0]
+    vulnerability = (await agency.get("/v1/vulnerabilities?external_reference=V01")).json()["items"][0]
+    return {
+        "task": task["id"],
+        "referral": task["open_referral"]["id"],
+        "meeting": meeting["id"],
+        "vulnerability": vulnerability["id"],
+        "client": str(agency.credentials["client_id"]),
+    }
+
+
+async def lawful(
+    bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator: Agency
+) -> tuple[dict[str, Case], dict[str, str]]:
+    """A request of each operation by somebody who may; and the ids of what is read."""
+    places = await places_of(bakesbangpol)
+    found = {
+        name: Case(operator if name in OPERATORS else bakesbangpol, "GET", path.format_map(places), {})
+        for name, path in READING.items()
+    }
+    found |= await cases(bakesbangpol, bkpsdm, bawaslu, operator)
+    shared = await bakesbangpol.log(shares=[{"agency": "KODIM_0833_KOTA_MALANG", "level": "full"}])
+    place = f"/v1/tasks/{shared['id']}/shares/KODIM_0833_KOTA_MALANG"
+    found["unshareTask"] = Case(bakesbangpol, "DELETE", place, {}, '"1"')
+    return found, places
