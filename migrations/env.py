@@ -34,7 +34,7 @@ def run(connection: Connection) -> None:
 
 async def connect() -> None:
     """Migrate the database of the settings."""
-    url = settings().database_url
+    url = settings().owner_url or settings().database_url
     if url is None:
         raise SystemExit("Set SIMPUL_DATABASE_URL, or use `simpul migrate`, which finds the embedded database.")
     engine = create_async_engine(url.get_secret_value())
