@@ -1,4 +1,4 @@
-"""A PgBouncer in transaction mode before the throwaway server: behind one socket, never as root, gone with the block."""
+"""A PgBouncer in transaction mode before the throwaway server: one socket, never as root, gone with the block."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pooled(url: str, *, size: int) -> Iterator[str]:
     assert PROGRAM is not None
     whom = make_url(url)
     host = whom.host or str(whom.query["host"])
-    folder = Path(tempfile.mkdtemp(prefix="simpul-pooler-", dir="/tmp"))  # noqa: S108 - a socket's path must be short
+    folder = Path(tempfile.mkdtemp(prefix="simpul-pooler-", dir="/tmp"))  # a socket's path must be short
     account = Path(host).stat() if host.startswith("/") else folder.stat()  # who may enter the server's socket folder
     (folder / "users").write_text(f'"{whom.username}" "{whom.password}"\n')
     (folder / "pooler.ini").write_text(

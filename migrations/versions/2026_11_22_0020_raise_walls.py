@@ -433,8 +433,8 @@ def _walls() -> str:
     lines += [f"grant {rights} on {table} to simpul_api;" for table, rights in PUBLIC.items()]
     lines += [f"grant select, insert, update, delete on {table} to simpul_worker;" for table in PUBLIC]
     lines += [
+        "grant select on task_detail to simpul_api;",  # while it is still ours: an owner need not inherit what the worker may
         "alter view task_detail owner to simpul_worker;",
-        "grant select on task_detail to simpul_api;",
         *(f"alter function {one.strip()}) owner to simpul_worker;" for one in DEFINERS.removesuffix(")").split("),")),
         "grant usage on schema app to simpul_api, simpul_worker;",
     ]
