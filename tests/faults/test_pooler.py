@@ -98,7 +98,7 @@ async def test_what_bounds_a_transaction_holds_behind_a_pooler_and_ends_with_it(
     asked = "select " + ", ".join(f"current_setting('{name}') as {name}" for name in BOUNDS)
     told = []
     for transaction in (database.reading, database.writing, database.working):
-        async with transaction() as executor:  # type: ignore[operator]
+        async with transaction() as executor:
             told.append(await row(executor, asked))
     plain = create_async_engine(
         database.engine.url,
