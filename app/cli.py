@@ -27,6 +27,7 @@ from app.main import create_app
 from app.protocol import BoundedHttp
 from app.services.signing import RingRefused
 from app.settings import ROOT, Settings
+from app.start import StartRefused
 from app.terminal import chosen_settings, console, fail, keys_of, own_database
 
 app = typer.Typer(
@@ -48,13 +49,13 @@ def serve() -> None:
     logs.configure()
     signal.signal(signal.SIGTERM, _stop)
     try:
-        with _socket(chosen) as bound, start.database_url(chosen) as url:
-            made = asyncio.run(_prepare(chosen, url))
-            with _worker(url):
+        with _socket(chosen) as bound, start.doors(chosen) as logins:
+            made = asyncio.run(_prepare(chosen, logins))
+            with _worker(logins.worker):
                 port = bound.getsockname()[1]
                 _welcome(chosen, port, made)
                 config = uvicorn.Config(
-                    create_app(chosen, url),
+                    create_app(chosen, logins.api),
                     log_config=None,
                     access_log=False,
                     proxy_headers=False,  # an address that anybody may claim restricts nobody
@@ -68,7 +69,7 @@ def serve() -> None:
         return  # Ctrl-C is how one stops it
     except AlreadyRunning as error:
         fail(f"Simpul is already running in this folder. {error}")
-    except (EmbeddedError, RingRefused) as error:
+    except (EmbeddedError, RingRefused, StartRefused) as error:
         fail(str(error))
 
 
@@ -100,7 +101,8 @@ def _socket(chosen: Settings) -> Iterator[socket.socket]:
 @contextmanager
 def _worker(url: str) -> Iterator[None]:
     """The worker as a child that ends when our end of its pipe closes, however we end."""
-    environment = {**os.environ, "SIMPUL_DATABASE_URL": url}
+    kept = {name: value for name, value in os.environ.items() if name != "SIMPUL_OWNER_URL"}  # none of its business
+    environment = {**kept, "SIMPUL_DATABASE_URL": url, "SIMPUL_WORKER_URL": url}
     child = subprocess.Popen(
         [sys.executable, "-m", "app.worker", "--with-parent"], cwd=ROOT, env=environment, stdin=subprocess.PIPE
     )
@@ -116,9 +118,10 @@ def _worker(url: str) -> Iterator[None]:
             child.wait()
 
 
-async def _prepare(chosen: Settings, url: str) -> list[dict[str, Any]]:
-    await start.migrate(url)
-    database = Database(url, chosen)
+async def _prepare(chosen: Settings, logins: start.Logins) -> list[dict[str, Any]]:
+    await start.migrate(logins.owner)
+    await start.require_walls(logins.api, chosen)
+    database = Database(logins.owner, chosen)
     try:
         await start.load_if_new(database, console, with_register=chosen.register_on_start)
         keys = keys_of(chosen)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import asyncpg
 import orjson
-from sqlalchemy import TextClause, text
+from sqlalchemy import Connection, TextClause, event, text
 from sqlalchemy import exc as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
@@ -48,11 +48,44 @@ _BY_STATE: Final[Mapping[str, type[Problem]]] = {
 }
 
 
+_SESSION: Final = {"application_name": "simpul", "timezone": "UTC"}
+#: Behind a pooler in transaction mode each transaction may run on another server connection, so nothing is prepared by
+#: name, and the session is told no more than such poolers hand on.
+_SHARED: Final[dict[str, Any]] = {
+    "server_settings": _SESSION,
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": str,  # '': unnamed, parsed in the very message that runs it, and never left behind
+}
+
+
+def _bounds(settings: Settings) -> dict[str, str]:
+    """How long anything may take (milliseconds), and no compiling: ours are small statements."""
+    return {
+        "jit": "off",
+        "statement_timeout": str(int(settings.statement_timeout * 1000)),
+        "lock_timeout": str(int(settings.statement_timeout * 500)),
+        "idle_in_transaction_session_timeout": "15000",
+    }
+
+
+def _own(bounds: dict[str, str]) -> dict[str, Any]:
+    """What a connection of our own is told once, at its start."""
+    return {"server_settings": {**_SESSION, **bounds}}
+
+
+def _bind(connection: Connection, *, bounds: dict[str, str]) -> None:
+    """Tell a transaction what a connection of our own would have been told."""
+    told = ", ".join(f"set_config('{name}', '{bound}', true)" for name, bound in bounds.items())
+    connection.exec_driver_sql(f"select {told}")
+
+
 class Database:
     """The connections of one process."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         self.settings = settings
+        bounds = _bounds(settings)
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=settings.pool_size,
@@ -61,18 +94,10 @@ class Database:
             pool_pre_ping=False,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={
-                "timeout": 5,
-                "server_settings": {
-                    "application_name": "simpul",
-                    "timezone": "UTC",
-                    "jit": "off",
-                    "statement_timeout": str(int(settings.statement_timeout * 1000)),
-                    "lock_timeout": str(int(settings.statement_timeout * 500)),
-                    "idle_in_transaction_session_timeout": "15000",
-                },
-            },
+            connect_args={"timeout": 5, **(_SHARED if settings.pooled else _own(bounds))},
         )
+        if settings.pooled:
+            event.listen(self.engine.sync_engine, "begin", partial(_bind, bounds=bounds))
 
         self._read_only = self.engine.execution_options(postgresql_readonly=True)
 

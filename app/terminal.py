@@ -38,7 +38,7 @@ def own_database(chosen: Settings) -> Iterator[str]:
     try:
         with start.running_or_own(chosen) as url:
             yield url
-    except EmbeddedError as error:
+    except (EmbeddedError, start.StartRefused) as error:
         fail(str(error))
 
 

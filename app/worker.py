@@ -65,14 +65,15 @@ async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | Non
 async def _run() -> None:
     logs.configure()
     chosen = settings()
-    if chosen.database_url is None:
+    url = chosen.worker_url or chosen.database_url
+    if url is None:
         raise SystemExit("Set SIMPUL_DATABASE_URL; `simpul serve` does it for its own worker.")
     parent = None
     if "--with-parent" in sys.argv:
         parent = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(parent), sys.stdin)
-    await work(chosen, chosen.database_url.get_secret_value(), parent=parent)
+    await work(chosen, url.get_secret_value(), parent=parent)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,10 @@ def run(connection: Connection) -> None:
 
 async def connect() -> None:
     """Migrate the database of the settings."""
-    url = settings().database_url
+    chosen = settings()
+    if chosen.pooled and chosen.owner_url is None:
+        raise SystemExit("Set SIMPUL_OWNER_URL: a migration's lock is of its session, which a pooler gives away.")
+    url = chosen.owner_url or chosen.database_url
     if url is None:
         raise SystemExit("Set SIMPUL_DATABASE_URL, or use `simpul migrate`, which finds the embedded database.")
     engine = create_async_engine(url.get_secret_value())

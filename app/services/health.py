@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from app.db import Database, problem_of, row, value
+from app.db import Database, Reader, one, problem_of, row, value
 
 _NEEDED: Final = (
-    "select current_setting('server_version') as version, to_regclass('alembic_version') is not null as migrated,"
+    "select to_regclass('alembic_version') is not null as migrated,"
     " exists (select from pg_extension where extname = 'btree_gist') as btree_gist,"
-    " to_regprocedure('app.missing_walls()') is not null as walls"
+    " has_table_privilege(to_regclass('region'), 'select') as reads_registry"
 )
+_MAY_ASK: Final = "select has_schema_privilege(to_regnamespace('app'), 'usage')"
+
+
+async def missing_walls(reader: Reader) -> list[str]:
+    """What the second wall lacks for the login of this connection; nothing when it stands."""
+    if not await value(reader, _MAY_ASK):
+        return ["schema app, or this login's membership in simpul_api"]
+    missing: list[str] = await value(reader, "select app.missing_walls()")
+    return missing
 
 
 async def readiness(database: Database) -> dict[str, Any]:
     """Status `ready` or `not_ready`, and each check; never raises for an unreachable database."""
     try:
         async with database.reading() as reader:
-            found = await row(reader, _NEEDED) or {}
-            regions = found.get("migrated") and await row(reader, "select 1 as loaded from region limit 1")
-            missing = await value(reader, "select app.missing_walls()") if found.get("walls") else ["schema app"]
+            found = await one(reader, _NEEDED)
+            regions = found["reads_registry"] and await row(reader, "select 1 as loaded from region limit 1")
+            missing = await missing_walls(reader)
     except Exception as error:
         if problem_of(error) is None:
             raise

@@ -33,7 +33,10 @@ begin
             end if;
         exception
             when duplicate_object or unique_violation then null; -- another database of the cluster was faster
-            when insufficient_privilege then raise warning 'role % is missing: the second wall stays down', wanted;
+            when insufficient_privilege then -- an administrator makes and grants them, before or later
+                if to_regrole(wanted) is null or not pg_has_role(current_user, wanted, 'member') then
+                    raise warning 'no membership in role %: the second wall stays down', wanted;
+                end if;
         end;
     end loop;
 end $$
@@ -67,9 +70,12 @@ create function app.own_sight() returns text[] language sql stable parallel safe
 
 create function app.at_work() returns uuid[] language sql stable parallel safe return app.listed('at_work')::uuid[]
 
+create function app.stand() returns boolean language sql stable parallel safe
+return has_schema_privilege(to_regrole('simpul_api'), 'app', 'usage') is true
+
 create function app.become(wanted text) returns void language plpgsql as $$
 begin
-    if to_regrole(wanted) is not null and pg_has_role(session_user, wanted, 'member') then
+    if app.stand() and pg_has_role(session_user, to_regrole(wanted), 'member') then
         perform set_config('role', wanted, true);
     end if;
 end $$
@@ -429,8 +435,8 @@ def _walls() -> str:
     lines += [f"grant {rights} on {table} to simpul_api;" for table, rights in PUBLIC.items()]
     lines += [f"grant select, insert, update, delete on {table} to simpul_worker;" for table in PUBLIC]
     lines += [
+        "grant select on task_detail to simpul_api;",  # while it is still ours: an owner need not inherit what the worker may
         "alter view task_detail owner to simpul_worker;",
-        "grant select on task_detail to simpul_api;",
         *(f"alter function {one.strip()}) owner to simpul_worker;" for one in DEFINERS.removesuffix(")").split("),")),
         "grant usage on schema app to simpul_api, simpul_worker;",
     ]
@@ -440,8 +446,11 @@ def _walls() -> str:
 RAISE = f"""
 create function app.missing_walls() returns text[] language sql stable
 return array(
-    select 'role ' || r from unnest(array['simpul_api', 'simpul_worker']) r
-    where to_regrole(r) is null or not pg_has_role(session_user, r, 'member')
+    select 'role ' || r from unnest(array['simpul_api', 'simpul_worker']) r where to_regrole(r) is null
+    union all select format('membership of %s in %s', who, r)
+    from (values (session_user::text, 'simpul_api'), (pg_get_userbyid((
+        select nspowner from pg_namespace where nspname = 'app')), 'simpul_worker')) needed (who, r)
+    where pg_has_role(who::name, to_regrole(r), 'member') is false
     union all select 'row-level security on ' || t from unnest(array[{", ".join(repr(one) for one in POLICIES)}]) t
     where not (select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = to_regclass(t))
 )
@@ -449,6 +458,7 @@ return array(
 create procedure app.raise_walls() language plpgsql as $$
 begin
     if to_regrole('simpul_api') is null or to_regrole('simpul_worker') is null
+        or not pg_has_role(current_user, to_regrole('simpul_worker'), 'member')
         or exists (select from pg_policies where policyname = 'works' and schemaname = 'public') then
         return;
     end if;

@@ -40,6 +40,9 @@ def test_production_starts_on_what_is_fit() -> None:
             "postgresql+asyncpg://api:changeme@db/kpu", "postgresql://api:password123@db/kpu",
             "postgresql://api:aaaa@db/kpu",
         )),
+        *((name, f"postgresql://simpul_1:{one}@db/kpu") for name in ("owner_url", "worker_url") for one in (
+            "", "simpul_1", "changeme", "password123",
+        )),
         *(("issuer", one) for one in ("simpul", "http://simpul.kpu.go.id", "localhost")),
     ],
 )  # fmt: skip
@@ -49,6 +52,22 @@ def test_production_refuses_what_was_made_for_a_first_try(name: str, value: str 
     if value is not None and name != "issuer":
         assert value not in str(refused.value)
         assert PEPPER not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "said", [{"owner_url": FIT["database_url"]}, {"worker_url": FIT["database_url"]}, {"pooled": True}]
+)
+def test_further_logins_need_the_database_itself(said: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="need SIMPUL_DATABASE_URL"):
+        Settings(**said)
+
+
+def test_every_login_may_be_spelled_as_usual() -> None:
+    chosen = Settings(**FIT, owner_url="postgres://boss@/kpu", worker_url="postgresql://worker@/kpu", pooled=True)
+    assert chosen.owner_url is not None
+    assert chosen.worker_url is not None
+    assert chosen.owner_url.get_secret_value() == "postgresql+asyncpg://boss@/kpu"
+    assert chosen.worker_url.get_secret_value() == "postgresql+asyncpg://worker@/kpu"
 
 
 def test_a_random_pepper_is_never_taken_for_a_placeholder() -> None:

@@ -1,0 +1,309 @@
+"""Who owns the database, who answers requests and who tends it log in apart, and none of them is a superuser."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from house import VILLAGE
+from rich.console import Console
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from support import Agency
+
+from app import embedded, start, worker
+from app.db import Database, execute, rows, value
+from app.main import create_app
+from app.security import Keys
+from app.services import health
+from app.settings import ROOT, Settings
+
+
+@dataclass
+class Cluster:
+    """A server on which nobody has been yet: roles are of a whole cluster, and the other tests' has them."""
+
+    url: str
+    settings: Settings
+
+    def login(self, name: str) -> str:
+        return (
+            make_url(self.url)
+            .set(username=name, password=f"{name}-Vq8tz0KhX3m", database="city")
+            .render_as_string(hide_password=False)
+        )
+
+    async def administer(self, *statements: str) -> None:
+        await run(self.url, *statements)
+
+    async def owned_by(self, owner: str, rights: str) -> str:
+        """A database of a new owner; how that one logs in."""
+        await self.administer(
+            f"create role {owner} login {rights} password '{owner}-Vq8tz0KhX3m'", f"create database city owner {owner}"
+        )
+        return self.login(owner)
+
+    async def begin(self, owner: str) -> list[dict[str, Any]]:
+        """Do as the owner what a first start does; the first clients."""
+        await start.migrate(owner)
+        database = Database(owner, self.settings)
+        keys = Keys.open(self.settings.var / "keys", issuer=self.settings.issuer)
+        try:
+            await start.load(database, Console(quiet=True), with_register=True)
+            await start.signing_ring(database, keys, self.settings.var / "keys")
+            return await start.first_clients(database, keys, self.settings.var)
+        finally:
+            await database.close()
+
+    @asynccontextmanager
+    async def serving(self, url: str, **changed: Any) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+        app = create_app(self.settings.model_copy(update=changed), url)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simpul") as http:
+            yield app, http
+        await app.state.database.close()
+
+
+async def run(url: str, *statements: str) -> None:
+    """Run statements as somebody, each by itself."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+    finally:
+        await engine.dispose()
+
+
+@contextmanager
+def untouched(settings: Settings) -> Iterator[Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="simpul-tests-"))
+    folder.chmod(0o755)
+    (folder / "var").mkdir()
+    try:
+        with embedded.serve(folder / "postgres", durable=False) as cluster:
+            try:
+                yield Cluster(cluster.url, settings.model_copy(update={"var": folder / "var"}))
+            finally:
+                home = cluster.home
+        shutil.rmtree(home, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def sign_in(http: httpx.AsyncClient, clients: list[dict[str, Any]], agency: str) -> Agency:
+    found = next(one for one in clients if one["agency"] == agency and one["role"] == "supervisor")
+    return await Agency(http, found).sign_in()
+
+
+# three logins
+
+
+@pytest.fixture(scope="module")
+async def city(settings: Settings) -> AsyncIterator[tuple[Cluster, list[dict[str, Any]]]]:
+    """A database whose owner, API and worker are three, made and given their roles by the owner itself."""
+    with untouched(settings) as cluster:
+        owner = await cluster.owned_by("city_owner", "createrole nosuperuser nobypassrls")
+        clients = await cluster.begin(owner)
+        await run(
+            owner,
+            *(f"create role {name} login password '{name}-Vq8tz0KhX3m'" for name in ("api_1", "worker_1")),
+            "grant simpul_api to api_1",
+            "grant simpul_worker to worker_1",
+        )
+        yield cluster, clients
+
+
+async def test_the_service_works_with_three_logins_none_of_them_a_superuser(
+    city: tuple[Cluster, list[dict[str, Any]]],
+) -> None:
+    cluster, clients = city
+    async with cluster.serving(cluster.login("api_1"), env="production") as (app, http):
+        ready = await http.get("/readyz")
+        assert ready.status_code == 200, ready.text
+        assert ready.json()["checks"]["walls"]
+        kpu, polresta, bkpsdm = [
+            await sign_in(http, clients, agency)
+            for agency in ("KPU_KOTA_MALANG", "POLRESTA_MALANG_KOTA", "BKPSDM_KOTA_MALANG")
+        ]
+        hidden = await kpu.log(title="kenari", region=VILLAGE)
+        assert (await bkpsdm.read(hidden["id"]))["title"] == "kenari"
+        assert "kenari" not in (await polresta.get(f"/v1/tasks/{hidden['id']}")).text
+        shown = await kpu.log(classification="terbuka", region=VILLAGE)
+        assert (await polresta.read(shown["id"]))["id"] == shown["id"]
+        assert (await bkpsdm.accept(await bkpsdm.read(hidden["id"])))["accountable"] == "BKPSDM_KOTA_MALANG"
+        assert (await bkpsdm.move(hidden["id"], "start")).status_code == 200
+        operator = await Agency(http, next(one for one in clients if one["role"] == "operator")).sign_in()
+        made = await operator.post("/v1/clients", {"agency": "KPU_KOTA_MALANG", "role": "viewer", "purpose": "Uji"})
+        assert made.status_code == 201, made.text
+        async with app.state.database.reading() as reader:
+            whose = await rows(reader, "select distinct usename as name from pg_stat_activity where datname = 'city'")
+        assert [one["name"] for one in whose] == ["api_1"]
+
+
+async def test_the_worker_tends_with_a_login_of_its_own(city: tuple[Cluster, list[dict[str, Any]]]) -> None:
+    cluster, clients = city
+    tending = Database(cluster.login("worker_1"), cluster.settings)
+    async with tending.working() as writer:
+        assert await value(writer, "select current_user") == "simpul_worker"
+        await value(
+            writer,
+            "insert into revoked_token (jti, client_id, expires_at) values"
+            " (gen_random_uuid(), cast(:client as uuid), now() - interval '1 day') returning jti",
+            client=clients[0]["client_id"],
+        )
+    await worker.tend(tending)
+    async with tending.working() as writer:
+        assert await value(writer, "select count(*) from revoked_token where expires_at < now()") == 0
+        assert await value(writer, "select count(*) from task") > 0
+    await tending.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "set role simpul_worker",
+        "set role city_owner",
+        "set session authorization worker_1",
+        "select title from task",
+        "alter table task disable row level security",
+        "alter table task no force row level security",
+        "alter role api_1 bypassrls",
+        "grant simpul_worker to api_1",
+        "create policy mine on task to api_1 using (true)",
+        "drop policy may_select on task",
+        "drop table comment",
+        "truncate event",
+        "delete from event",
+        "create table loot (id int)",
+        "create or replace function app.works() returns boolean language sql return true",
+        "alter function app.there(uuid) owner to api_1",
+    ],
+)
+async def test_the_login_of_the_api_may_not(city: tuple[Cluster, list[dict[str, Any]]], statement: str) -> None:
+    cluster, _ = city
+    database = Database(cluster.login("api_1"), cluster.settings)
+    async with database.writing() as writer:
+        with pytest.raises(Exception, match=r"permission denied|must be owner|[Oo]nly roles"):
+            await execute(writer, statement)
+        await writer.rollback()
+    await database.close()
+
+
+async def test_the_login_of_the_api_sees_nothing_without_a_token_and_never_becomes_the_worker(
+    city: tuple[Cluster, list[dict[str, Any]]],
+) -> None:
+    cluster, _ = city
+    database = Database(cluster.login("api_1"), cluster.settings)
+    counted = "select (select count(id) from task) + (select count(*) from event) + (select count(*) from client)"
+    async with database.reading() as reader:
+        assert await value(reader, counted) == 0
+    async with database.working() as writer:  # asks to become the worker, in vain
+        assert await value(writer, "select current_user") == "api_1"
+        assert await value(writer, counted) == 0
+        assert await value(writer, "select app.works()") is False
+    await database.close()
+
+
+async def test_the_owner_itself_sees_nothing_until_it_works(city: tuple[Cluster, list[dict[str, Any]]]) -> None:
+    cluster, _ = city
+    database = Database(cluster.login("city_owner"), cluster.settings)
+    async with database.reading() as reader:
+        assert await value(reader, "select count(*) from task") == 0
+        assert await health.missing_walls(reader) == []
+    async with database.working() as writer:
+        assert await value(writer, "select count(*) from task") > 0
+    await database.close()
+
+
+async def test_a_login_without_its_role_is_named(city: tuple[Cluster, list[dict[str, Any]]]) -> None:
+    cluster, _ = city
+    await cluster.administer("create role stray login password 'stray-Vq8tz0KhX3m'")
+    for name, named in (("worker_1", "membership of worker_1 in simpul_api"), ("stray", "membership in simpul_api")):
+        async with cluster.serving(cluster.login(name), env="production") as (_, http):
+            ready = await http.get("/readyz")
+        assert ready.status_code == 503, ready.text
+        assert named in " ".join(ready.json()["missing_walls"])
+
+
+# an owner who may make no roles
+
+
+async def test_an_owner_without_createrole_starts_and_the_walls_rise_at_the_start_after_the_roles_came(
+    settings: Settings,
+) -> None:
+    with untouched(settings) as cluster:
+        owner = await cluster.owned_by("plain", "nocreaterole nosuperuser")
+        clients = await cluster.begin(owner)
+
+        async with cluster.serving(owner) as (_, http), cluster.serving(owner, env="production") as (_, strict):
+
+            async def works(title: str) -> tuple[httpx.Response, httpx.Response]:
+                kpu, polresta = [
+                    await sign_in(http, clients, agency) for agency in ("KPU_KOTA_MALANG", "POLRESTA_MALANG_KOTA")
+                ]
+                logged = await kpu.log(title=title, region=VILLAGE)
+                assert (await kpu.read(logged["id"]))["title"] == title
+                assert title not in (await polresta.get(f"/v1/tasks/{logged['id']}")).text
+                return await http.get("/readyz"), await strict.get("/readyz")
+
+            lax, severe = await works("before")
+            assert (lax.status_code, lax.json()["status"], lax.json()["checks"]["walls"]) == (200, "ready", False)
+            assert (severe.status_code, severe.json()["status"]) == (503, "not_ready")
+            for one in (lax, severe):
+                missing = one.json()["missing_walls"]
+                assert {"role simpul_api", "role simpul_worker", "row-level security on task"} <= set(missing)
+            said = await asyncio.to_thread(refused_in_production, owner, cluster.settings.var)
+            assert "The second wall is not up: role simpul_api, role simpul_worker" in said
+
+            # half of it: nobody is shut out by a role that is there and not granted
+            await cluster.administer("create role simpul_api nologin", "create role simpul_worker nologin")
+            await start.migrate(owner)
+            lax, severe = await works("between")
+            assert severe.status_code == 503
+            assert {"membership of plain in simpul_api", "membership of plain in simpul_worker"} <= set(
+                severe.json()["missing_walls"]
+            )
+            assert lax.json()["status"] == "ready"
+
+            await cluster.administer("grant simpul_api, simpul_worker to plain")
+            lax, severe = await works("granted")  # not yet raised: the next start does it
+            assert (lax.status_code, severe.status_code) == (200, 503)
+
+            await start.migrate(owner)
+            lax, severe = await works("after")
+            assert (lax.status_code, severe.status_code) == (200, 200), severe.text
+            assert severe.json()["missing_walls"] == []
+            await start.require_walls(owner, cluster.settings.model_copy(update={"env": "production"}))
+        database = Database(owner, cluster.settings)
+        async with database.writing() as writer:
+            await value(writer, "select app.become('simpul_api')")
+            assert await value(writer, "select count(id) from task") == 0
+        await database.close()
+
+
+def refused_in_production(owner: str, var: Path) -> str:
+    """What `simpul serve` says when it will not start."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
+    given = {"ENV": "production", "DATABASE_URL": owner, "VAR": str(var), "PORT": "0"}
+    given |= {"PEPPER": secrets.token_hex(32), "ISSUER": "https://simpul.kpu.go.id"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "app.cli", "serve"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env={**kept, **{f"SIMPUL_{name}": value for name, value in given.items()}},
+    )  # fmt: skip
+    assert ran.returncode != 0
+    assert "Traceback" not in ran.stderr
+    return " ".join(ran.stderr.split())
