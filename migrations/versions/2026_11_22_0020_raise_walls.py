@@ -83,8 +83,10 @@ end $$
 create function app.work() returns void language plpgsql as $$
 begin
     perform app.become('simpul_worker');
-    perform set_config('app.sight', '*', true), set_config('app.own_sight', '*', true),
-        set_config('app.cleared', 'true', true);
+    if current_user = 'simpul_worker' or not app.stand() then
+        perform set_config('app.sight', '*', true), set_config('app.own_sight', '*', true),
+            set_config('app.cleared', 'true', true);
+    end if;
 end $$
 
 create function app.claim(claimed uuid) returns void language plpgsql as $$

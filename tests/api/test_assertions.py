@@ -21,6 +21,8 @@ from app.db import Database, execute, row, value
 from app.main import create_app
 from app.settings import Settings
 
+pytestmark = pytest.mark.attack
+
 
 @pytest.fixture(scope="module")
 async def client(client_of: SignIn) -> Agency:

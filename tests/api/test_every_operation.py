@@ -25,6 +25,8 @@ from app.rules.policy import Permission, may_enter
 from app.rules.vocabulary import Role
 from app.settings import Settings
 
+pytestmark = pytest.mark.attack
+
 #: Where a stranger is answered like anybody else: it finds what is its own, or what everybody may know.
 OF_EVERYBODY = {"listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "showMe"}
 #: What a stranger may do as well as anybody: it begins something of its own.

@@ -21,6 +21,8 @@ from support import scaled
 from app.errors import TokenInvalid
 from app.security import Keys, verify
 
+pytestmark = pytest.mark.attack
+
 ALGORITHMS = ["ES256"]
 TEXTS = ("iss", "sub", "aud", "client_id", "credential", "epoch", "jti")
 TIMES = ("iat", "nbf", "exp")

@@ -20,6 +20,8 @@ from app.db import Database
 from app.models.access import RevokedToken
 from app.security import verify
 
+pytestmark = pytest.mark.attack
+
 CHALLENGES = {"token-invalid": 'Bearer error="invalid_token"', "token-missing": "Bearer"}
 REFUSED = {"Authorization": "Bearer a.b.c", "Request-Id": "the-same"}
 WRITES = ("insert", "update", "delete", "merge")

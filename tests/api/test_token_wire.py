@@ -18,6 +18,8 @@ from support import scaled
 from app.main import create_app
 from app.settings import Settings
 
+pytestmark = pytest.mark.attack
+
 Http = Literal["httptools", "h11"]
 Said = tuple[int, bytes]
 

@@ -24,6 +24,8 @@ from app.errors import Timeout
 from app.main import create_app
 from app.settings import ROOT, Settings
 
+pytestmark = pytest.mark.attack
+
 needs_pooler = pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")
 CLIENTS = 12  # connections of the service: more than the pooler keeps
 BOUNDS = ("jit", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")

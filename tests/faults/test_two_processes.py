@@ -35,6 +35,8 @@ SERVER = """
 import asyncio, os, socket, sys, uvicorn
 from app.main import create_app
 from app.settings import settings
+
+pytestmark = pytest.mark.attack
 chosen = settings()
 server = uvicorn.Server(uvicorn.Config(
     create_app(chosen, chosen.database_url.get_secret_value()), log_level="warning", access_log=False,
