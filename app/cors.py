@@ -36,7 +36,7 @@ _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(?::\d{1,5})?|https?://\[[0-9a
 _VARY: Final = (b"vary", b"Origin")
 #: What a page of a registered origin may send; that it may is said by `headers`.
 PREFLIGHT: Final = (
-    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
     (b"access-control-allow-headers", ", ".join(SENT).encode()),
     (b"access-control-max-age", b"600"),
 )

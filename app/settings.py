@@ -121,7 +121,13 @@ class Settings(BaseSettings):
     @property
     def audiences(self) -> frozenset[str]:
         """How an assertion may name us: never by the address that a request claims to have come to."""
-        return frozenset({self.issuer, *([f"{self.public_url}/oauth2/token"] if self.public_url else [])})
+        return frozenset({self.issuer, f"{self.base_url}/oauth2/token"})
+
+    @property
+    def base_url(self) -> str:
+        """Where agencies reach the service, never as a request claims it: that anybody may forge."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
 
     @property
     def backdating(self) -> timedelta | None:

@@ -54,9 +54,16 @@ async def rotate_secret(
 
     Two work at most: a third ends the oldest at once. An overlap never lengthens a secret's life, and a secret so
     retired may end in a freeze window, for its successor lives. A client may rotate its own secret with a token for its
-    full role.
+    full role; with `overlap_days` 0 that token ends as well, and an answer lost on the way can't be replayed: leave a
+    day unless the old secret leaked. A client cleared for `rahasia` is rotated by itself, by who is cleared, or by an
+    operator.
+
+    **Freeze windows**: no credential may end from 14 days before the vote of any election to the end of its count (the
+    stage `count_recap`, else 14 days after the vote), days in WIB. A date asked for in one is refused
+    (`expiry-in-freeze-window`), a default one moves to before it.
     """
-    return answers.written(request, await client_secrets.rotate(writer, caller, keys, id, input), status=201)
+    rotated = await client_secrets.rotate(writer, caller, keys, id, input)
+    return answers.written(request, rotated, status=201, location=f"/v1/clients/{id}/secrets")
 
 
 @router.post(
@@ -97,9 +104,10 @@ async def register_key(request: Request, writer: Writer, caller: Caller, id: UUI
     """A P-256 key with which the client signs assertions (`private_key_jwt`), so that no secret need be kept here.
 
     No key and no kid of a client is taken twice; five keys may live at once. A client may register its own with a token
-    for its full role.
+    for its full role. Freeze windows hold as for secrets.
     """
-    return answers.written(request, await client_keys.register(writer, caller, id, input), status=201)
+    registered = await client_keys.register(writer, caller, id, input)
+    return answers.written(request, registered, status=201, location=f"/v1/clients/{id}/keys")
 
 
 @router.post(

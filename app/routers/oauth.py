@@ -122,7 +122,8 @@ async def grant_token(
 
     An assertion is a JWT (ES256 or RS256, `kid` of a registered key) with `iss` and `sub` the client id, `aud` our
     `issuer` or the token endpoint, a fresh `jti`, and `exp` five minutes ahead at most. Errors come in the form of
-    RFC 6749 section 5.2, but for 429: too many failures from this address.
+    RFC 6749 section 5.2, but for 429: too many failures from this address. One answer, `invalid_client`, for all that
+    is wrong with a client: a wrong, ended or revoked credential, a suspended client or agency, a network not permitted.
     """
     if grant_type is None:
         raise GrantRefused("invalid_request", "Send grant_type=client_credentials.")
@@ -210,10 +211,10 @@ async def show_server_metadata(request: Request) -> Response:
     """The endpoints and what they support (RFC 8414).
 
     `issuer` is the configured name, which stands in every token, and need not be a URL as that RFC has it; the
-    endpoints lie at `SIMPUL_PUBLIC_URL`, or where this request came to.
+    endpoints lie at `SIMPUL_PUBLIC_URL`, whatever name a request came to.
     """
     settings = request.app.state.database.settings
-    base = settings.public_url or str(request.base_url).rstrip("/")
+    base = settings.base_url
     how = {
         f"{one}_endpoint_auth_{name}_supported": supported
         for one in ("token", "introspection", "revocation")

@@ -76,7 +76,9 @@ class ClientPatch(Command):
     role: Role = absent()
     purpose: Line = absent()
     contact: Line | None = None
-    clearance: Clearance = absent("`rahasia` is granted by an operator, or by a client that holds it.")
+    clearance: Clearance = absent(
+        "`rahasia` is granted by an operator, or by a client that holds it. Who knows its secret reads it then: rotate."
+    )
     networks: Networks = absent()
     origins: Origins = absent()
     token_minutes: TokenMinutes | None = None

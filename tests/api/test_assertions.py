@@ -296,6 +296,14 @@ async def test_a_short_rsa_key_is_no_key(http: httpx.AsyncClient, client: Agency
     assert refused(await grant(http, short.form()))
 
 
+async def test_the_token_endpoint_of_the_metadata_is_an_audience(http: httpx.AsyncClient, signer: Signer) -> None:
+    metadata = await http.get("/.well-known/oauth-authorization-server", headers={"Host": "evil.example"})
+    endpoint = metadata.json()["token_endpoint"]
+    assert endpoint == "http://127.0.0.1:8000/oauth2/token"
+    form = signer.form(signer.assertion(signer.claims(aud=endpoint)))
+    assert (await http.post("/oauth2/token", data=form)).status_code == 200
+
+
 async def test_the_token_endpoint_is_an_audience_where_it_is_configured(
     url: str, settings: Settings, signer: Signer
 ) -> None:
