@@ -172,7 +172,7 @@ class GuardedRoute(APIRoute):
         ticket = None
         if request.method == "POST":
             path = request.scope["path"]
-            ticket = idempotency.ticket(_client(caller), _key(request), method="POST", path=path, body=body)
+            ticket = idempotency.ticket(caller, _key(request), method="POST", path=path, body=body)
         async with database.writing() as writer:
             request.state.writer = writer
             await self._enter(request, writer, claims)  # anew: the body may have been long in coming
@@ -247,10 +247,6 @@ def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
             for name in unknown[:20]
         ]
         raise UnknownParameter(errors=faults, known=sorted(known))
-
-
-def _client(caller: Caller) -> Any:
-    return caller.client_id
 
 
 def _key(request: Request) -> str:

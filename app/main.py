@@ -31,6 +31,7 @@ from app.routers import (
     vulnerabilities,
 )
 from app.security import Keys
+from app.services.health import Readiness
 from app.settings import Settings
 
 DESCRIPTION: Final = """
@@ -70,6 +71,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     )
     app.state.database = database
     app.state.quota = Quota(settings)
+    app.state.readiness = Readiness(database)
     app.state.keys = keys or Keys.open(settings.var / "keys", issuer=settings.issuer, pepper=_pepper(settings))
     for module in (
         oauth,

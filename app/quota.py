@@ -54,19 +54,15 @@ class Quota:
         network = self._known(self._failures, _network(request))
         await _spend(self._strangers, request, [("failures", self._failures, network)])
 
-    async def admit_grant(self, request: Request, client_id: str) -> None:
-        """Refuse to look at credentials that failed too often for this client from this very address.
-
-        Nobody can shut a client out from elsewhere. Raises QuotaExceeded.
-        """
-        pair = _pair(request, client_id)
-        if not await self._strangers.test(self._grants, pair):
-            raise await _exceeded(self._strangers, self._grants, pair)
-
     async def blame_grant(self, request: Request, client_id: str) -> None:
-        """Count failed credentials for the client at this address, and for the address; raises QuotaExceeded."""
-        await self._strangers.hit(self._grants, self._known(self._grants, _pair(request, client_id)))
+        """Count failed credentials for the client at this address, and for the address.
+
+        The right ones are always looked at: nobody can shut a client out by failing in its name. Raises QuotaExceeded.
+        """
+        pair = self._known(self._grants, _pair(request, client_id))
         await self.blame(request)
+        if not await self._strangers.hit(self._grants, pair):
+            raise await _exceeded(self._strangers, self._grants, pair)
 
     def _known(self, limit: RateLimitItem, who: str) -> str:
         """Who is counted: all strangers beyond the bound together, which no lookup of one of them sees."""

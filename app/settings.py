@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     secret_days: int = Field(180, ge=1, le=365, description="Life of a client secret, days.")
     idempotency_hours: int = Field(72, ge=1, description="How long an answer can be replayed, hours.")
     backdate_days: int | None = Field(None, ge=0, description="How far back effective_at may lie; empty: unbounded.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token of `/metrics`; empty: this machine alone reads them, in production nobody."
+    )
     client_rate: str = Field("6000/minute", description="Requests of one client, counted in each process.")
     agency_rate: str = Field("12000/minute", description="Requests of all clients of one agency, counted likewise.")
     failure_rate: str = Field("600/minute", description="Requests of one address without a good token.")

@@ -54,9 +54,9 @@ async def rotate_secret(
 
     Two work at most: a third ends the oldest at once. An overlap never lengthens a secret's life, and a secret so
     retired may end in a freeze window, for its successor lives. A client may rotate its own secret with a token for its
-    full role; with `overlap_days` 0 that token ends as well, and an answer lost on the way can't be replayed: leave a
-    day unless the old secret leaked. A client cleared for `rahasia` is rotated by itself, by who is cleared, or by an
-    operator.
+    full role; with `overlap_days` 0 that token and all keys end as well, and an answer lost on the way can't be
+    replayed: leave a day unless the old secret leaked. A client cleared for `rahasia` is rotated by itself, by who is
+    cleared, or by an operator.
 
     **Freeze windows**: no credential may end from 14 days before the vote of any election to the end of its count (the
     stage `count_recap`, else 14 days after the vote), days in WIB. A date asked for in one is refused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import re
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import HTMLResponse
 
 from app.db import encode
+from app.errors import NotFound
 from app.problems import catalogue_page, language_of, problem_page
-from app.services import health
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,15 +35,26 @@ async def show_liveness() -> Response:
 @router.get("/readyz")
 async def show_readiness(request: Request) -> Response:
     """The process can serve: the database answers and is migrated; names what is missing otherwise (503)."""
-    found = await health.readiness(request.app.state.database)
+    found = await request.app.state.readiness.now()
     status = 200 if found["status"] == "ready" else 503
     return Response(encode(found), status, {"Retry-After": "2"} if status != 200 else None, "application/json")
 
 
 @router.get("/metrics")
-async def show_metrics() -> Response:
-    """Counters and histograms for Prometheus."""
+async def show_metrics(request: Request) -> Response:
+    """Counters and histograms for Prometheus, and for nobody else: they tell how much others do."""
+    if not _may_measure(request):
+        raise NotFound
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _may_measure(request: Request) -> bool:
+    settings = request.app.state.database.settings
+    if settings.metrics_token is not None:
+        shown = request.headers.get("authorization", "").encode()
+        return hmac.compare_digest(shown, f"Bearer {settings.metrics_token.get_secret_value()}".encode())
+    here = request.client is not None and request.client.host in {"127.0.0.1", "::1"}
+    return bool(here and settings.env != "production")
 
 
 @router.get("/problems")

@@ -84,8 +84,7 @@ async def _presented(
 
 async def _known(request: Request, presented: Presented) -> Known:
     """The client, its use or misuse recorded in a transaction of its own; raises GrantRefused, QuotaExceeded."""
-    quota, named = request.app.state.quota, presented.client_id or ""
-    await quota.admit_grant(request, named)
+    quota = request.app.state.quota
     async with request.app.state.database.writing() as writer:
         known = await authentication.authenticate(
             writer,
@@ -95,8 +94,9 @@ async def _known(request: Request, presented: Presented) -> Known:
             request_id=request.state.request_id,
         )
     if known is None:
-        await quota.blame_grant(request, named)
+        await quota.blame_grant(request, presented.client_id or "")
         raise _no_client()
+    await quota.spend(request, known.caller(request.state.request_id))
     return known
 
 

@@ -39,7 +39,8 @@ async def rotate(writer: Writer, caller: Caller, keys: Keys, id: UUID, input: Ro
     """Give a client a new secret, which works at once and is shown this once; let those before it end.
 
     The newest of them ends after the overlap (days), unless it ends earlier by itself, be it in a freeze window: its
-    successor lives. Any other, and with an overlap of 0 all of them, end now and the tokens fetched with them too.
+    successor lives. Any other, and with an overlap of 0 all of them, end now and the tokens fetched with them too; an
+    overlap of 0 answers a leak, so it ends the keys as well: whoever had the secret could have registered one.
     Raises NotFound, PermissionDenied, TransitionNotAllowed, ValidationFailed, ExpiryInFreezeWindow.
     """
     client = await client_rows.locked(writer, caller, id, Permission.SECRET_ROTATE)
@@ -47,6 +48,7 @@ async def rotate(writer: Writer, caller: Caller, keys: Keys, id: UUID, input: Ro
     client_rows.require_status(client, "rotate", ClientStatus.ACTIVE, ClientStatus.SUSPENDED)
     ends = await expiry.lawful_end(writer, input.expires_at)
     retired = await _retire(writer, id, timedelta(days=input.overlap_days))
+    keys_ended = [] if input.overlap_days else await _end_keys(writer, id)
     made, secret = add_secret(writer, keys, id, by=caller.client_id, ends=ends)
     log.record(
         writer,
@@ -62,6 +64,7 @@ async def rotate(writer: Writer, caller: Caller, keys: Keys, id: UUID, input: Ro
             "overlap_days": input.overlap_days,
             "reason": input.reason,
             "retired": retired,
+            "keys_ended": keys_ended,
         },
     )
     await writer.flush()
@@ -86,6 +89,17 @@ async def _retire(writer: Writer, client: UUID, overlap: timedelta) -> list[dict
     """End the live secrets of a client: the newest after the overlap, older ones now."""
     found = await rows(writer, _RETIRE, client=client, overlap=overlap)
     return [{**one, "expires_at": one["expires_at"].astimezone(UTC).isoformat()} for one in found]
+
+
+async def _end_keys(writer: Writer, client: UUID) -> list[str]:
+    """End the live keys of a client now; returns their ids."""
+    ended = await rows(
+        writer,
+        "update client_key set revoked_at = now() where client_id = :client and revoked_at is null"
+        " returning cast(id as text) as id",
+        client=client,
+    )
+    return [one["id"] for one in ended]
 
 
 async def revoke(writer: Writer, caller: Caller, id: UUID, secret: UUID, reason: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from time import monotonic
 from typing import Any, Final
 
 from app.db import Database, Reader, one, problem_of, row, value
@@ -11,6 +13,7 @@ _NEEDED: Final = (
     " exists (select from pg_extension where extname = 'btree_gist') as btree_gist,"
     " has_table_privilege(to_regclass('region'), 'select') as reads_registry"
 )
+_SECONDS: Final = 1.0
 _MAY_ASK: Final = "select has_schema_privilege(to_regnamespace('app'), 'usage')"
 
 
@@ -20,6 +23,23 @@ async def missing_walls(reader: Reader) -> list[str]:
         return ["schema app, or this login's membership in simpul_api"]
     missing: list[str] = await value(reader, "select app.missing_walls()")
     return missing
+
+
+class Readiness:
+    """What `readiness` says, asked of the database once a second at most, however many want to know."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = asyncio.Lock()
+        self._asked_at, self._said = -_SECONDS, dict[str, Any]()
+
+    async def now(self) -> dict[str, Any]:
+        """Status and checks, at most a second old."""
+        async with self._lock:
+            if monotonic() - self._asked_at >= _SECONDS:
+                self._said = await readiness(self._database)
+                self._asked_at = monotonic()
+            return self._said
 
 
 async def readiness(database: Database) -> dict[str, Any]:

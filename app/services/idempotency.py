@@ -12,6 +12,7 @@ import orjson
 
 from app.db import Writer, row, settings_of, value
 from app.errors import IdempotencyInProgress, IdempotencyKeyReused
+from app.rules.caller import Caller
 from app.security import Keys, seal, unseal
 
 _TRY: Final = "select pg_try_advisory_xact_lock(hashtextextended(:name, 731)) as mine"
@@ -53,10 +54,13 @@ class Ticket:
         return f"{self.client_id}:{self.key}"
 
 
-def ticket(client_id: UUID, key: str, *, method: str, path: str, body: bytes) -> Ticket:
-    """The ticket of a request."""
-    digest = hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).digest()
-    return Ticket(client_id, key, digest)
+def ticket(caller: Caller, key: str, *, method: str, path: str, body: bytes) -> Ticket:
+    """The ticket of a request; with another role or clearance the same words are another request."""
+    if caller.client_id is None:
+        raise AssertionError(caller)
+    standing = f"{caller.agency} {caller.role} {caller.cleared}"
+    digest = hashlib.sha256(b"\0".join((standing.encode(), method.encode(), path.encode(), body))).digest()
+    return Ticket(caller.client_id, key, digest)
 
 
 async def begin(writer: Writer, keys: Keys, ticket: Ticket) -> Answer | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.db import Executor, Row, Writer, rows, value
+from app.db import Executor, Row, Writer, one, rows, value
 from app.models import Vulnerability, VulnerabilityEvidence
 from app.rules import policy
 from app.rules.caller import Caller
@@ -25,9 +25,12 @@ from app.services import log, moments, records, visibility
 from app.services.paging import Page
 from app.services.versions import check_version, compare_and_set
 
-_COLUMNS: Final = ", ".join(
-    "t.region_code as region" if name == "region" else f"t.{name}" for name in VulnerabilityListItem.model_fields
-)
+_SHOWN: Final = {
+    "region": "t.region_code as region",
+    "linked_to": "array(select v.id from vulnerability v where v.id = any(t.linked_to)"
+    f" and {visibility.register_visible('vulnerability', 'v')} order by 1) as linked_to",
+}
+_COLUMNS: Final = ", ".join(_SHOWN.get(name, f"t.{name}") for name in VulnerabilityListItem.model_fields)
 _EVIDENCE: Final = "id, source_type, year, reference, note, agency, recorded_at"
 _FILTERS: Final = {
     "category": "t.category = any(:category)",
@@ -118,7 +121,7 @@ async def map_vulnerability(writer: Writer, caller: Caller, input: Vulnerability
         {"category": input.category, "information_status": input.information_status},
     )
     await writer.flush()
-    return await _show_written(writer, vulnerability.id)
+    return await _show_written(writer, caller, vulnerability.id)
 
 
 async def update_vulnerability(
@@ -146,13 +149,15 @@ async def update_vulnerability(
     stage = changed.get("stage", found["stage"])
     await records.require_known(writer, election=changed.get("election", found["election"]), stage=stage)
     await records.require_vulnerabilities(writer, caller, changed.get("linked_to", []), pointer="/linked_to")
+    if "linked_to" in changed:
+        changed["linked_to"] = [*changed["linked_to"], *await _hidden_links(writer, caller, id)]
     new = (await compare_and_set(writer, "vulnerability", {"id": id}, version, changed))["version"]
     status = {"from": found["information_status"], "to": changed.get("information_status")}
     moved = status if "information_status" in changed else {}
     said = {"changed": sorted(changed), **moved}
     _record(writer, caller, EventKind.VULNERABILITY_UPDATED, id, at, (version, new), said)
     await writer.flush()
-    return await _show_written(writer, id)
+    return await _show_written(writer, caller, id)
 
 
 async def add_evidence(writer: Writer, caller: Caller, id: UUID, input: EvidenceInput) -> Row:
@@ -166,8 +171,24 @@ async def add_evidence(writer: Writer, caller: Caller, id: UUID, input: Evidence
     return (await rows(writer, f"select {_EVIDENCE} from vulnerability_evidence where id = :id", id=evidence.id))[0]
 
 
-async def _show_written(writer: Writer, id: UUID) -> dict[str, Any]:
-    found = (await rows(writer, f"select {_COLUMNS} from vulnerability t where t.id = :id", id=id))[0]
+async def _hidden_links(writer: Writer, caller: Caller, id: UUID) -> list[UUID]:
+    """The links of a vulnerability to others that this caller may not see: no change of its touches them."""
+    return list(
+        await value(
+            writer,
+            "select array(select l.id from unnest(t.linked_to) l (id) where not exists (select from vulnerability v"
+            f" where v.id = l.id and {visibility.register_visible('vulnerability', 'v')})) as hidden"
+            " from vulnerability t where t.id = :id",
+            id=id,
+            **visibility.reach(caller),
+        )
+    )
+
+
+async def _show_written(writer: Writer, caller: Caller, id: UUID) -> dict[str, Any]:
+    found = await one(
+        writer, f"select {_COLUMNS} from vulnerability t where t.id = :id", id=id, **visibility.reach(caller)
+    )
     return {**found, "evidence": await _evidence(writer, id)}
 
 

@@ -114,7 +114,8 @@ begin
     perform set_config('app.client', claimed::text, true);
     select c.id, c.agency, c.role, c.clearance, c.status, c.networks, a.suspended,
         a.office || '@' || a.tier as office, a.coordinator,
-        array(select m.body from member m where m.agency = c.agency order by m.body) as bodies, a.regions,
+        array(select m.body from member m join agency b on b.code = m.body
+            where m.agency = c.agency and not b.suspended order by m.body) as bodies, a.regions,
         coalesce(a.regions = '{}', false) as nationwide,
         concat_ws('.', (select e.number from epoch e), coalesce(a.epoch, 0), c.epoch) = in_epoch
             and not exists (select from revoked_token r where r.jti = token) and c.status = 'active' as stands,
@@ -126,7 +127,7 @@ begin
     if not found then
         return;
     end if;
-    it.stands := it.stands and it.credential_ends is not null;
+    it.stands := it.stands and coalesce(it.credential_ends > now(), false);
     if it.stands and it.suspended is not true then
         acts := case when it.agency is null then '{}' else it.agency || it.bodies end;
         places := case when it.nationwide then array[''] else coalesce(it.regions, '{}') end;
@@ -226,11 +227,11 @@ set search_path = pg_catalog, public, pg_temp begin atomic
         or c.agency in (select m.agency from member m where m.body = has_client.body)));
 end
 
-create function app.registered_origins() returns table (origin text, agency text) language sql stable security definer
+create function app.agencies_of(page text) returns table (agency text) language sql stable security definer
 set search_path = pg_catalog, public, pg_temp begin atomic
-    select distinct o.origin, c.agency from client c cross join unnest(c.origins) o (origin)
-    left join agency a on a.code = c.agency where c.status = 'active' and a.suspended is not true order by 1, 2;
-end;
+    select distinct c.agency from client c left join agency a on a.code = c.agency
+    where c.origins @> array[page] and c.status = 'active' and a.suspended is not true;
+end
 
 create function app.reference_taken(wanted text) returns boolean language sql stable security definer
 set search_path = pg_catalog, public, pg_temp begin atomic
@@ -288,6 +289,11 @@ begin
         or moment <= app.handed_over(subject) and exists (select from task t where t.id = subject);
 end $$
 
+create function app.sees(subject uuid) returns boolean language plpgsql stable as $$
+begin
+    return exists (select from task t where t.id = subject);
+end $$
+
 create function app.sees_client(subject uuid) returns boolean language plpgsql stable as $$
 begin
     return subject = app.client() or exists (select from client c where c.id = subject);
@@ -324,12 +330,12 @@ POLICIES: dict[str, dict[str, str]] = {
         "update": WORKED_ON,
     },
     "assignment": {
-        "select": f"({OF_TASK} or app.acts_as(agency))",
+        "select": f"({OF_TASK} or app.acts_as(agency) and app.sees(task_id))",
         "insert": WORKED_ON,
         "update": WORKED_ON,
     },
     "share": {
-        "select": "(app.sees_whole(task_id) or app.acts_as(agency))",
+        "select": "(app.sees_whole(task_id) or app.acts_as(agency) and app.sees(task_id))",
         "insert": WORKED_ON,
         "update": WORKED_ON,
         "delete": WORKED_ON,
@@ -412,7 +418,7 @@ TASK_COLUMNS = (
 DEFINERS = (
     "app.keep_readers(uuid)",
     "app.has_client(text)",
-    "app.registered_origins()",
+    "app.agencies_of(text)",
     "app.reference_taken(text)",
     "app.handed_over(uuid)",
     "app.there(uuid)",
@@ -496,6 +502,7 @@ def upgrade() -> None:
     # region filters ask for a range of codes: `@>` is not leakproof and would lose its index
     op.execute(f"{SMALL_YET}drop index ix_task_region_path")
     op.create_index("ix_task_region_code", "task", ["region_code"], unique=False)
+    op.create_index("ix_client_origins", "client", ["origins"], unique=False, postgresql_using="gin")
     op.create_index("ix_referral_readers", "referral", ["readers"], unique=False, postgresql_using="gin")
     for part in (ROLES, CONTEXT, ENTER, READERS, REGISTER, DEFINED, DETAIL, ASKED):
         _run(part)
@@ -531,6 +538,7 @@ def downgrade() -> None:
     for function in ("check_accountability()", "keep_agency_regions()"):
         op.execute(f"alter function {function} owner to current_user")
         op.execute(f"alter function {function} security invoker reset search_path")
+    op.drop_index("ix_client_origins", table_name="client")
     op.drop_index("ix_task_region_code", table_name="task")
     op.create_index("ix_task_region_path", "task", ["region_path"], unique=False, postgresql_using="gin")
     for column in ("readers", "recused_offices", "classification", "task_reference"):

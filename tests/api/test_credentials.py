@@ -538,3 +538,22 @@ async def test_what_was_revoked_is_forgotten_only_when_it_has_ended(client_of: S
         tokens = await db.value(reader, "select count(*) from revoked_token where client_id = :id", id=client)
     assert [one["jti"] for one in left] == ["ending", "live"]
     assert tokens == 2
+
+
+async def test_a_token_ends_with_the_credential_it_was_fetched_with(database: Database, client_of: SignIn) -> None:
+    client = await client_of(KPU)
+    assert await door(client) == OPEN
+    ended = "update client_secret set expires_at = now() where client_id = cast(:id as uuid)"
+    await change(database, ended, id=client.credentials["client_id"])
+    assert await door(client) == SHUT
+
+
+async def test_an_overlap_of_nothing_ends_the_keys_as_well(admin: Agency, client_of: SignIn) -> None:
+    client = await client_of(KPU)
+    thief = await client.post(f"{place(client)}/keys", {"jwk": public_jwk()})
+    assert thief.status_code == 201, thief.text
+    rotated = await admin.post(f"{place(client)}/secrets", {"overlap_days": 0, "reason": "Bocor"})
+    assert rotated.status_code == 201, rotated.text
+    keys = (await admin.get(f"{place(client)}/keys")).json()["items"]
+    assert [one["revoked_at"] is not None for one in keys] == [True]
+    assert await door(client) == SHUT

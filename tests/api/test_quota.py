@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from support import Agency, SignIn
 
 from app import quota
+from app.errors import QuotaExceeded
 from app.main import create_app
 from app.quota import Quota
 from app.rules.caller import Caller
@@ -89,7 +90,7 @@ async def test_who_floods_at_ten_times_the_limit_waits_and_the_others_do_not(
             flood += await asyncio.gather(*(flooder.get("/v1/me") for _ in range(100)))
             earned += await asyncio.gather(*(one.get("/v1/me") for one in others))
         lasted = time.monotonic() - began
-        assert statuses(flood) == {200, 429}
+        assert {200, 429} <= statuses(flood) <= {200, 429, 503}  # who floods may find all connections taken by itself
         assert statuses(earned) == {200}
         refused = [one for one in flood if one.status_code == 429]
         for one in refused:
@@ -135,22 +136,21 @@ async def test_bogus_tokens_are_bounded_and_good_ones_of_the_same_address_are_no
         assert (await elsewhere.get("/v1/me")).status_code == 401
 
 
-async def test_failed_grants_shut_out_their_own_address_only(kpu: Agency, bawaslu: Agency, limited: FastAPI) -> None:
+async def test_failed_grants_are_bounded_and_shut_nobody_out(kpu: Agency, bawaslu: Agency, limited: FastAPI) -> None:
     wrong = {**grant_of(kpu), "client_secret": "smp_wrong"}
     async with service(limited) as http:
         answers = [await http.post("/oauth2/token", data=wrong) for _ in range(8)]
         assert [one.status_code for one in answers] == [401] * 5 + [429] * 3
         assert int(answers[-1].headers["retry-after"]) >= 1
-        assert (await http.post("/oauth2/token", data=grant_of(kpu))).status_code == 429
-        assert (await http.post("/oauth2/token", data=grant_of(bawaslu))).status_code == 200
-    async with service(limited, "203.0.113.9") as elsewhere:
-        assert (await elsewhere.post("/oauth2/token", data=grant_of(kpu))).status_code == 200
+        for good in (kpu, bawaslu):
+            assert (await http.post("/oauth2/token", data=grant_of(good))).status_code == 200
 
 
-async def test_good_grants_are_never_counted(kpu: Agency, limited: FastAPI) -> None:
+async def test_good_grants_count_like_any_request_of_the_client(kpu: Agency, bawaslu: Agency, limited: FastAPI) -> None:
     async with service(limited) as http:
-        answers = [await http.post("/oauth2/token", data=grant_of(kpu)) for _ in range(12)]
-    assert statuses(answers) == {200}
+        answers = [await http.post("/oauth2/token", data=grant_of(kpu)) for _ in range(60)]
+        assert statuses(answers) == {200, 429}
+        assert (await http.post("/oauth2/token", data=grant_of(bawaslu))).status_code == 200
 
 
 async def test_the_addresses_of_one_subscriber_count_as_one(limited: FastAPI) -> None:
@@ -165,10 +165,10 @@ async def test_the_addresses_of_one_subscriber_count_as_one(limited: FastAPI) ->
 async def test_strangers_take_no_more_memory_than_is_theirs(settings: Settings, monkeypatch: Any) -> None:
     monkeypatch.setattr(quota, "STRANGERS", 50)
     counted = Quota(settings)
-    for _ in range(300):
-        await counted.blame_grant(asked_from("203.0.113.1"), str(uuid4()))
+    for number in range(300):
+        with suppress(QuotaExceeded):
+            await counted.blame_grant(asked_from(f"203.0.113.{number % 200}"), str(uuid4()))
     assert len(counted._wrong.expirations) < 60
-    await counted.admit_grant(asked_from("203.0.113.1"), str(uuid4()))
 
 
 def asked_from(address: str) -> Request:
