@@ -181,12 +181,6 @@ async def first_clients(database: Database, keys: Keys, folder: Path) -> list[di
     return made
 
 
-async def new_operator(database: Database, keys: Keys) -> dict[str, Any]:
-    """One more operator, for whoever lost the others: `{agency, client_id, client_secret, role}`."""
-    async with database.working() as writer:
-        return await credentials.create_operator(writer, keys)
-
-
 def _keep(path: Path, content: str) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
