@@ -141,7 +141,10 @@ def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
     if made:
         _show_clients(chosen, address, made)
     else:
-        print("This database has clients already; `python -m app.cli operator` makes one for whoever lost theirs.")
+        print(
+            "This database has clients already; `.venv/bin/python -m app.cli operator`"
+            " makes one for whoever lost theirs."
+        )
     print(f"Docs: {address}/docs   Problems: {address}/problems   Stop: Ctrl-C", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Access tokens: granted (RFC 6749), introspected (RFC 7662), revoked (RFC 7009)."""
+"""Access tokens: granted (RFC 6749), introspected (RFC 7662), revoked (RFC 7009), and at last forgotten."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from app.claims import LEEWAY, Claims
-from app.db import Database, Executor, value
+from app.db import Database, Executor, Writer, value
 from app.errors import AddressNotAllowed, AgencySuspended, TokenInvalid
 from app.rules import policy
 from app.rules.facts import EventKind
@@ -122,3 +122,15 @@ async def revoke(database: Database, keys: Keys, known: Known, token: str, *, re
                 effective_at=datetime.now(UTC),
                 payload={"ends": claims.ends.isoformat()},
             )
+
+
+async def forget_ended(writer: Writer) -> int:
+    """Delete revoked tokens and spent assertions that have ended; returns how many."""
+    # Minutes after their end: a process whose clock is behind the database's must not find them good again.
+    gone: int = await value(
+        writer,
+        "with tokens as (delete from revoked_token where expires_at < now() - interval '5 minutes' returning 1),"
+        " assertions as (delete from used_assertion where expires_at < now() - interval '5 minutes' returning 1)"
+        " select (select count(*) from tokens) + (select count(*) from assertions) as gone",
+    )
+    return gone

@@ -250,14 +250,14 @@ async def test_a_key_is_retired_only_when_no_token_of_it_can_live(world: World) 
     (old,) = (await world.ring())["active"]
     await world.rotate()
     async with world.database.working() as writer:
-        assert await signing.retire(writer) == 0
+        assert await signing.retire(writer, by=BY) == 0
         await value(
             writer,
             "update signing_key set retired_at = now() - cast(:ago as interval) where kid = :kid returning kid",
             ago=signing.OUTLIVED,
             kid=old,
         )
-        assert await signing.retire(writer) == 1
+        assert await signing.retire(writer, by=BY) == 1
     assert (await world.ring())["dead"] == [old]
     world.apps[0].state.keys.read_at = 0.0
     assert old not in {one["kid"] for one in await world.published()}
@@ -320,6 +320,10 @@ async def test_every_turn_of_the_ring_is_a_fact(world: World) -> None:
     assert [one["kind"].partition(".")[2] for one in facts] == ["added", "activated", "ended"]
     assert [one["because"] for one in facts] == [None, None, "compromised"]
     assert [one["request_id"] for one in facts] == ["start", "test", "test"]
+    async with world.database.reading() as reader:
+        told = await rows(reader, "select object_id, request_id, payload from event where kind = 'tokens.revoked'")
+    assert [(one["object_id"], one["request_id"]) for one in told] == [("everybody", "test")]
+    assert kid in told[0]["payload"]["reason"]
 
 
 async def test_without_a_ring_nothing_is_signed_and_all_is_unavailable(world: World) -> None:
