@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app import embedded
 from app.db import Database, Writer, execute, value, work
 from app.security import Keys
-from app.services import clients, credentials, health, loading, register, signing
+from app.services import health, loading, register, signing
+from app.services.first_clients import are_known, create_first_clients, has_clients
 from app.settings import ROOT, Settings
 
 CREDENTIALS: Final = "credentials.json"
@@ -171,11 +172,11 @@ async def first_clients(database: Database, keys: Keys, folder: Path) -> list[di
         await _alone(writer)
         if path.exists():
             kept: list[dict[str, Any]] = json.loads(path.read_text())
-            if await credentials.are_known(writer, [one["client_id"] for one in kept]):
+            if await are_known(writer, [one["client_id"] for one in kept]):
                 return kept
-        if await clients.has_clients(writer):
+        if await has_clients(writer):
             return []
-        made = await credentials.create_first_clients(writer, keys)
+        made = await create_first_clients(writer, keys)
         await writer.flush()
         _keep(path, json.dumps(made, indent=1))
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from app.db import Writer, rows
+from app.db import Executor, Writer, rows, value
 from app.models import Client
 from app.rules.caller import itself
 from app.rules.facts import EventKind
@@ -57,3 +57,8 @@ async def are_known(writer: Writer, client_ids: list[str]) -> bool:
     """Whether all of these clients exist in this database."""
     found = await rows(writer, "select id from client where id = any(cast(:ids as uuid[]))", ids=client_ids)
     return len(found) == len(set(client_ids))
+
+
+async def has_clients(executor: Executor) -> bool:
+    """Whether any client exists: the first run makes some."""
+    return bool(await value(executor, "select 1 as there from client limit 1"))
