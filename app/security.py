@@ -1,4 +1,4 @@
-"""Token forms, fingerprints, signatures, sealing. The only importer of jose (TRUST.md section 1)."""
+"""Token forms, fingerprints, signatures, sealing. The only importer of jose."""
 
 from __future__ import annotations
 
