@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import embedded
 from app.db import Database, Writer, execute, value, work
+from app.rules.caller import itself
 from app.security import Keys
 from app.services import health, loading, register, signing
 from app.services.first_clients import are_known, create_first_clients, has_clients
@@ -152,8 +153,9 @@ async def signing_ring(database: Database, keys: Keys, folder: Path) -> None:
     The database then holds that key under seal, and the file goes. Raises signing.RingRefused.
     """
     kept = _pems(folder)
+    adopted = kept[-1].read_bytes() if kept else None
     async with database.working() as writer:
-        made = await signing.prepare_ring(writer, keys, adopted=kept[-1].read_bytes() if kept else None)
+        made = await signing.prepare_ring(writer, keys, by=itself("start"), adopted=adopted)
     if made and kept:
         kept[-1].unlink()
 

@@ -1,4 +1,4 @@
-"""When credentials end: never in a freeze window, never unannounced, and what has ended is swept up."""
+"""When credentials end: never in a freeze window, never unannounced."""
 
 from __future__ import annotations
 

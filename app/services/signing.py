@@ -16,7 +16,7 @@ from app.claims import LEEWAY, LONGEST_LIFE, Claims, global_epoch
 from app.db import Database, Executor, Row, Writer, row, rows, value
 from app.errors import TemporarilyUnavailable, TokenInvalid
 from app.models import SigningKey as Kept
-from app.rules.caller import Caller, itself
+from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.vocabulary import KeyState
 from app.security import Behind, Keys, SigningKey, new_pem, public_half, seal, unseal, verify
@@ -110,7 +110,7 @@ def published(keys: Keys) -> dict[str, list[dict[str, str]]]:
 # what turns the ring
 
 
-async def prepare_ring(writer: Writer, keys: Keys, *, adopted: bytes | None = None) -> bool:
+async def prepare_ring(writer: Writer, keys: Keys, *, by: Caller, adopted: bytes | None = None) -> bool:
     """Make an active and a next key where there are none, the active one from the PEM `adopted` if there is one.
 
     Returns whether it did. Raises RingRefused for a ring that this pepper does not open.
@@ -119,7 +119,6 @@ async def prepare_ring(writer: Writer, keys: Keys, *, adopted: bytes | None = No
     await _read(writer, keys)
     if keys.ring:
         return False
-    by = itself("start")
     _activated(writer, by, await _add(writer, keys, by, adopted or new_pem(), state=KeyState.ACTIVE))
     await _add(writer, keys, by, new_pem(), state=KeyState.NEXT)
     await _read(writer, keys)

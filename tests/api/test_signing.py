@@ -117,7 +117,7 @@ async def test_the_first_start_makes_an_active_and_a_next_key_and_the_second_non
     before = await world.ring()
     assert [len(one) for one in before.values()] == [1, 1, 0, 0]
     async with world.database.working() as writer:
-        assert not await signing.prepare_ring(writer, world.keys)
+        assert not await signing.prepare_ring(writer, world.keys, by=BY)
     assert await world.ring() == before
     assert [key.kid for key in world.keys.ring] == [*before["active"], *before["next"]]
     assert [key.private is None for key in world.keys.ring] == [False, True], "only the key that signs is opened"
@@ -141,7 +141,7 @@ async def test_two_first_starts_at_once_make_one_ring(world: World) -> None:
 
     async def prepare() -> bool:
         async with world.database.working() as writer:
-            return await signing.prepare_ring(writer, Keys((), world.keys.pepper))
+            return await signing.prepare_ring(writer, Keys((), world.keys.pepper), by=BY)
 
     assert sorted(await asyncio.gather(prepare(), prepare(), prepare())) == [False, False, True]
     assert [len(one) for one in (await world.ring()).values()] == [1, 1, 0, 0]
@@ -153,7 +153,7 @@ async def test_private_halves_lie_sealed_and_another_pepper_opens_none(world: Wo
     assert all(b"PRIVATE" not in one["sealed"] and "PRIVATE" not in one["public"] for one in kept)
     with pytest.raises(RingRefused, match="another pepper"):
         async with world.database.working() as writer:
-            await signing.prepare_ring(writer, Keys((), b"another"))
+            await signing.prepare_ring(writer, Keys((), b"another"), by=BY)
 
 
 # what is published
