@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 import typer
 
-from app.break_glass import act, checked, show, sure, tell_secret
+from app.break_glass import Json, Reason, Yes, act, checked, show, sure, tell_secret
 from app.db import Writer
 from app.rules.caller import Caller
 from app.rules.vocabulary import Clearance, Role
@@ -28,9 +28,6 @@ _TOKENS: Final = ("tokens_of", "revoked_at")
 _AGENCY: Final = ("code", "name_id", "suspended", "version")
 Id = Annotated[UUID, typer.Argument(help="The client's id.", metavar="CLIENT")]
 Code = Annotated[str, typer.Argument(help="The agency's code.", metavar="AGENCY")]
-Reason = Annotated[str, typer.Option(help="Why; it stands in the log.", prompt=True)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def _commands(said: str) -> typer.Typer:

@@ -1,7 +1,7 @@
 """Client assertions (RFC 7523, `private_key_jwt`): a client signs with its own key, so that we keep nothing secret.
 
 Unlike the header of our own tokens this one is the client's. It is parsed once, without duplicates, and may say three
-things: `alg`, which must be the algorithm of the registered key, `kid`, which chooses among the client's keys, `typ`.
+things: `alg`, which must be ES256, `kid`, which chooses among the client's keys, `typ`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from uuid import UUID
 from app.claims import LEEWAY, strict_object, unb64
 from app.security import signed_by
 
-ALGORITHMS: Final = ("ES256", "RS256")
+ALGORITHMS: Final = ("ES256",)
 LONGEST_LIFE: Final = timedelta(minutes=5)
-_RSA_BITS: Final = range(2048, 8193)
-_FORM: Final = re.compile(r"([A-Za-z0-9_-]{20,1400})\.([A-Za-z0-9_-]{20,2800})\.([A-Za-z0-9_-]{86,1400})", re.ASCII)
+_FORM: Final = re.compile(r"([A-Za-z0-9_-]{20,1400})\.([A-Za-z0-9_-]{20,2800})\.([A-Za-z0-9_-]{86})", re.ASCII)
 _TYPES: Final = {"jwt", "client-authentication+jwt"}
 _NAME: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
@@ -31,7 +30,6 @@ class Assertion:
     kid: str
     jti: str
     ends: datetime
-    algorithm: str
     signed: bytes = field(repr=False)
     signature: bytes = field(repr=False)
 
@@ -66,28 +64,16 @@ def _read(text: str, audiences: frozenset[str], at: datetime) -> Assertion:
         _text(header, "kid"),
         _text(claims, "jti"),
         _end(claims, at),
-        header["alg"],
         f"{head}.{payload}".encode(),
         unb64(signature),
     )
 
 
 def holds(assertion: Assertion, key: dict[str, Any]) -> bool:
-    """Whether the owner of this registered public key signed the assertion, with the key's own algorithm."""
-    return assertion.algorithm == algorithm_of(key) and signed_by(
-        key, assertion.algorithm, assertion.signed, assertion.signature
-    )
-
-
-def algorithm_of(key: dict[str, Any]) -> str | None:
-    """The one algorithm that a public JWK may be used with, or None if it is fit for none."""
-    algorithm = None
-    if key.get("kty") == "EC" and key.get("crv") == "P-256":
-        algorithm = "ES256"
-    elif key.get("kty") == "RSA" and int.from_bytes(unb64(key["n"])).bit_length() in _RSA_BITS:
-        algorithm = "RS256"
-    fit = "d" not in key and key.get("use", "sig") == "sig" and key.get("alg", algorithm) == algorithm
-    return algorithm if fit else None
+    """Whether the owner of this registered public key, which must be fit for ES256, signed the assertion."""
+    named = (key.get("kty"), key.get("crv"), key.get("use", "sig"), key.get("alg", "ES256"))
+    fit = named == ("EC", "P-256", "sig", "ES256") and "d" not in key
+    return fit and signed_by(key, assertion.signed, assertion.signature)
 
 
 def _text(part: dict[str, Any], name: str) -> str:

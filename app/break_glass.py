@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -15,9 +15,13 @@ from app.db import Database, Writer, encode, problem_of
 from app.errors import Problem
 from app.rules.caller import Caller, itself
 from app.security import Keys
+from app.services.signing import RingRefused
 from app.terminal import chosen_settings, console, fail, keys_of, own_database
 
 Answer = TypeVar("Answer")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the log.", prompt=True)]
 
 
 def act(deed: Callable[[Writer, Caller, Keys], Awaitable[Answer]]) -> Answer:
@@ -36,6 +40,8 @@ def act(deed: Callable[[Writer, Caller, Keys], Awaitable[Answer]]) -> Answer:
     try:
         with own_database(chosen) as url:
             return asyncio.run(run(url))
+    except RingRefused as error:
+        fail(str(error))
     except Exception as error:
         refused = error if isinstance(error, Problem) else problem_of(error)
         if refused is None:
@@ -64,7 +70,7 @@ def show(found: dict[str, Any] | list[dict[str, Any]], columns: tuple[str, ...],
     if as_json:
         typer.echo(encode(found).decode())
         return
-    table = Table(*(Column(name, no_wrap=name == "id") for name in columns))  # an id must be there to copy
+    table = Table(*(Column(name, no_wrap=name in {"id", "kid"}) for name in columns))  # an id must be there to copy
     for one in found if isinstance(found, list) else [found]:
         table.add_row(*(_cell(one[name]) for name in columns))
     console.print(table)

@@ -20,11 +20,15 @@ from rich.console import Console
 from rich.table import Table
 
 from app import access_cli, documents, keys_cli, logs, start
-from app.db import Database
+from app.break_glass import act
+from app.db import Database, encode
 from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
 from app.main import create_app
 from app.protocol import BoundedHttp
+from app.rules.vocabulary import Role
+from app.schemas.clients import ClientInput
+from app.services import client_moves
 from app.services.signing import RingRefused
 from app.settings import ROOT, Settings
 from app.start import StartRefused
@@ -137,7 +141,10 @@ def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
     if made:
         _show_clients(chosen, address, made)
     else:
-        print("This database has clients already; `python -m app.cli operator` makes one for whoever lost theirs.")
+        print(
+            "This database has clients already; `.venv/bin/python -m app.cli operator`"
+            " makes one for whoever lost theirs."
+        )
     print(f"Docs: {address}/docs   Problems: {address}/problems   Stop: Ctrl-C", flush=True)
 
 
@@ -189,17 +196,10 @@ def load(*, register: Annotated[bool, typer.Option(help="Load the Malang 2024 re
 @app.command()
 def operator() -> None:
     """Make one more operator and print its secret, for whoever lost the others."""
-    chosen = chosen_settings()
-
-    async def run(url: str) -> dict[str, Any]:
-        database = Database(url, chosen)
-        try:
-            return await start.new_operator(database, keys_of(chosen))
-        finally:
-            await database.close()
-
-    with own_database(chosen) as url:
-        print(json.dumps(asyncio.run(run(url))))
+    wanted = ClientInput(role=Role.OPERATOR, purpose="Break glass")
+    made = act(lambda writer, caller, keys: client_moves.create_client(writer, caller, keys, wanted))
+    shown = ("agency", "client_id", "client_secret", "role")
+    print(encode({name: made[name] for name in shown}).decode())
 
 
 @app.command()

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from app import errors
 from app.claims import Claims
+from app.db import Executor
 from app.errors import (
     Fault,
     IdempotencyKeyMissing,
@@ -25,10 +26,9 @@ from app.errors import (
     UnknownParameter,
 )
 from app.problems import responses
-from app.rules.caller import Caller
 from app.rules.policy import Permission, may_enter
 from app.rules.vocabulary import Role
-from app.services import clients, idempotency, signing
+from app.services import callers, idempotency, signing
 from app.services.idempotency import Answer
 from app.wire import decode, nameable
 
@@ -166,13 +166,13 @@ class GuardedRoute(APIRoute):
         database, keys = request.app.state.database, request.app.state.keys
         claims = await _claims(request)
         async with database.reading() as reader:
-            caller = await self._enter(request, reader, claims)
+            await self._enter(request, reader, claims)
         _refuse_unknown(request, known)
         body = await request.body()
         ticket = None
         if request.method == "POST":
             path = request.scope["path"]
-            ticket = idempotency.ticket(caller, _key(request), method="POST", path=path, body=body)
+            ticket = idempotency.ticket(request.state.caller, _key(request), method="POST", path=path, body=body)
         async with database.writing() as writer:
             request.state.writer = writer
             await self._enter(request, writer, claims)  # anew: the body may have been long in coming
@@ -186,13 +186,13 @@ class GuardedRoute(APIRoute):
             await idempotency.keep(writer, keys, ticket, Answer(response.status_code, headers, bytes(response.body)))
             return response
 
-    async def _enter(self, request: Request, reader: Any, claims: Claims) -> Caller:
+    async def _enter(self, request: Request, executor: Executor, claims: Claims) -> None:
         """Hold the claims against the database and check the route's permission.
 
         Raises TokenInvalid, PermissionDenied, AgencySuspended, AddressNotAllowed, QuotaExceeded.
         """
-        caller = await clients.identify(
-            reader,
+        caller = await callers.identify(
+            executor,
             claims,
             address=request.client.host if request.client else "",
             acting_user=_acting_user(request),
@@ -202,7 +202,6 @@ class GuardedRoute(APIRoute):
         await request.app.state.quota.spend(request, caller)
         if not may_enter(Role(caller.role), self.permission):
             raise PermissionDenied(permission=self.permission.value)
-        return caller
 
 
 def guarded(**kwargs: Any) -> APIRouter:

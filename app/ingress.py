@@ -143,7 +143,7 @@ class _Exchange:
     def _headers(self) -> Iterator[tuple[bytes, bytes]]:
         yield b"request-id", self.request_id.encode()
         yield from HEADERS
-        yield from self.scope["state"].get("headers", ())
+        yield from self.scope["state"].get("quota_headers", ())
         if TRACEPARENT.fullmatch(self.trace):
             yield b"traceparent", self.trace
         if self.scope.get("scheme") == "https":

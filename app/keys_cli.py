@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from app.break_glass import act
-from app.db import Row, Writer, encode
+from app.break_glass import Json, Yes, act, show, sure
+from app.db import Row, Writer
 from app.rules.caller import Caller
 from app.security import Keys
 from app.services import signing
-from app.services.signing import RingRefused
-from app.terminal import fail
 
 app = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens: next, active, passive, dead.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Answer = TypeVar("Answer")
-_INSTANTS: Final = ("recorded_at", "activated_at", "retired_at")
+_KEY: Final = ("kid", "state", "recorded_at", "activated_at", "retired_at")
 
 
 @app.command("list")
 def list_keys(*, json: Json = False) -> None:
     """Show every key there was, with its state."""
-    _show(_run(lambda writer, *_: signing.list_ring(writer)), as_json=json)
+    show(act(lambda writer, *_: signing.list_ring(writer)), _KEY, as_json=json)
 
 
 @app.command()
@@ -39,18 +31,18 @@ def rotate(*, json: Json = False) -> None:
         await signing.rotate(writer, keys, by=by)
         return await signing.list_ring(writer)
 
-    _show(_run(turn), as_json=json)
+    show(act(turn), _KEY, as_json=json)
 
 
 @app.command()
 def retire(*, json: Json = False) -> None:
     """End passive keys whose last token has ended; the worker does it by itself."""
 
-    async def end(writer: Writer, *_: object) -> list[Row]:
-        await signing.retire(writer)
+    async def end(writer: Writer, by: Caller, _: Keys) -> list[Row]:
+        await signing.retire(writer, by=by)
         return await signing.list_ring(writer)
 
-    _show(_run(end), as_json=json)
+    show(act(end), _KEY, as_json=json)
 
 
 @app.command()
@@ -58,32 +50,10 @@ def kill(
     kid: Annotated[str, typer.Argument(help="The compromised key.")], *, yes: Yes = False, json: Json = False
 ) -> None:
     """End a compromised key at once, and every access token there is: clients must fetch new ones."""
-    if not yes:
-        typer.confirm(f"End {kid} and ALL access tokens of ALL agencies? This can't be undone", abort=True, err=True)
+    sure(f"End {kid} and ALL access tokens of ALL agencies?", yes=yes)
 
     async def end(writer: Writer, by: Caller, keys: Keys) -> list[Row]:
         await signing.kill(writer, keys, kid, by=by)
         return await signing.list_ring(writer)
 
-    _show(_run(end), as_json=json)
-
-
-def _run(deed: Callable[[Writer, Caller, Keys], Awaitable[Answer]]) -> Answer:
-    try:
-        return act(deed)
-    except RingRefused as refused:
-        fail(str(refused))
-
-
-def _show(ring: list[Row], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(encode(ring).decode())
-        return
-    table = Table("kid", "state", "published", "signed from", "until")
-    for one in ring:
-        table.add_row(one["kid"], one["state"], *(_instant(one[name]) for name in _INSTANTS))
-    Console(width=120, highlight=False).print(table)
-
-
-def _instant(at: Any) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
+    show(act(end), _KEY, as_json=json)

@@ -39,8 +39,9 @@ class Quota:
 
     async def spend(self, request: Request, caller: Caller) -> None:
         """Count a request, once, for its client and its agency, and say what is left; raises QuotaExceeded."""
-        if hasattr(request.state, "headers"):
+        if hasattr(request.state, "counted"):
             return  # the guard looks at a caller again before it lets it write
+        request.state.counted = True
         spent = [("client", self._client, str(caller.client_id))]
         if caller.agency is not None:
             spent.append(("agency", self._agency, caller.agency))
@@ -83,7 +84,7 @@ async def _spend(limiter: SlidingWindowCounterRateLimiter, request: Request, spe
     standing = ", ".join(
         f'"{name}";r={stats.remaining};t={max(0, ceil(stats.reset_time - now))}' for name, stats in left
     )
-    request.state.headers = ((b"ratelimit-policy", policies.encode()), (b"ratelimit", standing.encode()))
+    request.state.quota_headers = ((b"ratelimit-policy", policies.encode()), (b"ratelimit", standing.encode()))
     if exceeded is not None:
         raise exceeded
 

@@ -1,4 +1,4 @@
-"""Token forms, fingerprints, signatures, sealing. The only importer of jose (TRUST.md section 1)."""
+"""Token forms, fingerprints, signatures, sealing. The only importer of jose."""
 
 from __future__ import annotations
 
@@ -211,14 +211,13 @@ def _signed(keys: Keys, token: str) -> Claims:
     return read_claims(payload, issuer=keys.issuer)
 
 
-def signed_by(public: dict[str, Any], algorithm: str, content: bytes, signature: bytes) -> bool:
+def signed_by(public: dict[str, Any], content: bytes, signature: bytes) -> bool:
     """Whether the owner of a public JWK signed the content; raises ValueError for a key that is none.
 
-    For ES256 on P-256 and RS256 of 2048 bits or more: the caller says which, from the key and never from a header.
+    For ES256 on P-256 alone, whatever the key or a header says of itself.
     """
-    needed = {"ES256": ("kty", "crv", "x", "y"), "RS256": ("kty", "n", "e")}[algorithm]
     try:
-        key = jwk.construct({name: public[name] for name in needed}, algorithm)
+        key = jwk.construct({name: public[name] for name in ("kty", "crv", "x", "y")}, ALGORITHMS.ES256)
     except Exception as cause:
         raise ValueError("key") from cause
     return bool(key.verify(content, signature))

@@ -17,7 +17,7 @@ DATA: Final = Path(__file__).resolve().parent / "data"
 _RATE: Final = re.compile(r"[1-9]\d{0,8}/(second|minute|hour)")
 _PLACEHOLDER: Final = re.compile(
     r"change.?(me|this|it)|secret|passw(or)?d|placeholder|example|default|pepper|simpul|postgres"
-    r"|0123456|1234567|qwerty|(.)\3{5}",
+    r"|0123456|1234567|qwerty|(.)\3{7}",
     re.IGNORECASE,
 )
 

@@ -19,8 +19,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import embedded
 from app.db import Database, Writer, execute, value, work
+from app.rules.caller import itself
 from app.security import Keys
-from app.services import clients, credentials, health, loading, register, signing
+from app.services import health, loading, register, signing
+from app.services.first_clients import are_known, create_first_clients, has_clients
 from app.settings import ROOT, Settings
 
 CREDENTIALS: Final = "credentials.json"
@@ -151,8 +153,9 @@ async def signing_ring(database: Database, keys: Keys, folder: Path) -> None:
     The database then holds that key under seal, and the file goes. Raises signing.RingRefused.
     """
     kept = _pems(folder)
+    adopted = kept[-1].read_bytes() if kept else None
     async with database.working() as writer:
-        made = await signing.prepare_ring(writer, keys, adopted=kept[-1].read_bytes() if kept else None)
+        made = await signing.prepare_ring(writer, keys, by=itself("start"), adopted=adopted)
     if made and kept:
         kept[-1].unlink()
 
@@ -171,20 +174,14 @@ async def first_clients(database: Database, keys: Keys, folder: Path) -> list[di
         await _alone(writer)
         if path.exists():
             kept: list[dict[str, Any]] = json.loads(path.read_text())
-            if await credentials.are_known(writer, [one["client_id"] for one in kept]):
+            if await are_known(writer, [one["client_id"] for one in kept]):
                 return kept
-        if await clients.has_clients(writer):
+        if await has_clients(writer):
             return []
-        made = await credentials.create_first_clients(writer, keys)
+        made = await create_first_clients(writer, keys)
         await writer.flush()
         _keep(path, json.dumps(made, indent=1))
     return made
-
-
-async def new_operator(database: Database, keys: Keys) -> dict[str, Any]:
-    """One more operator, for whoever lost the others: `{agency, client_id, client_secret, role}`."""
-    async with database.working() as writer:
-        return await credentials.create_operator(writer, keys)
 
 
 def _keep(path: Path, content: str) -> None:

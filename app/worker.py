@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
 from app import logs
 from app.db import Database, Writer, problem_of
-from app.services import expiry, idempotency, signing
+from app.rules.caller import itself
+from app.services import expiry, idempotency, signing, tokens
 from app.settings import Settings, settings
 
 PAUSE: Final = 60.0
@@ -22,9 +24,9 @@ _log: Final = structlog.get_logger()
 #: What there is to do in each round, each in a transaction of its own, by what the log says of it.
 _CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
     "answers_forgotten": idempotency.forget_expired,
-    "revocations_forgotten": expiry.forget_ended,
-    "expiries_announced": expiry.warn,
-    "keys_retired": signing.retire,
+    "revocations_forgotten": tokens.forget_ended,
+    "expiries_announced": partial(expiry.warn, by=itself("worker")),
+    "keys_retired": partial(signing.retire, by=itself("worker")),
 }
 
 
@@ -67,7 +69,7 @@ async def _run() -> None:
     chosen = settings()
     url = chosen.worker_url or chosen.database_url
     if url is None:
-        raise SystemExit("Set SIMPUL_DATABASE_URL; `simpul serve` does it for its own worker.")
+        raise SystemExit("Set SIMPUL_DATABASE_URL; `.venv/bin/python -m app.cli serve` does it for its own worker.")
     parent = None
     if "--with-parent" in sys.argv:
         parent = asyncio.StreamReader()

@@ -1,4 +1,4 @@
-"""What would break a caller of an earlier OpenAPI document (API.md, Contract)."""
+"""What would break a caller of an earlier OpenAPI document."""
 
 from __future__ import annotations
 

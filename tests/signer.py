@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from app.claims import b64
@@ -27,21 +27,15 @@ def compact(content: Any) -> str:
 class Signer:
     """One key pair of one client."""
 
-    def __init__(self, client_id: str, *, algorithm: str = "ES256", kid: str | None = None) -> None:
-        self.client_id, self.algorithm, self.kid = client_id, algorithm, kid or f"k-{uuid4()}"
-        self.key: Any = (
-            ec.generate_private_key(ec.SECP256R1())
-            if algorithm == "ES256"
-            else rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        )
+    def __init__(self, client_id: str, *, kid: str | None = None) -> None:
+        self.client_id, self.kid = client_id, kid or f"k-{uuid4()}"
+        self.key: Any = ec.generate_private_key(ec.SECP256R1())
 
     @property
     def jwk(self) -> dict[str, str]:
         numbers = self.key.public_key().public_numbers()
-        if self.algorithm == "ES256":
-            x, y = (compact(one.to_bytes(32)) for one in (numbers.x, numbers.y))
-            return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": self.kid}
-        return {"kty": "RSA", "n": compact(numbers.n.to_bytes(256)), "e": "AQAB", "kid": self.kid, "alg": "RS256"}
+        x, y = (compact(one.to_bytes(32)) for one in (numbers.x, numbers.y))
+        return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": self.kid}
 
     @property
     def public_pem(self) -> bytes:
@@ -71,7 +65,7 @@ class Signer:
         return {name: one for name, one in {**said, **other}.items() if one is not None}
 
     def header(self, **other: Any) -> dict[str, Any]:
-        said = {"alg": self.algorithm, "kid": self.kid, "typ": "JWT", **other}
+        said = {"alg": "ES256", "kid": self.kid, "typ": "JWT", **other}
         return {name: one for name, one in said.items() if one is not None}
 
     def assertion(self, claims: Any = None, header: Any = None) -> str:
@@ -80,9 +74,6 @@ class Signer:
         return f"{content}.{b64(self.sign(content.encode()))}"
 
     def sign(self, content: bytes) -> bytes:
-        if self.algorithm == "RS256":
-            signed: bytes = self.key.sign(content, padding.PKCS1v15(), hashes.SHA256())
-            return signed
         r, s = decode_dss_signature(self.key.sign(content, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32) + s.to_bytes(32)
 

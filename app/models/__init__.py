@@ -65,7 +65,7 @@ __all__ = [
 
 metadata = SQLModel.metadata
 
-# SQLModel's strings become VARCHAR; ours are plain text, as DESIGN.md section 7 has it, and instants plain timestamptz.
+# SQLModel's strings become VARCHAR; ours are plain text, and instants plain timestamptz.
 for _table in metadata.tables.values():
     for _column in _table.columns:
         if isinstance(_column.type, AutoString):

@@ -14,7 +14,7 @@ from app.rules.policy import Permission as P
 from app.schemas.client_credentials import ReasonInput
 from app.schemas.clients import Client, ClientInput, ClientPage, ClientPatch, Me, NewClient
 from app.schemas.types import AgencyCode
-from app.services import client_moves, client_rows, clients
+from app.services import callers, client_moves, client_rows
 
 router = guarded(prefix="/v1", tags=["access"])
 
@@ -24,7 +24,7 @@ _CONDITIONAL = (NotFound, PreconditionRequired, StaleVersion, TransitionNotAllow
 @router.get("/me", operation_id="showMe", summary="Who am I?", response_model=Me, dependencies=[needs(P.SELF_READ)])
 async def show_me(request: Request, caller: Caller) -> Response:
     """Your agency and the bodies it acts for, your client, role and permissions; when token and credential end."""
-    return answers.read(request, clients.describe(caller))
+    return answers.read(request, callers.describe(caller))
 
 
 @router.get(

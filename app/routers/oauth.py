@@ -120,7 +120,7 @@ async def grant_token(
 ) -> Response:
     """Exchange client id and secret (in the form or by HTTP Basic), or an assertion, for a bearer token of ten minutes.
 
-    An assertion is a JWT (ES256 or RS256, `kid` of a registered key) with `iss` and `sub` the client id, `aud` our
+    An assertion is a JWT (ES256, `kid` of a registered key) with `iss` and `sub` the client id, `aud` our
     `issuer` or the token endpoint, a fresh `jti`, and `exp` five minutes ahead at most. Errors come in the form of
     RFC 6749 section 5.2, but for 429: too many failures from this address. One answer, `invalid_client`, for all that
     is wrong with a client: a wrong, ended or revoked credential, a suspended client or agency, a network not permitted.

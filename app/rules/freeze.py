@@ -1,4 +1,4 @@
-"""Freeze windows: when no credential may expire, because an election is being voted and counted (TRUST.md section 1).
+"""Freeze windows: when no credential may expire, because an election is being voted and counted.
 
 Windows are half-open and begin and end at midnight in WIB; those of all elections count for every agency.
 """

@@ -39,7 +39,7 @@ class Rejected(StrEnum):
 
 
 class RefusalKind(StrEnum):
-    """Why a proposed owner is refused, in the order in which the reasons are tried (API.md)."""
+    """Why a proposed owner is refused, in the order in which the reasons are tried."""
 
     OUT_OF_REGION = "out_of_region"
     NOT_ACCOUNTABLE_TYPE = "not_accountable_type"

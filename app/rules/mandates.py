@@ -156,7 +156,7 @@ def _in_force(basis: Basis, day: date) -> bool:
 
 
 def refusal(law: Law, answer: Resolution, proposed: Holder) -> RefusalKind | None:
-    """Why a proposed owner is refused, or None; the first reason in API.md's order counts."""
+    """Why a proposed owner is refused, or None; the first one in the order of RefusalKind counts."""
     question = answer.question
     if not covers_region(proposed.regions, question.region):
         return RefusalKind.OUT_OF_REGION

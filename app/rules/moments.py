@@ -1,4 +1,4 @@
-"""When a thing happened: `effective_at`, beside the database's own `recorded_at` (DESIGN.md section 7)."""
+"""When a thing happened: `effective_at`, beside the database's own `recorded_at`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what: one table, deny by default (TRUST.md section 2)."""
+"""Who may do what: one table, deny by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workflow between sovereign agencies, as rows: one row per lawful move (DESIGN.md section 4)."""
+"""The workflow between sovereign agencies, as rows: one row per lawful move."""
 
 from __future__ import annotations
 

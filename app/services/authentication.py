@@ -15,7 +15,7 @@ from app.rules.facts import EventKind
 from app.rules.vocabulary import Role
 from app.security import Keys, fingerprint, is_secret
 from app.services import log
-from app.services.clients import EPOCH, claim, from_allowed
+from app.services.callers import EPOCH, claim, from_allowed
 
 _WHO: Final = f"""
     c.id, c.agency, c.role, c.networks, c.token_minutes, {EPOCH} as epoch,

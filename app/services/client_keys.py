@@ -14,7 +14,7 @@ from app.rules.facts import EventKind
 from app.rules.policy import Permission
 from app.rules.vocabulary import ClientStatus
 from app.schemas.client_credentials import KeyInput, PublicJwk
-from app.services import client_rows, credential_moves, expiry, log, records
+from app.services import client_rows, credential_ends, expiry, log, records
 
 #: More live keys than a rotation in several places needs would only be forgotten.
 MOST: Final = 5
@@ -88,6 +88,6 @@ async def revoke(writer: Writer, caller: Caller, id: UUID, key: UUID, reason: st
     """
     await client_rows.locked(writer, caller, id, Permission.KEY_REVOKE)
     kind = EventKind.KEY_REVOKED
-    return await credential_moves.end(
+    return await credential_ends.end(
         writer, caller, "client_key", id, key, shown=client_rows.KEY, kind=kind, reason=reason
     )

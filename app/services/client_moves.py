@@ -25,7 +25,7 @@ _OPERATORS: Final = """
         select from client_secret s where s.client_id = c.id and s.revoked_at is null and s.expires_at > now()
         union all select from client_key k where k.client_id = c.id and k.revoked_at is null and k.expires_at > now())
 """
-_OPERATORS_STAND_STILL: Final = "select pg_advisory_xact_lock(731005004) as locked"
+_ONE_AT_A_TIME: Final = 731_005_005
 
 
 async def create_client(writer: Writer, caller: Caller, keys: Keys, input: ClientInput) -> dict[str, Any]:
@@ -153,7 +153,7 @@ async def _require_dispensable(writer: Writer, caller: Caller, client: Row) -> N
         )
     if client["role"] != Role.OPERATOR or client["status"] != ClientStatus.ACTIVE:
         return
-    await value(writer, _OPERATORS_STAND_STILL)
+    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
     if not await value(writer, _OPERATORS, id=client["id"]):
         raise records.refused(
             "", "last_operator", "This is the last operator who can get in; create another first.",

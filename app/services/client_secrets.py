@@ -14,7 +14,7 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import ClientStatus
 from app.schemas.client_credentials import RotationInput
 from app.security import Keys, fingerprint, new_secret
-from app.services import client_rows, credential_moves, expiry, log
+from app.services import client_rows, credential_ends, expiry, log
 
 _SHOWN: Final = f"select {client_rows.SECRET} as shown from client_secret"
 
@@ -109,6 +109,6 @@ async def revoke(writer: Writer, caller: Caller, id: UUID, secret: UUID, reason:
     """
     await client_rows.locked(writer, caller, id, Permission.SECRET_REVOKE)
     kind = EventKind.SECRET_REVOKED
-    return await credential_moves.end(
+    return await credential_ends.end(
         writer, caller, "client_secret", id, secret, shown=client_rows.SECRET, kind=kind, reason=reason
     )

@@ -1,4 +1,4 @@
-"""When credentials end: never in a freeze window, never unannounced, and what has ended is swept up."""
+"""When credentials end: never in a freeze window, never unannounced."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from app.db import Executor, Row, Writer, rows, settings_of, value
 from app.errors import ExpiryInFreezeWindow
 from app.rules import freeze
-from app.rules.caller import itself
+from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.services import log, records
 
@@ -51,7 +51,7 @@ async def _windows(executor: Executor) -> list[freeze.Window]:
     return [freeze.window(one["code"], one["voting_date"], one["ends_on"]) for one in found]
 
 
-async def warn(writer: Writer) -> int:
+async def warn(writer: Writer, *, by: Caller) -> int:
     """Enter a fact for each credential that ends within 30, 14, 7 or 1 days: each once, by whichever worker is first.
 
     What was missed meanwhile is not made up for: only the nearest of the four is told. Returns how many were entered.
@@ -67,7 +67,7 @@ async def warn(writer: Writer) -> int:
     near = [(one["client_id"], _warning(one)) for one in ending]
     new = [(client, said) for client, said in near if (said["credential"], said["days"]) not in known]
     for client, said in new:
-        log.record(writer, itself("worker"), kind, on="client", id=client, effective_at=datetime.now(UTC), payload=said)
+        log.record(writer, by, kind, on="client", id=client, effective_at=datetime.now(UTC), payload=said)
     return len(new)
 
 
@@ -88,14 +88,3 @@ def _warning(ending: Row) -> Row:
         "expires_at": ending["expires_at"].astimezone(UTC).isoformat(),
         "days": min(days for days in WARNINGS if ending["remaining"] <= timedelta(days=days)),
     }
-
-
-async def forget_ended(writer: Writer) -> int:
-    """Delete revoked tokens and used assertions that have ended, with the leeway of clocks; returns how many."""
-    gone = await value(
-        writer,
-        "with tokens as (delete from revoked_token where expires_at < now() - interval '5 minutes' returning 1),"
-        " assertions as (delete from used_assertion where expires_at < now() - interval '5 minutes' returning 1)"
-        " select (select count(*) from tokens) + (select count(*) from assertions) as gone",
-    )
-    return int(gone)

@@ -156,7 +156,7 @@ def _recusal(row: Row) -> statute.Recusal:
 
 
 async def ask(executor: Executor, *, at: datetime | None, **matter: Any) -> dict[str, Any]:
-    """Who is competent, in exactly API.md's shape: the dry run. `at` None is now. Raises InvalidParameter."""
+    """Who is competent, as the dry run shows it; `at` None is now. Raises InvalidParameter."""
     instant = at or await value(executor, "select clock_timestamp()")
     try:
         asked = await question(executor, at=instant, **matter)
@@ -231,7 +231,7 @@ def _shown_basis(basis: statute.Basis) -> dict[str, Any]:
 
 
 def shown(answer: Resolution) -> dict[str, Any]:
-    """The answer of a resolution, in exactly API.md's shape."""
+    """The answer of a resolution, as it is shown."""
     asked, row = answer.question, answer.mandate
     accountable = None
     if answer.accountable is not None and row is not None:

@@ -16,7 +16,7 @@ from app.schemas.meetings import DecisionInput, MeetingInput
 from app.schemas.tasks import TaskInput
 from app.schemas.vulnerabilities import VulnerabilityInput, VulnerabilityPatch
 from app.services import meetings, tasks, vulnerabilities
-from app.services.clients import caller_of
+from app.services.callers import caller_of
 from app.settings import DATA
 
 _FILE: Final = DATA / "malang-2024.json"

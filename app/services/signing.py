@@ -16,11 +16,11 @@ from app.claims import LEEWAY, LONGEST_LIFE, Claims, global_epoch
 from app.db import Database, Executor, Row, Writer, row, rows, value
 from app.errors import TemporarilyUnavailable, TokenInvalid
 from app.models import SigningKey as Kept
-from app.rules.caller import Caller, itself
+from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.vocabulary import KeyState
 from app.security import Behind, Keys, SigningKey, new_pem, public_half, seal, unseal, verify
-from app.services import log
+from app.services import log, token_epochs
 
 #: A process that signs has read the ring within so many seconds.
 FRESH: Final = 5.0
@@ -97,7 +97,7 @@ def _known(keys: Keys, kept: Row) -> SigningKey:
     except ValueError as cause:
         raise RingRefused(
             "The signing keys are sealed under another pepper: bring that back,"
-            " or kill first the next key and then the active one (`simpul keys`)."
+            " or kill first the next key and then the active one (`.venv/bin/python -m app.cli keys`)."
         ) from cause
     return SigningKey.known(kept["public"].encode(), private)
 
@@ -110,7 +110,7 @@ def published(keys: Keys) -> dict[str, list[dict[str, str]]]:
 # what turns the ring
 
 
-async def prepare_ring(writer: Writer, keys: Keys, *, adopted: bytes | None = None) -> bool:
+async def prepare_ring(writer: Writer, keys: Keys, *, by: Caller, adopted: bytes | None = None) -> bool:
     """Make an active and a next key where there are none, the active one from the PEM `adopted` if there is one.
 
     Returns whether it did. Raises RingRefused for a ring that this pepper does not open.
@@ -119,7 +119,6 @@ async def prepare_ring(writer: Writer, keys: Keys, *, adopted: bytes | None = No
     await _read(writer, keys)
     if keys.ring:
         return False
-    by = itself("start")
     _activated(writer, by, await _add(writer, keys, by, adopted or new_pem(), state=KeyState.ACTIVE))
     await _add(writer, keys, by, new_pem(), state=KeyState.NEXT)
     await _read(writer, keys)
@@ -149,7 +148,7 @@ async def rotate(writer: Writer, keys: Keys, *, by: Caller, notice: timedelta = 
     return await _succeed(writer, keys, by)
 
 
-async def retire(writer: Writer) -> int:
+async def retire(writer: Writer, *, by: Caller) -> int:
     """End the keys that cannot have a good token any more; returns how many."""
     gone = await rows(
         writer,
@@ -158,7 +157,7 @@ async def retire(writer: Writer) -> int:
         outlived=OUTLIVED,
     )
     for one in gone:
-        _record(writer, itself("worker"), EventKind.SIGNING_KEY_ENDED, one["kid"], because="retired")
+        _record(writer, by, EventKind.SIGNING_KEY_ENDED, one["kid"], because="retired")
     return len(gone)
 
 
@@ -172,7 +171,7 @@ async def kill(writer: Writer, keys: Keys, kid: str, *, by: Caller) -> int:
     if killed is None:
         raise RingRefused("No living key has this kid.")
     await value(writer, f"update signing_key set state = 'dead', {_ENDS} where kid = :kid returning kid", kid=kid)
-    epoch: int = await value(writer, "update epoch set number = number + 1 returning number")
+    epoch = await token_epochs.begin_epoch(writer, by, f"Signing key {kid} was compromised.")
     _record(writer, by, EventKind.SIGNING_KEY_ENDED, kid, because="compromised", epoch=epoch)
     if killed["state"] == KeyState.ACTIVE:
         await _succeed(writer, keys, by)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Writer, one, value
+from app.db import Writer, value
 from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
@@ -20,17 +20,28 @@ async def revoke_of_client(writer: Writer, caller: Caller, id: UUID, reason: str
     """End all tokens of a client from the next request on; it may fetch new ones. Raises NotFound, PermissionDenied."""
     await client_rows.locked(writer, caller, id, Permission.TOKENS_REVOKE)
     await value(writer, "update client set epoch = epoch + 1 where id = :id returning epoch", id=id)
-    return _revoked(writer, caller, str(id), "client", reason)
+    _record(writer, caller, str(id), "client", reason)
+    return _ended(str(id))
 
 
 async def revoke_all(writer: Writer, caller: Caller, reason: str) -> dict[str, Any]:
     """End all tokens of everybody, the caller's own too; raises PermissionDenied."""
     policy.require(caller.role, Permission.TOKENS_REVOKE_ALL, set())
-    await one(writer, "update epoch set number = number + 1 returning number")
-    return _revoked(writer, caller, _EVERYBODY, "epoch", reason)
+    await begin_epoch(writer, caller, reason)
+    return _ended(_EVERYBODY)
 
 
-def _revoked(writer: Writer, caller: Caller, id: str, on: str, reason: str) -> dict[str, Any]:
+async def begin_epoch(writer: Writer, by: Caller, reason: str) -> int:
+    """End all tokens of everybody, whoever asks, and enter that fact; returns the number of the new epoch."""
+    number: int = await value(writer, "update epoch set number = number + 1 returning number")
+    _record(writer, by, _EVERYBODY, "epoch", reason)
+    return number
+
+
+def _record(writer: Writer, by: Caller, id: str, on: str, reason: str) -> None:
     now = datetime.now(UTC)
-    log.record(writer, caller, EventKind.TOKENS_REVOKED, on=on, id=id, effective_at=now, payload={"reason": reason})
-    return {"tokens_of": id, "revoked_at": now}
+    log.record(writer, by, EventKind.TOKENS_REVOKED, on=on, id=id, effective_at=now, payload={"reason": reason})
+
+
+def _ended(tokens_of: str) -> dict[str, Any]:
+    return {"tokens_of": tokens_of, "revoked_at": datetime.now(UTC)}

@@ -1,4 +1,4 @@
-"""Access tokens: granted (RFC 6749), introspected (RFC 7662), revoked (RFC 7009)."""
+"""Access tokens: granted (RFC 6749), introspected (RFC 7662), revoked (RFC 7009), and at last forgotten."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from app.claims import LEEWAY, Claims
-from app.db import Database, Executor, value
+from app.db import Database, Executor, Writer, value
 from app.errors import AddressNotAllowed, AgencySuspended, TokenInvalid
 from app.rules import policy
 from app.rules.facts import EventKind
 from app.rules.vocabulary import Role
 from app.security import Keys, issue
-from app.services import clients, log, signing
+from app.services import callers, log, signing
 from app.services.authentication import GrantRefused, Known
 
 _INACTIVE: Final[dict[str, Any]] = {"active": False}
@@ -83,7 +83,7 @@ async def introspect(database: Database, keys: Keys, known: Known, token: str) -
 
 async def _stands(executor: Executor, claims: Claims) -> bool:
     try:
-        await clients.identify(executor, claims, address="", acting_user=None, request_id="introspection")
+        await callers.identify(executor, claims, address="", acting_user=None, request_id="introspection")
     except AddressNotAllowed:
         return True  # looked at last: only the place is wrong, for this is not the place it will be used from
     except (TokenInvalid, AgencySuspended):
@@ -103,7 +103,7 @@ async def revoke(database: Database, keys: Keys, known: Known, token: str, *, re
     if claims.client_id != known.id:
         raise GrantRefused("unauthorized_client", "This token was issued to another client, which alone may revoke it.")
     async with database.writing() as writer:
-        await clients.claim(writer, known.id)
+        await callers.claim(writer, known.id)
         new = await value(
             writer,
             "insert into revoked_token (jti, client_id, expires_at) values (:jti, :client, :until)"
@@ -122,3 +122,15 @@ async def revoke(database: Database, keys: Keys, known: Known, token: str, *, re
                 effective_at=datetime.now(UTC),
                 payload={"ends": claims.ends.isoformat()},
             )
+
+
+async def forget_ended(writer: Writer) -> int:
+    """Delete revoked tokens and spent assertions that have ended; returns how many."""
+    # Minutes after their end: a process whose clock is behind the database's must not find them good again.
+    gone: int = await value(
+        writer,
+        "with tokens as (delete from revoked_token where expires_at < now() - interval '5 minutes' returning 1),"
+        " assertions as (delete from used_assertion where expires_at < now() - interval '5 minutes' returning 1)"
+        " select (select count(*) from tokens) + (select count(*) from assertions) as gone",
+    )
+    return gone

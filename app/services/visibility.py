@@ -1,4 +1,4 @@
-"""Who may see what: the one predicate that lists, reads, counts and writes share (TRUST.md section 2).
+"""Who may see what: the one predicate that lists, reads, counts and writes share.
 
 This is the first wall: it asks the facts themselves, parties, shares, past. The second, row-level security, asks the
 readers stored with each row; either alone keeps what is not the caller's from it.

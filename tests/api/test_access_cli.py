@@ -96,6 +96,21 @@ async def test_a_client_lives_its_whole_life_from_the_command_line(
     ]
 
 
+async def test_whoever_lost_every_operator_gets_one_more_and_the_log_knows(
+    call: Callable[..., Awaitable[Result]], operator: Agency, database: Database
+) -> None:
+    made = json.loads((await call("operator")).stdout)
+    assert made.keys() == {"agency", "client_id", "client_secret", "role"}
+    assert (made["agency"], made["role"]) == (None, "operator")
+    assert await status(await Agency(operator.http, made).sign_in()) == 200
+    assert await acts(database, made["client_id"]) == [("client.created", None, None, "cli", None)]
+
+
+async def test_the_clients_of_the_first_run_stand_in_the_log(operator: Agency, database: Database) -> None:
+    first = await acts(database, str(operator.credentials["client_id"]))
+    assert first[:1] == [("client.created", None, None, "start", None)]
+
+
 async def test_an_agency_is_shut_out_and_let_in_again(simpul: Simpul, client_of: SignIn, database: Database) -> None:
     client = await client_of("SATPOLPP_KOTA_MALANG", "viewer")
     assert (await simpul("agencies", "suspend", client.code, *WHY, "--yes"))["suspended"] is True

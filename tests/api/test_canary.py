@@ -1,4 +1,4 @@
-"""Canaries: what callers send is in no log, metric or problem, nor on a terminal (TRUST.md section 6)."""
+"""Canaries: what callers send is in no log, metric or problem, nor on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile input through a real server, over every route that takes it (TRUST.md section 4)."""
+"""Hostile input through a real server, over every route that takes it."""
 
 from __future__ import annotations
 

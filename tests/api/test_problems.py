@@ -1,4 +1,4 @@
-"""Refusals: their codes are those of API.md, their words those of the caller, and never the caller's input."""
+"""Refusals: their codes never change, their words are those of the caller, and never the caller's input."""
 
 import httpx
 import pytest
@@ -6,7 +6,7 @@ from support import Agency, task
 
 from app.errors import Problem
 
-#: The table of API.md.
+#: What integrators were promised: a code is never renamed.
 CODES = {
     400: "malformed-json json-depth json-duplicate-key json-number unknown-parameter invalid-parameter cursor-mismatch"
     " idempotency-key-missing",

@@ -69,7 +69,7 @@ async def test_a_request_is_counted_once_however_often_its_caller_is_looked_at(k
     caller = Caller(UUID(str(kpu.credentials["client_id"])), kpu.code, Role.SUPERVISOR)
     for _ in range(50):
         await limited.state.quota.spend(request, caller)
-    assert b'"client";r=19;' in request.state.headers[1][1]
+    assert b'"client";r=19;' in request.state.quota_headers[1][1]
 
 
 async def test_an_operator_has_no_agency_to_count_for(operator: Agency, limited: FastAPI) -> None:

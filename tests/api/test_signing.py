@@ -117,7 +117,7 @@ async def test_the_first_start_makes_an_active_and_a_next_key_and_the_second_non
     before = await world.ring()
     assert [len(one) for one in before.values()] == [1, 1, 0, 0]
     async with world.database.working() as writer:
-        assert not await signing.prepare_ring(writer, world.keys)
+        assert not await signing.prepare_ring(writer, world.keys, by=BY)
     assert await world.ring() == before
     assert [key.kid for key in world.keys.ring] == [*before["active"], *before["next"]]
     assert [key.private is None for key in world.keys.ring] == [False, True], "only the key that signs is opened"
@@ -141,7 +141,7 @@ async def test_two_first_starts_at_once_make_one_ring(world: World) -> None:
 
     async def prepare() -> bool:
         async with world.database.working() as writer:
-            return await signing.prepare_ring(writer, Keys((), world.keys.pepper))
+            return await signing.prepare_ring(writer, Keys((), world.keys.pepper), by=BY)
 
     assert sorted(await asyncio.gather(prepare(), prepare(), prepare())) == [False, False, True]
     assert [len(one) for one in (await world.ring()).values()] == [1, 1, 0, 0]
@@ -153,7 +153,7 @@ async def test_private_halves_lie_sealed_and_another_pepper_opens_none(world: Wo
     assert all(b"PRIVATE" not in one["sealed"] and "PRIVATE" not in one["public"] for one in kept)
     with pytest.raises(RingRefused, match="another pepper"):
         async with world.database.working() as writer:
-            await signing.prepare_ring(writer, Keys((), b"another"))
+            await signing.prepare_ring(writer, Keys((), b"another"), by=BY)
 
 
 # what is published
@@ -180,7 +180,7 @@ async def test_the_metadata_leads_to_every_endpoint(world: World) -> None:
             "client_secret_post",
             "private_key_jwt",
         ]
-        assert said[f"{name}_endpoint_auth_signing_alg_values_supported"] == ["ES256", "RS256"]
+        assert said[f"{name}_endpoint_auth_signing_alg_values_supported"] == ["ES256"]
         assert (await door.post(said[f"{name}_endpoint"])).json()["error"] in {"invalid_client", "invalid_request"}
     assert (await door.get(said["jwks_uri"])).json()["keys"]
     assert "viewer" in said["scopes_supported"]
@@ -250,14 +250,14 @@ async def test_a_key_is_retired_only_when_no_token_of_it_can_live(world: World) 
     (old,) = (await world.ring())["active"]
     await world.rotate()
     async with world.database.working() as writer:
-        assert await signing.retire(writer) == 0
+        assert await signing.retire(writer, by=BY) == 0
         await value(
             writer,
             "update signing_key set retired_at = now() - cast(:ago as interval) where kid = :kid returning kid",
             ago=signing.OUTLIVED,
             kid=old,
         )
-        assert await signing.retire(writer) == 1
+        assert await signing.retire(writer, by=BY) == 1
     assert (await world.ring())["dead"] == [old]
     world.apps[0].state.keys.read_at = 0.0
     assert old not in {one["kid"] for one in await world.published()}
@@ -320,6 +320,10 @@ async def test_every_turn_of_the_ring_is_a_fact(world: World) -> None:
     assert [one["kind"].partition(".")[2] for one in facts] == ["added", "activated", "ended"]
     assert [one["because"] for one in facts] == [None, None, "compromised"]
     assert [one["request_id"] for one in facts] == ["start", "test", "test"]
+    async with world.database.reading() as reader:
+        told = await rows(reader, "select object_id, request_id, payload from event where kind = 'tokens.revoked'")
+    assert [(one["object_id"], one["request_id"]) for one in told] == [("everybody", "test")]
+    assert kid in told[0]["payload"]["reason"]
 
 
 async def test_without_a_ring_nothing_is_signed_and_all_is_unavailable(world: World) -> None:

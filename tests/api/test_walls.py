@@ -19,7 +19,7 @@ from app import db, start
 from app.db import Database, execute, rows, value
 from app.main import create_app
 from app.security import verify
-from app.services import clients, visibility
+from app.services import callers, visibility
 from app.settings import Settings
 
 #: Registry and law, which everybody with a token may read, and what holds no data of agencies.
@@ -115,7 +115,7 @@ async def test_what_is_not_seen_is_not_worked_on(app: FastAPI, kpu: Agency, kodi
     token = kodim.headers["Authorization"].removeprefix("Bearer ")
     claims = verify(app.state.keys, token, at=datetime.now(UTC))
     async with app.state.database.writing() as writer:
-        await clients.identify(writer, claims, address="", acting_user=None, request_id="")
+        await callers.identify(writer, claims, address="", acting_user=None, request_id="")
         with pytest.raises(Exception, match="what is not seen is not worked on"):
             await visibility.take_up(writer, UUID(hidden["id"]))
         await writer.rollback()

@@ -1,4 +1,4 @@
-"""Every way in that is known for tokens, by families (TRUST: the token guard)."""
+"""Every way in that is known for tokens, by families."""
 
 from attacks import carriers, contents, forms, headers, signatures, standing
 from attacks.family import FAMILIES, Attack, forged

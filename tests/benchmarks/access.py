@@ -35,7 +35,7 @@ from app.main import create_app
 from app.rules.caller import Caller
 from app.rules.vocabulary import Role
 from app.security import Keys
-from app.services import clients, moves, task_rows
+from app.services import callers, moves, task_rows
 from app.settings import Settings
 
 TASKS = int(os.environ.get("SIMPUL_BENCH_TASKS", "20000"))
@@ -63,7 +63,7 @@ def bare(app: FastAPI, url: str, settings: Settings) -> None:
     async def show(request: Request, id: UUID) -> Response:
         if not known:
             async with database.working() as worker:
-                known.append(replace(await clients.caller_of(worker, "KPU_KOTA_MALANG"), role=Role.SUPERVISOR))
+                known.append(replace(await callers.caller_of(worker, "KPU_KOTA_MALANG"), role=Role.SUPERVISOR))
         async with engine.connect() as reader:
             task = await task_rows.load_task(reader, known[0], id)
             return answers.read(request, moves.shown(known[0], task), version=task["version"])

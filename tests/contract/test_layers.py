@@ -1,4 +1,4 @@
-"""Imports go downhill only (DESIGN.md section 2); the contracts themselves stand in pyproject.toml."""
+"""Imports go downhill only; the contracts themselves stand in pyproject.toml."""
 
 from __future__ import annotations
 

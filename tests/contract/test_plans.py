@@ -14,7 +14,7 @@ from support import Agency, scaled
 from app import db, start
 from app.main import create_app
 from app.security import verify
-from app.services import clients
+from app.services import callers
 from app.settings import Settings
 
 ROWS = scaled(30_000, 200_000)
@@ -78,7 +78,7 @@ async def test_a_hot_query_finds_its_tasks_by_index(
     claims = verify(nation.state.keys, national_kpu.token, at=datetime.now(UTC))
     for sql, values in ran:
         async with nation.state.database.reading() as reader:
-            await clients.identify(reader, claims, address="", acting_user=None, request_id="")
+            await callers.identify(reader, claims, address="", acting_user=None, request_id="")
             found = await db.rows(reader, f"explain (analyze, format json) {sql}", **values)
         plan = next(iter(found[0].values()))
         told = json.loads(plan) if isinstance(plan, str) else plan

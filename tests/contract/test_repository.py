@@ -1,4 +1,4 @@
-"""What may lie in the repository (DESIGN.md section 2)."""
+"""What may lie in the repository."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ FOLDERS = {".ci", "app", "migrations", "openapi", "tests"}
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 # Put together from halves, so that this file does not name what it forbids.
 HOSTS = ["py" + "pi.org", "python" + "hosted", "registry." + "npmjs"]
+ELSEWHERE = [one + ".md" for one in ("TRU" + "ST", "DES" + "IGN", "A" + "PI")]
 PLACES = ["/" + one + "/" for one in ("work", "root", "home")]
 
 
@@ -44,6 +45,14 @@ def test_no_file_names_a_package_registry_or_a_place_on_a_machine() -> None:
         for number, line in enumerate(content.decode(errors="replace").splitlines(), start=1):
             if forbidden.search(line):
                 found.append(f"{file.relative_to(ROOT)}:{number}")
+    assert found == []
+
+
+def test_nothing_points_to_a_document_that_is_not_here() -> None:
+    ours = [one for one in tracked() if one.relative_to(ROOT).parts[0] in {"app", "tests", "README.md"}]
+    found = [
+        f"{one.relative_to(ROOT)}: {word}" for one in ours for word in ELSEWHERE if word.encode() in one.read_bytes()
+    ]
     assert found == []
 
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL under kills, leftovers and strangers: real servers, real signals (TRUST.md section 5)."""
+"""The embedded PostgreSQL under kills, leftovers and strangers: real servers, real signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens and who holds them: who is asking."""
+"""Who is asking: the caller behind a token, as the database knows it now."""
 
 from __future__ import annotations
 
@@ -112,8 +112,3 @@ async def caller_of(executor: Executor, agency: str) -> Caller:
         agency=agency,
     )
     return _caller(found, Role.OFFICER, None, "register")
-
-
-async def has_clients(executor: Executor) -> bool:
-    """Whether any client exists: the first run makes some."""
-    return bool(await value(executor, "select 1 as there from client limit 1"))
