@@ -30,13 +30,13 @@ from app.security import Keys
 from app.services import signing
 from app.settings import ROOT, Settings
 
+pytestmark = pytest.mark.attack
+
 # The service as `simpul serve` runs it, on a port that the system chooses; it ends with its standard input.
 SERVER = """
 import asyncio, os, socket, sys, uvicorn
 from app.main import create_app
 from app.settings import settings
-
-pytestmark = pytest.mark.attack
 chosen = settings()
 server = uvicorn.Server(uvicorn.Config(
     create_app(chosen, chosen.database_url.get_secret_value()), log_level="warning", access_log=False,
