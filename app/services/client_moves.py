@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from app.db import Row, Writer, value
@@ -16,16 +16,8 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import ClientStatus, Role
 from app.schemas.clients import ClientInput, ClientPatch
 from app.security import Keys
-from app.services import client_rows, client_secrets, expiry, log, records
+from app.services import client_rows, client_secrets, expiry, log, operators, records
 from app.services.versions import check_version, compare_and_set
-
-_OPERATORS: Final = """
-    select count(*) as others from client c
-    where c.role = 'operator' and c.status = 'active' and c.id <> :id and exists (
-        select from client_secret s where s.client_id = c.id and s.revoked_at is null and s.expires_at > now()
-        union all select from client_key k where k.client_id = c.id and k.revoked_at is null and k.expires_at > now())
-"""
-_ONE_AT_A_TIME: Final = 731_005_005
 
 
 async def create_client(writer: Writer, caller: Caller, keys: Keys, input: ClientInput) -> dict[str, Any]:
@@ -153,12 +145,7 @@ async def _require_dispensable(writer: Writer, caller: Caller, client: Row) -> N
         )
     if client["role"] != Role.OPERATOR or client["status"] != ClientStatus.ACTIVE:
         return
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
-    if not await value(writer, _OPERATORS, id=client["id"]):
-        raise records.refused(
-            "", "last_operator", "This is the last operator who can get in; create another first.",
-            "Ini operator terakhir yang masih dapat masuk; buatlah yang lain dahulu.",
-        )  # fmt: skip
+    await operators.require_one_left(writer, without=client["id"])
 
 
 def _record(

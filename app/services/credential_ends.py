@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import Row, Writer, one, row
+from app.db import Row, Writer, one, row, value
 from app.errors import NotFound, TransitionNotAllowed
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
-from app.services import log
+from app.rules.vocabulary import Role
+from app.services import log, operators
 
 
 async def end(
@@ -18,7 +19,7 @@ async def end(
 ) -> dict[str, Any]:
     """End a credential of a locked client now, and from the next request on the tokens fetched with it.
 
-    Raises NotFound, TransitionNotAllowed when it was revoked before.
+    Raises NotFound, TransitionNotAllowed when it was revoked before, ValidationFailed for the last of all operators'.
     """
     asked = f"select revoked_at from {table} where client_id = :client and id = :id"
     found = await row(writer, asked, client=client, id=id)
@@ -29,6 +30,8 @@ async def end(
     ended: Row = await one(
         writer, f"update {table} set revoked_at = now() where id = :id returning {shown} as shown", id=id
     )
+    if await value(writer, "select role from client where id = :client", client=client) == Role.OPERATOR:
+        await operators.require_one_left(writer)
     log.record(
         writer,
         caller,

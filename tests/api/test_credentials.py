@@ -354,6 +354,15 @@ async def test_an_operator_ends_all_tokens_of_everybody(alone: tuple[Database, l
     assert [await door(await one.sign_in()) for one in everybody] == [OPEN] * 3
 
 
+async def test_the_last_credential_of_the_last_operator_is_not_revoked(alone: tuple[Database, list[Agency]]) -> None:
+    _, (one, other, _) = alone
+    assert (await turn(one, place(other), "suspension")).status_code == 200
+    (secret,) = (await one.get(f"{place(one)}/secrets")).json()["items"]
+    refused = await one.post(f"{place(one)}/secrets/{secret['id']}/revocation", REASON)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "last_operator")
+    assert await door(one) == OPEN
+
+
 async def test_no_client_shuts_out_itself_and_no_operator_the_last_one(
     alone: tuple[Database, list[Agency]],
 ) -> None:

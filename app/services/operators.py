@@ -1,0 +1,29 @@
+"""The operators: never may the last one who can get in be shut out."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from app.db import Writer, value
+from app.services import records
+
+_LEFT: Final = """
+    select count(*) as left from client c
+    where c.role = 'operator' and c.status = 'active' and c.id is distinct from cast(:without as uuid) and exists (
+        select from client_secret s where s.client_id = c.id and s.revoked_at is null and s.expires_at > now()
+        union all select from client_key k where k.client_id = c.id and k.revoked_at is null and k.expires_at > now())
+"""
+_ONE_AT_A_TIME: Final = 731_005_005
+
+
+async def require_one_left(writer: Writer, *, without: UUID | None = None) -> None:
+    """Refuse what leaves no operator who can get in, not counting the one to be shut out; raises ValidationFailed."""
+    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
+    if not await value(writer, _LEFT, without=without):
+        raise records.refused(
+            "",
+            "last_operator",
+            "This is the last operator who can get in; create another first.",
+            "Ini operator terakhir yang masih dapat masuk; buatlah yang lain dahulu.",
+        )
