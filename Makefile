@@ -28,7 +28,7 @@ attack: $(VENV)/.dev ## Attack it as often as it takes: forged tokens, hostile i
 	SIMPUL_FULL=1 $(BIN)/python -m pytest -n 2 -m attack
 
 bench: $(VENV)/.dev ## Measure what the walls cost a read, beside the same read without them
-	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/access.py 2>/dev/null
+	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/access.py
 
 check: $(VENV)/.dev ## Lint, types, layers, migrations
 	$(BIN)/ruff check .
