@@ -45,7 +45,7 @@ def retire(*, json: Json = False) -> None:
     show(act(end), _KEY, as_json=json)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # a kid may begin with a hyphen
 def kill(
     kid: Annotated[str, typer.Argument(help="The compromised key.")], *, yes: Yes = False, json: Json = False
 ) -> None:

@@ -365,6 +365,8 @@ async def test_the_command_shows_turns_and_ends_keys(world: World, simpul: Calla
     too_soon = await simpul("rotate")
     assert (too_soon.exit_code, "wait" in too_soon.stderr) == (1, True)
     (active,) = (await world.ring())["active"]
+    unknown = await simpul("kill", "-no-such-kid", "--yes")
+    assert (unknown.exit_code, "No living key" in unknown.stderr) == (1, True)
     not_meant = await simpul("kill", active, said="n\n")
     assert not_meant.exit_code == 1
     assert "ALL access tokens" in not_meant.stderr
