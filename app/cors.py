@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from time import monotonic
@@ -17,7 +16,7 @@ import structlog
 from starlette.types import Scope
 
 from app.db import Executor, problem_of
-from app.services.origins import agencies_of
+from app.services.origins import registered
 
 Header = tuple[bytes, bytes]
 Agencies = frozenset[str | None]
@@ -34,8 +33,6 @@ SENT: Final = (
 _SECONDS: Final = 5.0  # how long a page may still call whose origin was just taken off
 # Neither `null` nor a pattern is an origin, whatever the database holds.
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(?::\d{1,5})?|https?://\[[0-9a-f:]+\](?::\d{1,5})?")
-_LONGEST: Final = 255
-_REMEMBERED: Final = 1_000  # anybody may claim any origin
 _VARY: Final = (b"vary", b"Origin")
 #: What a page of a registered origin may send; that it may is said by `headers`.
 PREFLIGHT: Final = (
@@ -48,36 +45,33 @@ _log: Final = structlog.get_logger()
 
 
 class Origins:
-    """Whose pages live where: each origin looked up by itself, and again when that is older than a few seconds."""
+    """The registered origins, read again when they are older than a few seconds: what strangers claim costs no look."""
 
     def __init__(self, reading: Callable[[], AbstractAsyncContextManager[Executor]]) -> None:
         self._reading = reading
-        self._known: OrderedDict[str, tuple[float, Agencies]] = OrderedDict()
+        self._known: Mapping[str, Agencies] = {}
+        self._read_at = -_SECONDS
         self._lock = asyncio.Lock()
 
     async def agencies(self, origin: str) -> Agencies:
         """Whose pages live at an origin; as it was last known while the database can't say."""
-        if len(origin) > _LONGEST or _ORIGIN.fullmatch(origin) is None:
+        if _ORIGIN.fullmatch(origin) is None:
             return frozenset()
         async with self._lock:  # one reads, the others wait for it
-            read_at, known = self._known.get(origin, (-_SECONDS, frozenset()))
-            if monotonic() - read_at >= _SECONDS:
-                known = await self._read(origin, known)
-                self._known[origin] = monotonic(), known
-                self._known.move_to_end(origin)
-                if len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
-            return known
+            if monotonic() - self._read_at >= _SECONDS:
+                self._known = await self._read()
+                self._read_at = monotonic()
+        return self._known.get(origin, frozenset())
 
-    async def _read(self, origin: str, known: Agencies) -> Agencies:
+    async def _read(self) -> Mapping[str, Agencies]:
         try:
             async with self._reading() as reader:
-                return await agencies_of(reader, origin)
+                return await registered(reader)
         except Exception as error:
             if (problem := problem_of(error)) is None:
                 raise
             _log.warning("origins", problem=problem.code)
-            return known
+            return self._known
 
 
 def is_preflight(scope: Scope, sent: Mapping[bytes, bytes]) -> bool:

@@ -66,7 +66,7 @@ class Quota:
             raise await _exceeded(self._strangers, self._grants, pair)
 
     def _known(self, limit: RateLimitItem, who: str) -> str:
-        """Who is counted: all strangers beyond the bound together, which no lookup of one of them sees."""
+        """Who is counted: all strangers beyond the bound together."""
         if len(self._wrong.expirations) < STRANGERS:
             return who
         seen = self._wrong.sliding_window_keys(limit.key_for(who), limit.get_expiry(), time.time())

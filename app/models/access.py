@@ -27,8 +27,6 @@ class Client(SQLModel, table=True):
         CheckConstraint("(agency is null) = (role = 'operator')", name="operator_has_no_agency"),
         # does this agency have an active client? asked when an answer comes by letter
         Index("ix_client_agency", "agency"),
-        # whose pages live at this origin? asked for browsers (CORS)
-        Index("ix_client_origins", "origins", postgresql_using="gin"),
     )
     id: UUID = identity()
     agency: str | None = Field(default=None, foreign_key="agency.code")

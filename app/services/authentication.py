@@ -15,10 +15,10 @@ from app.rules.facts import EventKind
 from app.rules.vocabulary import Role
 from app.security import Keys, fingerprint, is_secret
 from app.services import log
-from app.services.callers import EPOCH, claim, from_allowed
+from app.services.callers import claim, from_allowed
 
-_WHO: Final = f"""
-    c.id, c.agency, c.role, c.networks, c.token_minutes, {EPOCH} as epoch,
+_WHO: Final = """
+    c.id, c.agency, c.role, c.networks, c.token_minutes, app.epochs(a.epoch, c.epoch) as epoch,
     c.status = 'active' and a.suspended is not true as usable
 """
 _HELD: Final = "join client c on c.id = held.client_id left join agency a on a.code = c.agency"

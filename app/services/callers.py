@@ -14,8 +14,6 @@ from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.vocabulary import Clearance, Role
 
-#: The epochs that a token of client `c`, agency `a`, is issued in.
-EPOCH: Final = "concat_ws('.', (select number from epoch), coalesce(a.epoch, 0), c.epoch)"
 #: One round trip says who holds a token as the database knows it now, and sets what its transaction may see.
 _ENTER: Final = "select * from app.enter(:id, :credential, :jti, :role, :epoch)"
 

@@ -86,8 +86,8 @@ async def revoke(writer: Writer, caller: Caller, id: UUID, key: UUID, reason: st
 
     Raises NotFound, PermissionDenied, TransitionNotAllowed.
     """
-    await client_rows.locked(writer, caller, id, Permission.KEY_REVOKE)
+    client = await client_rows.locked(writer, caller, id, Permission.KEY_REVOKE)
     kind = EventKind.KEY_REVOKED
     return await credential_ends.end(
-        writer, caller, "client_key", id, key, shown=client_rows.KEY, kind=kind, reason=reason
+        writer, caller, "client_key", client, key, shown=client_rows.KEY, kind=kind, reason=reason
     )

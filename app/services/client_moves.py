@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import Row, Writer, value
+from app.db import Row, Writer
 from app.errors import PermissionDenied
 from app.models import Client
 from app.rules import policy
@@ -16,7 +16,7 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import ClientStatus, Role
 from app.schemas.clients import ClientInput, ClientPatch
 from app.security import Keys
-from app.services import client_rows, client_secrets, expiry, log, operators, records
+from app.services import client_rows, client_secrets, credential_ends, expiry, log, operators, records
 from app.services.versions import check_version, compare_and_set
 
 
@@ -119,8 +119,7 @@ async def revoke(writer: Writer, caller: Caller, id: UUID, version: int, reason:
     client_rows.require_status(client, "revoke", ClientStatus.ACTIVE, ClientStatus.SUSPENDED)
     await _require_dispensable(writer, caller, client)
     for table in ("client_secret", "client_key"):
-        ended = f"update {table} set revoked_at = now() where client_id = :id and revoked_at is null returning id"
-        await value(writer, ended, id=id)
+        await credential_ends.end_all(writer, table, id)
     return await _turn(writer, caller, client, ClientStatus.REVOKED, EventKind.CLIENT_REVOKED, reason)
 
 

@@ -48,7 +48,7 @@ async def rotate(writer: Writer, caller: Caller, keys: Keys, id: UUID, input: Ro
     client_rows.require_status(client, "rotate", ClientStatus.ACTIVE, ClientStatus.SUSPENDED)
     ends = await expiry.lawful_end(writer, input.expires_at)
     retired = await _retire(writer, id, timedelta(days=input.overlap_days))
-    keys_ended = [] if input.overlap_days else await _end_keys(writer, id)
+    keys_ended = [] if input.overlap_days else await credential_ends.end_all(writer, "client_key", id)
     made, secret = add_secret(writer, keys, id, by=caller.client_id, ends=ends)
     log.record(
         writer,
@@ -91,24 +91,13 @@ async def _retire(writer: Writer, client: UUID, overlap: timedelta) -> list[dict
     return [{**one, "expires_at": one["expires_at"].astimezone(UTC).isoformat()} for one in found]
 
 
-async def _end_keys(writer: Writer, client: UUID) -> list[str]:
-    """End the live keys of a client now; returns their ids."""
-    ended = await rows(
-        writer,
-        "update client_key set revoked_at = now() where client_id = :client and revoked_at is null"
-        " returning cast(id as text) as id",
-        client=client,
-    )
-    return [one["id"] for one in ended]
-
-
 async def revoke(writer: Writer, caller: Caller, id: UUID, secret: UUID, reason: str) -> dict[str, Any]:
     """End a secret now, and with it the tokens fetched with it, from the next request on.
 
     Raises NotFound, PermissionDenied, TransitionNotAllowed.
     """
-    await client_rows.locked(writer, caller, id, Permission.SECRET_REVOKE)
+    client = await client_rows.locked(writer, caller, id, Permission.SECRET_REVOKE)
     kind = EventKind.SECRET_REVOKED
     return await credential_ends.end(
-        writer, caller, "client_secret", id, secret, shown=client_rows.SECRET, kind=kind, reason=reason
+        writer, caller, "client_secret", client, secret, shown=client_rows.SECRET, kind=kind, reason=reason
     )

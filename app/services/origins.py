@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+
 from app.db import Executor, rows
 
 
-async def agencies_of(executor: Executor, origin: str) -> frozenset[str | None]:
-    """The agencies whose active clients name this origin; None stands for the operators."""
-    found = await rows(executor, "select agency from app.agencies_of(:origin)", origin=origin)
-    return frozenset(one["agency"] for one in found)
+async def registered(executor: Executor) -> Mapping[str, frozenset[str | None]]:
+    """The agencies of each registered origin; None stands for the operators. The database bounds each agency's part."""
+    agencies: defaultdict[str, set[str | None]] = defaultdict(set)
+    for one in await rows(executor, "select origin, agency from app.registered_origins()"):
+        agencies[one["origin"]].add(one["agency"])
+    return {origin: frozenset(names) for origin, names in agencies.items()}

@@ -32,8 +32,8 @@ FROM: Final = (
 
 def visible(caller: Caller) -> str:
     """SQL: the caller sees referral `f` of task `t`: its sender and receiver, and who sees the whole task."""
-    party = visibility.acting("array[f.from_agency, f.to_agency]").replace("t.recused", "f.recused")
-    return f"((f.classification <> 'rahasia' or :cleared) and ({party} or {visibility.task_full(caller)}))"
+    party = visibility.acting("array[f.from_agency, f.to_agency]", "f")
+    return f"({visibility.cleared('f')} and ({party} or {visibility.task_full(caller)}))"
 
 
 async def load_referral(executor: Executor, caller: Caller, id: UUID) -> Row:

@@ -15,16 +15,30 @@ from app.rules.caller import Caller
 from app.rules.vocabulary import Access, Role, Standing
 
 
-def acting(agencies: str) -> str:
-    """SQL: the caller acts for one of these agencies; recused from task `t`, for itself and for no joint centre."""
-    return f"({agencies} && :acts_for and (not :office = any(t.recused_offices) or {agencies} && :itself))"
+def acting(agencies: str, record: str = "t") -> str:
+    """SQL: the caller acts for one of these agencies; recused from the record, for itself and for no joint centre."""
+    return f"({agencies} && :acts_for and (not :office = any({record}.recused_offices) or {agencies} && :itself))"
 
 
-# `t` is a task, vulnerability or meeting; the parameters are those of reach().
-_CLEARED: Final = "(t.classification <> 'rahasia' or :cleared)"
-_OF_THE_REGION: Final = "(:national or t.region_path && :regions)"
-_OPEN_TO_REGION: Final = f"(t.classification = 'terbuka' and {_OF_THE_REGION})"
-_COORDINATED: Final = f"(t.classification = 'terbatas' and :coordinator and {_OF_THE_REGION})"
+# The parameters of the predicates are those of reach(); `t` is a task, where no other record is named.
+
+
+def cleared(record: str = "t") -> str:
+    """SQL: the class of the record is not above the caller's clearance."""
+    return f"({record}.classification <> 'rahasia' or :cleared)"
+
+
+def _of_the_region(record: str = "t") -> str:
+    return f"(:national or {record}.region_path && :regions)"
+
+
+def _open_to_region(record: str = "t") -> str:
+    return f"({record}.classification = 'terbuka' and {_of_the_region(record)})"
+
+
+def _coordinated(record: str = "t") -> str:
+    return f"({record}.classification = 'terbatas' and :coordinator and {_of_the_region(record)})"
+
 
 # `d` is the task's detail, `r` its open referral
 _PARTY: Final = acting("(array[d.logged_by, d.accountable, r.to_agency] || d.supporting || d.informed)")
@@ -34,7 +48,7 @@ _RETAINED: Final = (
     "exists (select from referral f where f.task_id = t.id and f.status = 'accepted' and f.retain_access"
     f" and {acting('array[f.from_agency]')})"
 )
-_TASK_FULL: Final = f"({_PARTY} or t.status <> 'draft' and {_OPEN_TO_REGION} or {_SHARED_WITH} or {_RETAINED})"
+_TASK_FULL: Final = f"({_PARTY} or t.status <> 'draft' and {_open_to_region()} or {_SHARED_WITH} or {_RETAINED})"
 _TASK_EXPERT: Final = f"(exists ({_SHARED}'full' and s.agency = any(:acts_for)))"
 _TASK_FORMER: Final = (
     "(exists (select from assignment a where a.task_id = t.id and a.role = 'accountable'"
@@ -44,12 +58,13 @@ _TASK_FORMER: Final = (
     f" or exists ({_SHARED}'summary' and {acting('array[s.agency]')}))"
 )
 _TASK_SUMMARY: Final = (
-    f"(t.status <> 'draft' and not (:office = any(t.recused_offices)) and {_COORDINATED} or {_TASK_FORMER})"
+    f"(t.status <> 'draft' and not (:office = any(t.recused_offices)) and {_coordinated()} or {_TASK_FORMER})"
 )
+#: Who is named in a vulnerability or meeting, the record of the caller's choice.
 _NAMED: Final = {
-    "vulnerability": "array[t.logged_by, t.mapped_by] && :acts_for",
-    "meeting": "(array[t.logged_by, t.host] && :acts_for or exists (select from jsonb_array_elements(t.participants) p"
-    " where p ->> 'agency' = any(:acts_for)))",
+    "vulnerability": "array[{0}.logged_by, {0}.mapped_by] && :acts_for",
+    "meeting": "(array[{0}.logged_by, {0}.host] && :acts_for or exists (select from"
+    " jsonb_array_elements({0}.participants) p where p ->> 'agency' = any(:acts_for)))",
 }
 
 
@@ -85,13 +100,13 @@ def tasks(caller: Caller) -> str:
 
 def task_visible(caller: Caller) -> str:
     """SQL: the caller sees a task of `tasks`, whole or in summary."""
-    return f"({_CLEARED} and {'w.whole' if caller.role is Role.EXPERT else f'(w.whole or {_TASK_SUMMARY})'})"
+    return f"({cleared()} and {'w.whole' if caller.role is Role.EXPERT else f'(w.whole or {_TASK_SUMMARY})'})"
 
 
 def register_visible(table: str, alias: str = "t") -> str:
     """SQL: the caller sees the vulnerability or meeting (`table`) of this alias."""
-    seen = f"({_CLEARED} and ({_NAMED[table]} or {_OPEN_TO_REGION} or {_COORDINATED}))"
-    return seen.replace("t.", f"{alias}.")
+    named = _NAMED[table].format(alias)
+    return f"({cleared(alias)} and ({named} or {_open_to_region(alias)} or {_coordinated(alias)}))"
 
 
 def standings(caller: Caller, task: Row) -> frozenset[Standing]:

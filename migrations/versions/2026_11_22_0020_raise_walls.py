@@ -73,6 +73,9 @@ create function app.at_work() returns uuid[] language sql stable parallel safe r
 create function app.stand() returns boolean language sql stable parallel safe
 return has_schema_privilege(to_regrole('simpul_api'), 'app', 'usage') is true
 
+create function app.epochs(of_agency integer, of_client integer) returns text language sql stable
+return concat_ws('.', (select number from epoch), coalesce(of_agency, 0), of_client)
+
 create function app.become(wanted text) returns void language plpgsql as $$
 begin
     if app.stand() and pg_has_role(session_user, to_regrole(wanted), 'member') then
@@ -117,7 +120,7 @@ begin
         array(select m.body from member m join agency b on b.code = m.body
             where m.agency = c.agency and not b.suspended order by m.body) as bodies, a.regions,
         coalesce(a.regions = '{}', false) as nationwide,
-        concat_ws('.', (select e.number from epoch e), coalesce(a.epoch, 0), c.epoch) = in_epoch
+        app.epochs(a.epoch, c.epoch) = in_epoch
             and not exists (select from revoked_token r where r.jti = token) and c.status = 'active' as stands,
         coalesce((select s.expires_at from client_secret s
                 where s.id = proof and s.client_id = c.id and s.revoked_at is null),
@@ -227,10 +230,14 @@ set search_path = pg_catalog, public, pg_temp begin atomic
         or c.agency in (select m.agency from member m where m.body = has_client.body)));
 end
 
-create function app.agencies_of(page text) returns table (agency text) language sql stable security definer
-set search_path = pg_catalog, public, pg_temp begin atomic
-    select distinct c.agency from client c left join agency a on a.code = c.agency
-    where c.origins @> array[page] and c.status = 'active' and a.suspended is not true;
+create function app.registered_origins() returns table (origin text, agency text)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp begin atomic
+    -- each agency's oldest ones: nobody crowds out the origins of another
+    select named.origin, named.agency from (
+        select o.origin, c.agency, row_number() over (partition by c.agency order by min(c.recorded_at), o.origin) as place
+        from client c cross join unnest(c.origins) o (origin) left join agency a on a.code = c.agency
+        where c.status = 'active' and a.suspended is not true group by o.origin, c.agency
+    ) named where named.place <= 200;
 end
 
 create function app.reference_taken(wanted text) returns boolean language sql stable security definer
@@ -418,7 +425,7 @@ TASK_COLUMNS = (
 DEFINERS = (
     "app.keep_readers(uuid)",
     "app.has_client(text)",
-    "app.agencies_of(text)",
+    "app.registered_origins()",
     "app.reference_taken(text)",
     "app.handed_over(uuid)",
     "app.there(uuid)",
@@ -502,7 +509,6 @@ def upgrade() -> None:
     # region filters ask for a range of codes: `@>` is not leakproof and would lose its index
     op.execute(f"{SMALL_YET}drop index ix_task_region_path")
     op.create_index("ix_task_region_code", "task", ["region_code"], unique=False)
-    op.create_index("ix_client_origins", "client", ["origins"], unique=False, postgresql_using="gin")
     op.create_index("ix_referral_readers", "referral", ["readers"], unique=False, postgresql_using="gin")
     for part in (ROLES, CONTEXT, ENTER, READERS, REGISTER, DEFINED, DETAIL, ASKED):
         _run(part)
@@ -538,7 +544,6 @@ def downgrade() -> None:
     for function in ("check_accountability()", "keep_agency_regions()"):
         op.execute(f"alter function {function} owner to current_user")
         op.execute(f"alter function {function} security invoker reset search_path")
-    op.drop_index("ix_client_origins", table_name="client")
     op.drop_index("ix_task_region_code", table_name="task")
     op.create_index("ix_task_region_path", "task", ["region_path"], unique=False, postgresql_using="gin")
     for column in ("readers", "recused_offices", "classification", "task_reference"):

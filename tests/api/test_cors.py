@@ -12,7 +12,7 @@ from sqlalchemy import text
 from support import Agency, SignIn
 
 from app.cors import EXPOSED
-from app.db import Database
+from app.db import Database, rows
 from app.main import create_app
 from app.settings import Settings
 
@@ -170,11 +170,11 @@ async def test_the_origins_are_read_once_in_a_while(
 ) -> None:
     read: list[int] = []
 
-    async def counted(*_: Any) -> frozenset[str]:
+    async def counted(_: Any) -> dict[str, frozenset[str]]:
         read.append(1)
-        return frozenset()
+        return {}
 
-    monkeypatch.setattr("app.cors.agencies_of", counted)
+    monkeypatch.setattr("app.cors.registered", counted)
     assert database
     for _ in range(20):
         await asked(fresh, "/livez", OURS)
@@ -185,3 +185,16 @@ async def test_while_the_database_is_away_pages_are_not_let_in_and_answers_still
     nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
     answer = await once(settings, nowhere, OURS)
     assert (answer.status_code, allowed(answer)) == (200, None)
+
+
+async def test_no_agency_crowds_out_the_origins_of_another(database: Database) -> None:
+    name = "update client set origins = array(select 'https://' || n || '.' || :at from generate_series(1, :many) n)"
+    first = " where id = (select id from client where agency = :agency order by id limit 1) returning id"
+    async with database.working() as writer:
+        for agency, at, many in (("KODIM_0833_KOTA_MALANG", "a.test", 300), ("KPU_KOTA_MALANG", "z.test", 1)):
+            assert await rows(writer, name + first, agency=agency, at=at, many=many)
+        found = await rows(writer, "select origin from app.registered_origins() where origin like '%.test'")
+        await writer.rollback()
+    origins = [one["origin"] for one in found]
+    assert "https://1.z.test" in origins
+    assert len([one for one in origins if one.endswith(".a.test")]) <= 200

@@ -147,9 +147,8 @@ FIRST_WALL = [
     visibility._TASK_EXPERT,
     visibility._TASK_SUMMARY,
     *(visibility.register_visible(table, alias) for table in ("vulnerability", "meeting") for alias in ("t", "v", "m")),
-    visibility._CLEARED,
-    visibility.acting("array[f.from_agency, f.to_agency]").replace("t.recused", "f.recused"),
-    "(f.classification <> 'rahasia' or :cleared)",
+    *(visibility.cleared(record) for record in ("t", "f")),
+    visibility.acting("array[f.from_agency, f.to_agency]", "f"),
 ]
 
 
