@@ -312,7 +312,8 @@ def test_only_so_many_checks_are_remembered_and_the_least_used_goes_first(monkey
 def test_what_is_refused_is_not_remembered() -> None:
     keys = remembering()
     assert refused(forged(lambda claims: claims | {"role": 1}), keys=keys)
-    assert refused(changed(token(), -3, "_" if token()[-3] != "_" else "-"), keys=keys)
+    text = token()
+    assert refused(changed(text, -3, "_" if text[-3] != "_" else "-"), keys=keys)
     assert not keys.checked
 
 
