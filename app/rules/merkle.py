@@ -71,7 +71,7 @@ def frontier_places(size: int) -> list[tuple[int, int]]:
 
 
 def inclusion(leaf: int, size: int, node: Callable[[int, int], bytes]) -> list[bytes]:
-    """The audit path of a leaf in a tree of this size (section 2.1.1); raises ValueError where there is no such leaf."""
+    """The audit path of a leaf in a tree of this size (section 2.1.1); raises ValueError if there is none."""
     if not 0 <= leaf < size:
         raise ValueError("leaf")
     path: list[bytes] = []
