@@ -16,7 +16,7 @@ from app.errors import Problem
 from app.rules.caller import Caller, itself
 from app.security import Keys
 from app.services.signing import RingRefused
-from app.terminal import chosen_settings, console, fail, keys_of, own_database
+from app.terminal import chosen_settings, console, fail, own_database
 
 Answer = TypeVar("Answer")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -27,13 +27,12 @@ Reason = Annotated[str, typer.Option(help="Why; it stands in the log.", prompt=T
 def act(deed: Callable[[Writer, Caller, Keys], Awaitable[Answer]]) -> Answer:
     """Do one thing in one transaction; a refusal ends the command with its sentences."""
     chosen = chosen_settings()
-    keys = keys_of(chosen)
 
     async def run(url: str) -> Answer:
         database = Database(url, chosen)
         try:
             async with database.working() as writer:
-                return await deed(writer, itself("cli"), keys)
+                return await deed(writer, itself("cli"), database.keys)
         finally:
             await database.close()
 

@@ -32,7 +32,7 @@ from app.services import client_moves
 from app.services.signing import RingRefused
 from app.settings import ROOT, Settings
 from app.start import StartRefused
-from app.terminal import chosen_settings, console, fail, keys_of, own_database
+from app.terminal import chosen_settings, console, fail, own_database
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -128,9 +128,8 @@ async def _prepare(chosen: Settings, logins: start.Logins) -> list[dict[str, Any
     database = Database(logins.owner, chosen)
     try:
         await start.load_if_new(database, console, with_register=chosen.register_on_start)
-        keys = keys_of(chosen)
-        await start.signing_ring(database, keys, chosen.var / "keys")
-        return await start.first_clients(database, keys, chosen.var)
+        await start.signing_ring(database, database.keys, chosen.var / "keys")
+        return await start.first_clients(database, database.keys, chosen.var)
     finally:
         await database.close()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import lru_cache, partial
+from datetime import datetime
+from functools import cached_property, lru_cache, partial
 from typing import Any, Final
 
 import asyncpg
@@ -23,6 +24,7 @@ from app.errors import (
     TemporarilyUnavailable,
     Timeout,
 )
+from app.security import Keys
 from app.settings import Settings
 
 Reader = AsyncConnection
@@ -83,8 +85,9 @@ def _bind(connection: Connection, *, bounds: dict[str, str]) -> None:
 class Database:
     """The connections of one process."""
 
-    def __init__(self, url: str, settings: Settings) -> None:
+    def __init__(self, url: str, settings: Settings, *, keys: Keys | None = None) -> None:
         self.settings = settings
+        self._keys = keys
         bounds = _bounds(settings)
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -101,6 +104,14 @@ class Database:
 
         self._read_only = self.engine.execution_options(postgresql_readonly=True)
 
+    @cached_property
+    def keys(self) -> Keys:
+        """The keys of this process, as given or as its settings keep them; the rings are still to be read."""
+        if self._keys is not None:
+            return self._keys
+        pepper = self.settings.pepper.get_secret_value() if self.settings.pepper else None
+        return Keys.open(self.settings.var / "keys", issuer=self.settings.issuer, pepper=pepper)
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reader]:
         """A read-only transaction. Until somebody enters it, no row that belongs to an agency is seen in it."""
@@ -110,8 +121,7 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:
         """One transaction: committed when the block ends, rolled back when it raises. Nobody else commits."""
-        known = {"settings": self.settings}
-        session = AsyncSession(self.engine, info=known, expire_on_commit=False, autoflush=False)
+        session = AsyncSession(self.engine, info={"database": self}, expire_on_commit=False, autoflush=False)
         async with session, session.begin():
             yield session
 
@@ -129,13 +139,27 @@ class Database:
 
 def settings_of(writer: Writer) -> Settings:
     """The settings of the process that this transaction belongs to."""
-    settings: Settings = writer.info["settings"]
+    settings: Settings = writer.info["database"].settings
     return settings
+
+
+def keys_of(writer: Writer) -> Keys:
+    """The keys of the process that this transaction belongs to."""
+    keys: Keys = writer.info["database"].keys
+    return keys
+
+
+async def began(writer: Writer) -> datetime:
+    """When this transaction began, by the database's clock: the `recorded_at` of all that it writes."""
+    if "began" not in writer.info:
+        writer.info["began"] = await value(writer, "select now()")
+    moment: datetime = writer.info["began"]
+    return moment
 
 
 async def work(writer: Writer) -> None:
     """Go on as the worker, which sees every row, to the end of the transaction."""
-    await value(writer, "select app.work()")
+    writer.info["began"] = await value(writer, "select now() from app.work()")
 
 
 @lru_cache(maxsize=1024)

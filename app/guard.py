@@ -28,7 +28,7 @@ from app.errors import (
 from app.problems import responses
 from app.rules.policy import Permission, may_enter
 from app.rules.vocabulary import Role
-from app.services import callers, idempotency, signing
+from app.services import callers, idempotency, sequencer, signing
 from app.services.idempotency import Answer
 from app.wire import decode, nameable
 
@@ -37,7 +37,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 _BEARER: Final = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ACTING_USER: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
-_KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control", "preference-applied")
+_KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control", "preference-applied", "audit-receipt")
 
 
 _WRITES: Final = frozenset({"POST", "PATCH", "PUT", "DELETE"})
@@ -177,11 +177,11 @@ class GuardedRoute(APIRoute):
             request.state.writer = writer
             await self._enter(request, writer, claims)  # anew: the body may have been long in coming
             if ticket is None:
-                return await handle(request)
+                return await _promised(request, await handle(request))
             kept = await idempotency.begin(writer, keys, ticket)
             if kept is not None:
                 return Response(kept.body, kept.status, {**kept.headers, "Idempotent-Replayed": "true"})
-            response = await handle(request)
+            response = await _promised(request, await handle(request))
             headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
             await idempotency.keep(writer, keys, ticket, Answer(response.status_code, headers, bytes(response.body)))
             return response
@@ -202,6 +202,14 @@ class GuardedRoute(APIRoute):
         await request.app.state.quota.spend(request, caller)
         if not may_enter(Role(caller.role), self.permission):
             raise PermissionDenied(permission=self.permission.value)
+
+
+async def _promised(request: Request, response: Response) -> Response:
+    """The answer to a write, with the receipt for its facts."""
+    receipt = await sequencer.receipt(request.state.writer, request_id=request.state.request_id)
+    if receipt is not None:
+        response.headers["Audit-Receipt"] = receipt
+    return response
 
 
 def guarded(**kwargs: Any) -> APIRouter:

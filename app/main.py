@@ -48,7 +48,7 @@ Open Database License (ODbL), https://opendatacommons.org/licenses/odbl/1-0/
 
 def create_app(settings: Settings, database_url: str, *, keys: Keys | None = None) -> FastAPI:
     """Compose the service: routes, guard, problems, ingress, over one database."""
-    database = Database(database_url, settings)
+    database = Database(database_url, settings, keys=keys)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -72,7 +72,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.state.database = database
     app.state.quota = Quota(settings)
     app.state.readiness = Readiness(database)
-    app.state.keys = keys or Keys.open(settings.var / "keys", issuer=settings.issuer, pepper=_pepper(settings))
+    app.state.keys = database.keys
     for module in (
         oauth,
         clients,
@@ -95,7 +95,3 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     openapi.install(app)
     app.add_middleware(Ingress, answer=problems.answer, origins=Origins(database.reading))
     return app
-
-
-def _pepper(settings: Settings) -> str | None:
-    return settings.pepper.get_secret_value() if settings.pepper else None

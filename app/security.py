@@ -92,6 +92,9 @@ class Keys:
     epoch: int | None = field(default=None, init=False)
     read_at: float = field(default=-math.inf, init=False)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False)
+    #: what signs heads and receipts (services.log_keys), and when it was read
+    log_key: SigningKey | None = field(default=None, init=False)
+    log_key_read_at: float = field(default=-math.inf, init=False)
     checked: OrderedDict[bytes, Claims] = field(default_factory=OrderedDict, init=False, repr=False)
 
     @classmethod
@@ -269,13 +272,23 @@ def open_cursor(keys: Keys, binding: str, cursor: str) -> list[Any]:
 
 def seal(keys: Keys, name: str, content: bytes) -> bytes:
     """Encrypt content so that only who knows `name` (and the pepper) can read it."""
-    nonce = secrets.token_bytes(12)
-    return nonce + AESGCM(keys.key_for(f"seal:{name}")).encrypt(nonce, content, None)
+    return lock(keys.key_for(f"seal:{name}"), content)
 
 
 def unseal(keys: Keys, name: str, sealed: bytes) -> bytes:
     """The content of a seal; raises ValueError if it does not open."""
+    return unlock(keys.key_for(f"seal:{name}"), sealed)
+
+
+def lock(key: bytes, content: bytes) -> bytes:
+    """Encrypt content under a 256-bit key (AES-GCM, the nonce in front)."""
+    nonce = secrets.token_bytes(12)
+    return nonce + AESGCM(key).encrypt(nonce, content, None)
+
+
+def unlock(key: bytes, locked: bytes) -> bytes:
+    """What `lock` locked; raises ValueError under any other key."""
     try:
-        return AESGCM(keys.key_for(f"seal:{name}")).decrypt(sealed[:12], sealed[12:], None)
+        return AESGCM(key).decrypt(locked[:12], locked[12:], None)
     except InvalidTag as cause:
         raise ValueError("seal") from cause

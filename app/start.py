@@ -21,7 +21,7 @@ from app import embedded
 from app.db import Database, Writer, execute, value, work
 from app.rules.caller import itself
 from app.security import Keys
-from app.services import health, loading, register, signing
+from app.services import health, loading, log_keys, register, signing
 from app.services.first_clients import are_known, create_first_clients, has_clients
 from app.settings import ROOT, Settings
 
@@ -148,13 +148,15 @@ async def _alone(writer: Writer) -> None:
 
 
 async def signing_ring(database: Database, keys: Keys, folder: Path) -> None:
-    """Make the signing ring on the first start, from the newest key that an earlier version kept in a file if any.
+    """Make the log's key and the signing ring on the first start.
 
-    The database then holds that key under seal, and the file goes. Raises signing.RingRefused.
+    The ring begins with the newest key that an earlier version kept in a file, if any: the database then holds it under
+    seal, and the file goes. Raises signing.RingRefused.
     """
     kept = _pems(folder)
     adopted = kept[-1].read_bytes() if kept else None
     async with database.working() as writer:
+        await log_keys.prepare(writer, by=itself("start"))
         made = await signing.prepare_ring(writer, keys, by=itself("start"), adopted=adopted)
     if made and kept:
         kept[-1].unlink()

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from app import start
 from app.embedded import EmbeddedError
-from app.security import Keys
 from app.settings import Settings, settings
 
 console = Console(highlight=False)
@@ -24,12 +23,6 @@ def chosen_settings() -> Settings:
         return settings()
     except ValidationError as error:
         fail("; ".join(f"SIMPUL_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()))
-
-
-def keys_of(chosen: Settings) -> Keys:
-    """The pepper of these settings; the ring is still to be read."""
-    pepper = chosen.pepper.get_secret_value() if chosen.pepper else None
-    return Keys.open(chosen.var / "keys", issuer=chosen.issuer, pepper=pepper)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The background process: forgets what has ended, announces what soon will, ends keys that are outlived.
+"""The background process: gives facts their places in the log and signs its heads; keeps house.
 
 Any number may run; each ends when its parent does.
 """
@@ -16,10 +16,12 @@ import structlog
 from app import logs
 from app.db import Database, Writer, problem_of
 from app.rules.caller import itself
-from app.services import expiry, idempotency, signing, tokens
+from app.services import expiry, idempotency, sequencer, signing, tokens
 from app.settings import Settings, settings
 
 PAUSE: Final = 60.0
+#: How often the log is looked after (seconds), and how old a head gets before the next.
+SEQUENCED_EVERY, HEAD_EVERY = 0.1, 0.5
 _log: Final = structlog.get_logger()
 #: What there is to do in each round, each in a transaction of its own, by what the log says of it.
 _CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
@@ -31,37 +33,55 @@ _CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
 
 
 async def tend(database: Database) -> None:
-    """One round of housekeeping; a database that can't be reached is left for the next round."""
+    """One round of housekeeping."""
     for done, chore in _CHORES.items():
-        try:
-            async with database.working() as writer:
-                count = await chore(writer)
-        except Exception as error:
-            if problem_of(error) is None:
-                raise
-            _log.warning("database_unreachable")
-            return
+        async with database.working() as writer:
+            count = await chore(writer)
         if count:
             _log.info(done, count=count)
 
 
+async def sequence(database: Database) -> None:
+    """One round of the log; what is not reached now is placed in a later one."""
+    async with database.working() as writer:
+        await sequencer.sequence(writer, head_every=HEAD_EVERY)
+
+
 async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | None) -> None:
-    """Tend the database until the parent's end of the pipe closes, or for ever without one."""
+    """Do all there is to do until the parent's end of the pipe closes, or for ever without one."""
     database = Database(url, chosen)
     try:
-        while True:
-            await tend(database)
-            if parent is None:
-                await asyncio.sleep(PAUSE)
-                continue
-            try:
-                async with asyncio.timeout(PAUSE):
-                    await parent.read()
-            except TimeoutError:
-                continue
-            return
+        duties = [
+            asyncio.create_task(_repeat(partial(tend, database), PAUSE)),
+            asyncio.create_task(_repeat(partial(sequence, database), SEQUENCED_EVERY)),
+        ]
+        if parent is not None:
+            duties.append(asyncio.create_task(_read(parent)))
+        done, rest = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
+        for one in rest:
+            one.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        for one in done:
+            one.result()
     finally:
         await database.close()
+
+
+async def _repeat(duty: Callable[[], Awaitable[None]], pause: float) -> None:
+    """Do a duty again and again; a database that can't be reached is asked again after a while."""
+    while True:
+        try:
+            await duty()
+        except Exception as error:
+            if problem_of(error) is None:
+                raise
+            _log.warning("database_unreachable")
+            await asyncio.sleep(1)
+        await asyncio.sleep(pause)
+
+
+async def _read(parent: asyncio.StreamReader) -> None:
+    await parent.read()
 
 
 async def _run() -> None:

@@ -25,7 +25,6 @@ from support import Agency, Contract, SignIn
 from app import embedded, start
 from app.db import Database
 from app.main import create_app
-from app.security import Keys
 from app.settings import Settings
 
 TEMPLATE = "simpul_template"
@@ -74,7 +73,7 @@ async def _make_template(server: str, settings: Settings) -> None:
     settings.var.mkdir(parents=True)
     try:
         await start.load(database, Console(quiet=True), with_register=True)
-        keys = Keys.open(settings.var / "keys", issuer=settings.issuer)
+        keys = database.keys
         await start.signing_ring(database, keys, settings.var / "keys")
         await start.first_clients(database, keys, settings.var)
     finally:

@@ -17,6 +17,7 @@ from app.models.access import (
 )
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
 from app.models.law import ClosingRequirement, DeadlineRule, Escalation, Holiday, LegalInstrument, Mandate, Recusal
+from app.models.log import Cosignature, LogEntry, LogHead, LogKey, LogNode, SealingKey, Unsequenced
 from app.models.meeting import Decision, Meeting
 from app.models.reference import Category, Election, Enumeration, EnumerationValue, Region, Stage
 from app.models.referral import Referral
@@ -34,6 +35,7 @@ __all__ = [
     "ClientSecret",
     "ClosingRequirement",
     "Comment",
+    "Cosignature",
     "DeadlineRule",
     "Decision",
     "Election",
@@ -44,6 +46,10 @@ __all__ = [
     "Holiday",
     "IdempotencyRecord",
     "LegalInstrument",
+    "LogEntry",
+    "LogHead",
+    "LogKey",
+    "LogNode",
     "Mandate",
     "Meeting",
     "Member",
@@ -51,11 +57,13 @@ __all__ = [
     "Referral",
     "Region",
     "RevokedToken",
+    "SealingKey",
     "Share",
     "SigningKey",
     "Stage",
     "Task",
     "TaskVulnerability",
+    "Unsequenced",
     "UsedAssertion",
     "Vulnerability",
     "VulnerabilityEvidence",

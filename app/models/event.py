@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, document, identity, one_of, recorded
@@ -16,7 +16,9 @@ from app.rules.facts import EventKind
 class Event(SQLModel, table=True):
     """One immutable fact. `recorded_at` is the database's clock, `effective_at` when it happened.
 
-    `log_index` is its place in the one sequence, given by the sequencer.
+    `leaf` stands for it in the tree (`app.evidence`). `words` holds a commitment for each piece of free text, `person`
+    one for the acting user; the texts themselves are sealed under keys that can be destroyed. `concerns` is the agency
+    a fact is about where another one, or nobody's, brought it about.
     """
 
     __table_args__ = (
@@ -34,11 +36,18 @@ class Event(SQLModel, table=True):
     task_id: UUID | None = None
     agency: str | None = Field(default=None, foreign_key="agency.code")
     client_id: UUID | None = Field(default=None, foreign_key="client.id")
-    acting_user: str | None = None
+    concerns: str | None = Field(default=None, foreign_key="agency.code")
+    person: str | None = None
+    person_key: UUID | None = Field(default=None, foreign_key="sealing_key.id")
+    person_sealed: bytes | None = None
     request_id: str
     effective_at: Instant
     recorded_at: datetime = recorded()
     version_before: int | None = None
     version_after: int | None = None
     payload: dict[str, Any] = document()
-    log_index: int | None = Field(default=None, sa_type=BigInteger)
+    words: dict[str, Any] = document()
+    words_key: UUID | None = Field(default=None, foreign_key="sealing_key.id")
+    words_sealed: bytes | None = None
+    salt: str
+    leaf: bytes

@@ -138,5 +138,4 @@ class Comment(SQLModel, table=True):
     body: str
     agency: str = Field(foreign_key="agency.code")
     client_id: UUID | None = Field(default=None, foreign_key="client.id")
-    acting_user: str | None = None
     recorded_at: datetime = recorded()

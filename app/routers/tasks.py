@@ -210,12 +210,12 @@ async def unshare_task(
     response_model=History,
     dependencies=[needs(P.TASK_LIST, NotFound, ClassificationDenied)],
 )
-async def show_history(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
+async def show_history(request: Request, reader: Reader, caller: Caller, keys: Keys, id: UUID) -> Response:
     """Every fact with its two instants, who, by which client; and who was assigned from when to when.
 
     A previous owner reads up to its hand-over.
     """
-    return answers.read(request, await comments.show_history(reader, caller, id))
+    return answers.read(request, await comments.show_history(reader, caller, keys, id))
 
 
 @router.get(
@@ -225,9 +225,9 @@ async def show_history(request: Request, reader: Reader, caller: Caller, id: UUI
     response_model=CommentList,
     dependencies=[needs(P.TASK_LIST, NotFound, ClassificationDenied)],
 )
-async def list_comments(reader: Reader, caller: Caller, id: UUID) -> Response:
+async def list_comments(reader: Reader, caller: Caller, keys: Keys, id: UUID) -> Response:
     """What was said about the task, oldest first."""
-    return answers.items(await comments.list_comments(reader, caller, id))
+    return answers.items(await comments.list_comments(reader, caller, keys, id))
 
 
 @router.post(

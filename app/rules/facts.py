@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class EventKind(StrEnum):
@@ -63,3 +65,52 @@ class EventKind(StrEnum):
     SIGNING_KEY_ADDED = "signing_key.added"
     SIGNING_KEY_ACTIVATED = "signing_key.activated"
     SIGNING_KEY_ENDED = "signing_key.ended"
+    LOG_KEY_ADDED = "log_key.added"
+    LOG_KEY_RETIRED = "log_key.retired"
+    LOG_COSIGNED = "log.cosigned"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_UPDATED = "webhook.updated"
+    WEBHOOK_DELETED = "webhook.deleted"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"
+    WEBHOOK_PARKED = "webhook.parked"
+    WEBHOOK_RESUMED = "webhook.resumed"
+    REQUEST_REFUSED = "request.refused"
+    AUTHENTICATION_FAILED = "authentication.failed"
+    PERSON_ERASED = "person.erased"
+    RECORD_ERASED = "record.erased"
+
+
+#: The members of a fact that people wrote: they enter the log as commitments, and are kept sealed beside it.
+WORDS: Final = frozenset({"reason", "note", "facts", "title", "description"})
+
+
+class Family(StrEnum):
+    """Facts that the same callers hear of."""
+
+    WORK = "work"  # who sees the whole task
+    VULNERABILITY = "vulnerability"  # who sees the vulnerability
+    MEETING = "meeting"  # who sees the meeting
+    REGISTRY = "registry"  # everybody
+    ACCESS = "access"  # the agency they are of or about, and operators
+
+
+_OF_WORK: Final = frozenset({"task", "referral"})
+_OF_REGISTRY: Final = frozenset({"legal_instrument", "mandate", "election", "stage", "log_key", "log"})
+_OF_ITSELF: Final = {"vulnerability": Family.VULNERABILITY, "meeting": Family.MEETING}
+_PUBLIC: Final = frozenset({EventKind.AGENCY_CREATED, EventKind.AGENCY_UPDATED})
+
+
+def family(kind: EventKind) -> Family:
+    """Which facts this kind is one of."""
+    first = kind.partition(".")[0]
+    if first in _OF_WORK:
+        return Family.WORK
+    if first in _OF_REGISTRY or kind in _PUBLIC:
+        return Family.REGISTRY
+    return _OF_ITSELF.get(first, Family.ACCESS)
+
+
+#: The kinds of each family.
+KINDS: Final[Mapping[Family, frozenset[EventKind]]] = {
+    one: frozenset(kind for kind in EventKind if family(kind) is one) for one in Family
+}

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from app.errors import PermissionDenied
+from app.rules.facts import Family
 from app.rules.vocabulary import Role
 from app.rules.vocabulary import Standing as S
 
@@ -70,6 +71,13 @@ class Permission(StrEnum):
     REFERRAL_RETURN = "referral.return"
     REFERRAL_RECORD_ANSWER = "referral.record_answer"
     REFERRAL_WITHDRAW = "referral.withdraw"
+    EVENT_READ = "event.read"
+    EVENT_READ_ACCESS = "event.read_access"
+    LOG_READ = "log.read"
+    LOG_COSIGN = "log.cosign"
+    WEBHOOK_READ = "webhook.read"
+    WEBHOOK_KEEP = "webhook.keep"
+    PERSON_ERASE = "person.erase"
 
 
 P = Permission
@@ -164,6 +172,13 @@ GRANTS: Final[Mapping[P, Mapping[Role, frozenset[S]]]] = {
     P.REFERRAL_RETURN: {_O: _REFERRED_TO},
     P.REFERRAL_RECORD_ANSWER: {_SUP: frozenset({S.SENDER})},
     P.REFERRAL_WITHDRAW: {_O: frozenset({S.SENDER})},
+    P.EVENT_READ: _ALL_ROLES,
+    P.EVENT_READ_ACCESS: {**_ADMINS_OR_ITSELF, Role.AUDITOR: _OWN | {S.SELF}},
+    P.LOG_READ: _ALL_ROLES,
+    P.LOG_COSIGN: dict.fromkeys((_V, Role.AUDITOR, Role.AGENCY_ADMIN), _OWN),
+    P.WEBHOOK_READ: _ADMINS,
+    P.WEBHOOK_KEEP: _ADMINS,
+    P.PERSON_ERASE: _ADMINS,
 }
 
 _INCLUDES: Final[Mapping[Role, tuple[Role, ...]]] = {
@@ -187,6 +202,21 @@ def may_enter(role: Role, permission: P) -> bool:
     """Whether some standing could give this role the permission: what a route checks before it reads the body."""
     wanted = ENTRANCES.get(permission, {permission})
     return any(GRANTS[one].get(name) for one in wanted for name in included(role))
+
+
+#: The permission to hear of the facts of a family.
+HEARING: Final[Mapping[Family, P]] = {
+    Family.WORK: P.TASK_READ,
+    Family.VULNERABILITY: P.VULNERABILITY_READ,
+    Family.MEETING: P.MEETING_READ,
+    Family.REGISTRY: P.REGISTRY_READ,
+    Family.ACCESS: P.EVENT_READ_ACCESS,
+}
+
+
+def hears(role: Role) -> frozenset[Family]:
+    """The families of facts that some standing lets this role hear of."""
+    return frozenset(one for one, permission in HEARING.items() if may_enter(role, permission))
 
 
 def require(role: Role, permission: P, standings: Set[S]) -> None:

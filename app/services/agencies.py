@@ -83,7 +83,7 @@ async def create_agency(writer: Writer, caller: Caller, input: AgencyInput) -> R
     said = input.model_dump(exclude={"name_en", "regions"})
     agency = Agency(**said, regions=regions, name_en=input.name_en or input.name_id)
     await _flush(writer, agency)
-    changes.record(writer, caller, EventKind.AGENCY_CREATED, "agency", input.code, (None, 1))
+    await changes.record(writer, caller, EventKind.AGENCY_CREATED, "agency", input.code, (None, 1))
     await writer.flush()
     return await show_agency(writer, input.code)
 
@@ -100,7 +100,7 @@ async def update_agency(writer: Writer, caller: Caller, code: str, version: int,
         new = (await compare_and_set(writer, "agency", {"code": code}, version, changed))["version"]
     except IntegrityError as error:
         raise _refused(error) from error
-    changes.record(writer, caller, EventKind.AGENCY_UPDATED, "agency", code, (version, new), sorted(changed))
+    await changes.record(writer, caller, EventKind.AGENCY_UPDATED, "agency", code, (version, new), sorted(changed))
     await writer.flush()
     return await show_agency(writer, code)
 
@@ -148,7 +148,9 @@ async def _turn(writer: Writer, caller: Caller, code: str, version: int, turn: _
     changed = {"suspended": turn.suspended, "epoch": found["epoch"] + (0 if turn.suspended else 1)}
     new = (await compare_and_set(writer, "agency", {"code": code}, version, changed))["version"]
     now, said = datetime.now(UTC), {"reason": reason}
-    log.record(writer, caller, turn.kind, on="agency", id=code, effective_at=now, versions=(version, new), payload=said)
+    await log.record(
+        writer, caller, turn.kind, on="agency", id=code, effective_at=now, versions=(version, new), payload=said
+    )
     await writer.flush()
     return await show_agency(writer, code)
 

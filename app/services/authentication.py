@@ -150,7 +150,7 @@ async def _report(writer: Writer, known: Known, kind: _Kind, *, address: str, en
     now = datetime.now(UTC)
     if await log.said(writer, fact, id=known.credential, since=now - _QUIET, of={"address": address}):
         return
-    log.record(
+    await log.record(
         writer,
         known.caller(request_id),
         fact,

@@ -15,12 +15,12 @@ from app.rules.caller import Caller
 from app.rules.vocabulary import Clearance, Role
 
 #: One round trip says who holds a token as the database knows it now, and sets what its transaction may see.
-_ENTER: Final = "select * from app.enter(:id, :credential, :jti, :role, :epoch)"
+_ENTER: Final = "select *, now() as began from app.enter(:id, :credential, :jti, :role, :epoch)"
 
 
 async def claim(writer: Writer, client: UUID) -> None:
     """Let a transaction see the rows of this one client, which is yet to prove who it is."""
-    await value(writer, "select app.claim(:client)", client=client)
+    writer.info["began"] = await value(writer, "select now() from app.claim(:client)", client=client)
 
 
 def from_allowed(networks: list[str], address: str) -> bool:
@@ -51,6 +51,8 @@ async def identify(
         role=claims.role,
         epoch=claims.epoch,
     )
+    if found is not None and isinstance(executor, Writer):
+        executor.info["began"] = found["began"]
     if found is None or not found["stands"] or (found["agency"] or "") != claims.agency:
         raise TokenInvalid
     if claims.role not in policy.included(Role(found["role"])):

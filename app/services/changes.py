@@ -10,7 +10,7 @@ from app.rules.facts import EventKind
 from app.services import log
 
 
-def record(
+async def record(
     writer: Writer,
     caller: Caller,
     kind: EventKind,
@@ -21,4 +21,6 @@ def record(
 ) -> None:
     """Enter the fact of a change of the registry."""
     payload = {} if changed is None else {"changed": changed}
-    log.record(writer, caller, kind, on=on, id=id, effective_at=datetime.now(UTC), versions=versions, payload=payload)
+    await log.record(
+        writer, caller, kind, on=on, id=id, effective_at=datetime.now(UTC), versions=versions, payload=payload
+    )

@@ -41,7 +41,7 @@ async def register(writer: Writer, caller: Caller, id: UUID, input: KeyInput) ->
     ends = await expiry.lawful_end(writer, input.expires_at)
     key = ClientKey(client_id=id, kid=jwk["kid"], jwk=jwk, created_by=caller.client_id, expires_at=ends)
     writer.add(key)
-    log.record(
+    await log.record(
         writer,
         caller,
         EventKind.KEY_REGISTERED,

@@ -50,7 +50,7 @@ async def rotate(writer: Writer, caller: Caller, keys: Keys, id: UUID, input: Ro
     retired = await _retire(writer, id, timedelta(days=input.overlap_days))
     keys_ended = [] if input.overlap_days else await credential_ends.end_all(writer, "client_key", id)
     made, secret = add_secret(writer, keys, id, by=caller.client_id, ends=ends)
-    log.record(
+    await log.record(
         writer,
         caller,
         EventKind.SECRET_ROTATED if retired else EventKind.SECRET_CREATED,

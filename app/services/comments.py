@@ -13,31 +13,34 @@ from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.policy import Permission
 from app.rules.vocabulary import Access
+from app.security import Keys
 from app.services import assignments, log, visibility
 from app.services.task_rows import load_task, take_task
 
-_SHOWN: Final = "id, body, agency, client_id as client, acting_user, recorded_at"
+_SHOWN: Final = "id, body, agency, client_id as client, recorded_at"
 
 
-async def show_history(executor: Executor, caller: Caller, id: UUID) -> dict[str, Any]:
+async def show_history(executor: Executor, caller: Caller, keys: Keys, id: UUID) -> dict[str, Any]:
     """The facts and assignments of a task, to a previous owner up to its hand-over; raises ClassificationDenied."""
     until = await _sight(executor, caller, id)
     return {
-        "items": await log.history(executor, id, until=until),
+        "items": await log.history(executor, keys, id, until=until),
         "assignments": await assignments.list_assignments(executor, id, until=until),
     }
 
 
-async def list_comments(executor: Executor, caller: Caller, id: UUID) -> list[Row]:
+async def list_comments(executor: Executor, caller: Caller, keys: Keys, id: UUID) -> list[Row]:
     """What was said about a task, oldest first; a previous owner reads up to its hand-over."""
     until = await _sight(executor, caller, id)
-    return await rows(
+    found = await rows(
         executor,
         f"select {_SHOWN} from comment where task_id = :id"
         " and (cast(:until as timestamptz) is null or recorded_at <= :until) order by id",
         id=id,
         until=until,
     )
+    by = await log.acting_users(executor, keys, on="comment", ids=[one["id"] for one in found])
+    return [{**one, "acting_user": by.get(str(one["id"]))} for one in found]
 
 
 async def _sight(executor: Executor, caller: Caller, id: UUID) -> datetime | None:
@@ -55,11 +58,9 @@ async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -
     """Say something about a task; its version stays. Raises NotFound, PermissionDenied."""
     task = await take_task(writer, caller, id)
     policy.require(caller.role, Permission.TASK_COMMENT, visibility.standings(caller, task))
-    comment = Comment(
-        task_id=id, body=body, agency=caller.body, client_id=caller.client_id, acting_user=caller.acting_user
-    )
+    comment = Comment(task_id=id, body=body, agency=caller.body, client_id=caller.client_id)
     writer.add(comment)
-    log.record(
+    await log.record(
         writer,
         caller,
         EventKind.TASK_COMMENTED,
@@ -70,4 +71,5 @@ async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -
         payload={"comment": str(comment.id)},
     )
     await writer.flush()
-    return await one(writer, f"select {_SHOWN} from comment where id = :id", id=comment.id)
+    kept = await one(writer, f"select {_SHOWN} from comment where id = :id", id=comment.id)
+    return {**kept, "acting_user": caller.acting_user}

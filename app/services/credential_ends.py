@@ -32,7 +32,7 @@ async def end(
     )
     if client["role"] == Role.OPERATOR:
         await operators.require_one_left(writer)
-    log.record(
+    await log.record(
         writer,
         caller,
         kind,

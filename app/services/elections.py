@@ -64,7 +64,7 @@ async def create_election(writer: Writer, caller: Caller, input: ElectionInput) 
     await records.require_known(writer, region_code=input.region_code)
     writer.add(Election(**input.model_dump()))
     await _flush(writer, "pk_election")
-    changes.record(writer, caller, EventKind.ELECTION_CREATED, "election", input.code, (None, 1))
+    await changes.record(writer, caller, EventKind.ELECTION_CREATED, "election", input.code, (None, 1))
     await writer.flush()
     return await show_election(writer, input.code)
 
@@ -73,7 +73,7 @@ async def update_election(writer: Writer, caller: Caller, code: str, version: in
     """Change an election (merge patch); raises NotFound, StaleVersion."""
     changed = {name: getattr(patch, name) for name in patch.model_fields_set}
     new = (await compare_and_set(writer, "election", {"code": code}, version, changed))["version"]
-    changes.record(writer, caller, EventKind.ELECTION_UPDATED, "election", code, (version, new), sorted(changed))
+    await changes.record(writer, caller, EventKind.ELECTION_UPDATED, "election", code, (version, new), sorted(changed))
     await writer.flush()
     return await show_election(writer, code)
 
@@ -85,7 +85,7 @@ async def create_stage(writer: Writer, caller: Caller, election: str, input: Sta
     named = input.model_dump(exclude={"name_en"})
     writer.add(Stage(election_code=election, name_en=input.name_en or input.name_id, **named))
     await _flush(writer, "pk_stage")
-    changes.record(writer, caller, EventKind.STAGE_CREATED, "stage", f"{election}/{input.code}", (None, 1))
+    await changes.record(writer, caller, EventKind.STAGE_CREATED, "stage", f"{election}/{input.code}", (None, 1))
     await writer.flush()
     return await show_stage(writer, election, input.code)
 
@@ -109,7 +109,7 @@ async def update_stage(
     _require_order(changed.get("starts_on", found["starts_on"]), changed.get("ends_on", found["ends_on"]))
     key = {"election_code": election, "code": code}
     new = (await compare_and_set(writer, "stage", key, version, changed))["version"]
-    changes.record(
+    await changes.record(
         writer, caller, EventKind.STAGE_UPDATED, "stage", f"{election}/{code}", (version, new), sorted(changed)
     )
     await writer.flush()

@@ -67,7 +67,7 @@ async def warn(writer: Writer, *, by: Caller) -> int:
     near = [(one["client_id"], _warning(one)) for one in ending]
     new = [(client, said) for client, said in near if (said["credential"], said["days"]) not in known]
     for client, said in new:
-        log.record(writer, by, kind, on="client", id=client, effective_at=datetime.now(UTC), payload=said)
+        await log.record(writer, by, kind, on="client", id=client, effective_at=datetime.now(UTC), payload=said)
     return len(new)
 
 

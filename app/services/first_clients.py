@@ -33,14 +33,14 @@ FIRST: Final[tuple[tuple[str | None, Role], ...]] = (
 async def create_first_clients(writer: Writer, keys: Keys) -> list[dict[str, Any]]:
     """Make the clients of the first run; returns `{agency, client_id, client_secret, role}` of each."""
     ends = await expiry.lawful_end(writer, None)
-    return [_made(writer, keys, agency, role, ends) for agency, role in FIRST]
+    return [await _made(writer, keys, agency, role, ends) for agency, role in FIRST]
 
 
-def _made(writer: Writer, keys: Keys, agency: str | None, role: Role, ends: datetime) -> dict[str, Any]:
+async def _made(writer: Writer, keys: Keys, agency: str | None, role: Role, ends: datetime) -> dict[str, Any]:
     client = Client(agency=agency, role=role, purpose="First run")
     writer.add(client)
     _, secret = add_secret(writer, keys, client.id, by=None, ends=ends)
-    log.record(
+    await log.record(
         writer,
         itself("start"),
         EventKind.CLIENT_CREATED,

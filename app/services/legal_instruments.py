@@ -55,7 +55,7 @@ async def create_legal_instrument(writer: Writer, caller: Caller, input: LegalIn
         await writer.flush()
     except IntegrityError as error:
         raise (records.duplicate("/id") if constraint_of(error) == "pk_legal_instrument" else error) from error
-    changes.record(writer, caller, EventKind.INSTRUMENT_CREATED, "legal_instrument", input.id, (None, 1))
+    await changes.record(writer, caller, EventKind.INSTRUMENT_CREATED, "legal_instrument", input.id, (None, 1))
     await writer.flush()
     return await show_legal_instrument(writer, input.id)
 
@@ -82,7 +82,7 @@ async def update_legal_instrument(
         changed.get("in_force_from", found["in_force_from"]), changed.get("in_force_to", found["in_force_to"])
     )
     new = (await compare_and_set(writer, "legal_instrument", {"id": id}, version, changed))["version"]
-    changes.record(
+    await changes.record(
         writer, caller, EventKind.INSTRUMENT_UPDATED, "legal_instrument", id, (version, new), sorted(changed)
     )
     await writer.flush()

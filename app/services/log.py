@@ -10,13 +10,16 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from app.db import Executor, Row, Writer, rows, value
+from app import evidence
+from app.db import Executor, Row, Writer, began, keys_of, rows, value
 from app.models.event import Event
 from app.rules.caller import Caller
-from app.rules.facts import EventKind
+from app.rules.facts import WORDS, EventKind
+from app.security import Keys
+from app.services import sealing
 
 
-def record(
+async def record(
     writer: Writer,
     caller: Caller,
     kind: EventKind,
@@ -27,13 +30,16 @@ def record(
     task_id: UUID | None = None,
     versions: tuple[int | None, int | None] = (None, None),
     payload: dict[str, Any] | None = None,
+    concerns: str | None = None,
     place: UUID | None = None,
 ) -> Event:
     """Enter a fact in the transaction of its change: if the fact can't be written, the change can't commit.
 
-    `on` is the kind of object, `versions` its version before and after; `place` is an id taken earlier (`reserve`),
-    for a fact that comes before those it brings about.
+    `on` is the kind of object, `versions` its version before and after; members of the payload that people wrote
+    (`facts.WORDS`) are sealed. `concerns` is the agency that the fact is about where that is not the caller's.
+    `place` is an id taken earlier (`reserve`), for a fact that comes before those it brings about.
     """
+    said = orjson.loads(orjson.dumps(payload or {}, default=str))
     event = Event(
         id=place or reserve(),
         kind=kind,
@@ -42,20 +48,48 @@ def record(
         task_id=task_id,
         agency=caller.agency,
         client_id=caller.client_id,
-        acting_user=caller.acting_user,
+        concerns=concerns,
         request_id=caller.request_id,
         effective_at=effective_at,
+        recorded_at=await began(writer),
         version_before=versions[0],
         version_after=versions[1],
-        payload=payload or {},
+        payload={name: content for name, content in said.items() if name not in WORDS},
+        salt=evidence.new_salt(),
+        leaf=b"",
     )
+    await _seal(writer, event, caller.acting_user, {name: said[name] for name in WORDS & said.keys()})
+    event.leaf = evidence.leaf(evidence.document(event.model_dump()))
+    writer.info.setdefault("leaves", []).append(event.leaf)
     writer.add(event)
     return event
+
+
+async def _seal(writer: Writer, event: Event, acting_user: str | None, words: dict[str, Any]) -> None:
+    """Commit the event to the words and the person of the fact, and keep these under their own keys."""
+    if not words and acting_user is None:
+        return
+    record = sealing.of_record("task", event.task_id) if event.task_id else None
+    about = record or sealing.of_record(event.object_type, event.object_id)
+    person = acting_user and sealing.of_person(keys_of(writer), event.agency, acting_user)
+    keys = await sealing.keys_for(writer, [one for one in (words and about, person) if one])
+    if words:
+        event.words_key, key = keys[about]
+        event.words, event.words_sealed = sealing.committed(words, key)
+    if person:
+        event.person_key, key = keys[person]
+        commitments, event.person_sealed = sealing.committed({"person": acting_user}, key)
+        event.person = commitments["person"]
 
 
 def reserve() -> UUID:
     """The next place in the order of facts."""
     return uuid7()
+
+
+def leaves(writer: Writer) -> list[bytes]:
+    """The leaves of the facts entered in this transaction so far."""
+    return list(writer.info.get("leaves", ()))
 
 
 async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | None:
@@ -72,32 +106,53 @@ async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | 
 
 
 async def said(executor: Executor, kind: EventKind, *, id: UUID, since: datetime, of: dict[str, Any]) -> bool:
-    """Whether this fact about an object, with these words in its payload, was entered since."""
+    """Whether this fact about an object, with these members in its payload, was entered since."""
     found = await value(
         executor,
         "select 1 as said from event where object_type = :on and object_id = :id and kind = :kind"
-        " and effective_at >= :since and payload @> cast(:words as jsonb) limit 1",
+        " and effective_at >= :since and payload @> cast(:members as jsonb) limit 1",
         on=kind.partition(".")[0],
         id=str(id),
         kind=kind,
         since=since,
-        words=orjson.dumps(of).decode(),
+        members=orjson.dumps(of).decode(),
     )
     return found is not None
 
 
-_HISTORY: Final = """
-    select id, kind, payload ->> 'from' as from_status, payload ->> 'to' as to_status, agency,
-        client_id as client, acting_user, effective_at, recorded_at, log_index,
-        payload - 'from' - 'to' as facts
-    from event where task_id = :task_id and (cast(:until as timestamptz) is null or recorded_at <= :until)
-    order by id
+_HISTORY: Final = f"""
+    select e.id, e.kind, e.payload ->> 'from' as from_status, e.payload ->> 'to' as to_status, e.agency,
+        e.client_id as client, e.effective_at, e.recorded_at, l.index as log_index,
+        e.payload - 'from' - 'to' as facts, {sealing.SEALED}, {sealing.PERSON}
+    from event e left join log_entry l on l.event_id = e.id {sealing.KEYS_OF}
+    where e.task_id = :task_id and (cast(:until as timestamptz) is null or e.recorded_at <= :until)
+    order by l.index nulls last, e.id
 """
+_SHOWN: Final = (
+    "id", "kind", "from_status", "to_status", "agency", "client", "effective_at", "recorded_at", "log_index",
+)  # fmt: skip
 
 
-async def history(executor: Executor, task_id: UUID, *, until: datetime | None = None) -> list[Row]:
+async def history(executor: Executor, keys: Keys, task_id: UUID, *, until: datetime | None = None) -> list[Row]:
     """The facts of one task in their order, up to a recorded instant."""
-    return await rows(executor, _HISTORY, task_id=task_id, until=until)
+    found = await rows(executor, _HISTORY, task_id=task_id, until=until)
+    return [
+        {name: one[name] for name in _SHOWN}
+        | {"acting_user": sealing.person_of(keys, one), "facts": {**one["facts"], **sealing.words_of(keys, one)}}
+        for one in found
+    ]
+
+
+async def acting_users(executor: Executor, keys: Keys, *, on: str, ids: Iterable[UUID]) -> dict[str, str | None]:
+    """Who entered the facts about some objects, by the object's id."""
+    found = await rows(
+        executor,
+        f"select e.object_id, {sealing.PERSON} from event e left join sealing_key p on p.id = e.person_key"
+        " where e.object_type = :on and e.object_id = any(:ids)",
+        on=on,
+        ids=[str(one) for one in ids],
+    )
+    return {one["object_id"]: sealing.person_of(keys, one) for one in found}
 
 
 async def payloads(executor: Executor, kind: EventKind, *, on: str, ids: Iterable[UUID]) -> list[Row]:

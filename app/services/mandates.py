@@ -74,7 +74,7 @@ async def create_mandate(writer: Writer, caller: Caller, input: MandateInput) ->
         await writer.flush()
     except IntegrityError as error:
         raise _refused(error) from error
-    changes.record(writer, caller, EventKind.MANDATE_CREATED, "mandate", input.id, (None, 1))
+    await changes.record(writer, caller, EventKind.MANDATE_CREATED, "mandate", input.id, (None, 1))
     await writer.flush()
     return await show_mandate(writer, input.id)
 

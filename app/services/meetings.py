@@ -89,7 +89,7 @@ async def hold_meeting(writer: Writer, caller: Caller, input: MeetingInput) -> d
         effective_at=at,
     )
     writer.add(meeting)
-    _record(writer, caller, EventKind.MEETING_HELD, meeting.id, at, (None, 1), {"held_on": str(input.held_on)})
+    await _record(writer, caller, EventKind.MEETING_HELD, meeting.id, at, (None, 1), {"held_on": str(input.held_on)})
     await writer.flush()
     return await _show_written(writer, caller, meeting.id)
 
@@ -116,7 +116,7 @@ async def update_meeting(
         changed[name] = [one.model_dump(mode="json") for one in changed[name]]
     new = (await compare_and_set(writer, "meeting", {"id": id}, version, changed))["version"]
     said = {"changed": sorted(patch.model_fields_set)}
-    _record(writer, caller, EventKind.MEETING_UPDATED, id, found["now"], (version, new), said)
+    await _record(writer, caller, EventKind.MEETING_UPDATED, id, found["now"], (version, new), said)
     await writer.flush()
     return await _show_written(writer, caller, id)
 
@@ -134,7 +134,7 @@ async def decide(writer: Writer, caller: Caller, id: UUID, input: DecisionInput)
         meeting_id=id, number=number, text=input.text, text_en=input.text_en, agency=caller.body, effective_at=at
     )
     writer.add(decision)
-    _record(writer, caller, EventKind.MEETING_DECIDED, id, at, (None, None), {"decision": str(decision.id)})
+    await _record(writer, caller, EventKind.MEETING_DECIDED, id, at, (None, None), {"decision": str(decision.id)})
     await writer.flush()
     for place, task in enumerate(input.tasks):
         said = task.model_copy(update={"meeting": id, "effective_at": task.effective_at or input.effective_at})
@@ -162,7 +162,7 @@ async def _show_written(writer: Writer, caller: Caller, id: UUID) -> dict[str, A
     return {**found, "decisions": await _decisions(writer, caller, id)}
 
 
-def _record(
+async def _record(
     writer: Writer,
     caller: Caller,
     kind: EventKind,
@@ -171,4 +171,4 @@ def _record(
     versions: tuple[int | None, int | None],
     said: dict[str, Any],
 ) -> None:
-    log.record(writer, caller, kind, on="meeting", id=id, effective_at=at, versions=versions, payload=said)
+    await log.record(writer, caller, kind, on="meeting", id=id, effective_at=at, versions=versions, payload=said)

@@ -67,7 +67,7 @@ async def place(writer: Writer, caller: Caller, task: Placed, answer: Resolution
         await writer.flush()
         await assignments.support(writer, task.id, party, at=at)
         changed = {"status": Status.ASSIGNED, "open_referral": referral.id}
-        log.record(
+        await log.record(
             writer,
             caller,
             EventKind.REFERRAL_SENT,

@@ -28,7 +28,7 @@ async def close_referral(
     """Move the referral, let the task follow, and record the fact; raises StaleVersion."""
     won = await turn(writer, referral, move, **changed)
     moved = await _follow(writer, referral, move, won, at)
-    record_move(writer, caller, move.event, referral, at, {**moved, **said, "to_agency": referral["to_agency"]})
+    await record_move(writer, caller, move.event, referral, at, {**moved, **said, "to_agency": referral["to_agency"]})
     await writer.flush()
     await visibility.keep_readers(writer, referral["task"])
     return await show_answered(writer, caller, referral["id"])
@@ -93,12 +93,12 @@ async def _follow(writer: Writer, referral: Row, move: ReferralMove, won: Row, a
     return {"from": before, "to": after}
 
 
-def record_move(
+async def record_move(
     writer: Writer, caller: Caller, kind: EventKind, referral: Row, at: datetime, payload: dict[str, Any]
 ) -> None:
     """Enter the fact of a referral's move."""
     task: UUID = referral["task"]
-    log.record(
+    await log.record(
         writer,
         caller,
         kind,

@@ -92,7 +92,7 @@ async def refer_task(
     changed = {"status": move.target, "open_referral": referral.id, "last_effective_at": at}
     await compare_and_set(writer, "task", {"id": id}, task["version"], changed, sources=move.sources)
     writer.add(referral)
-    record_move(
+    await record_move(
         writer,
         caller,
         move.event,

@@ -82,7 +82,7 @@ async def _changeable(writer: Writer, caller: Caller, id: UUID, version: int) ->
 async def _record(
     writer: Writer, caller: Caller, task: Row, new: int, kind: EventKind, payload: dict[str, Any]
 ) -> None:
-    log.record(
+    await log.record(
         writer,
         caller,
         kind,

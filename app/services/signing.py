@@ -119,7 +119,7 @@ async def prepare_ring(writer: Writer, keys: Keys, *, by: Caller, adopted: bytes
     await _read(writer, keys)
     if keys.ring:
         return False
-    _activated(writer, by, await _add(writer, keys, by, adopted or new_pem(), state=KeyState.ACTIVE))
+    await _activated(writer, by, await _add(writer, keys, by, adopted or new_pem(), state=KeyState.ACTIVE))
     await _add(writer, keys, by, new_pem(), state=KeyState.NEXT)
     await _read(writer, keys)
     return True
@@ -157,7 +157,7 @@ async def retire(writer: Writer, *, by: Caller) -> int:
         outlived=OUTLIVED,
     )
     for one in gone:
-        _record(writer, by, EventKind.SIGNING_KEY_ENDED, one["kid"], because="retired")
+        await _record(writer, by, EventKind.SIGNING_KEY_ENDED, one["kid"], because="retired")
     return len(gone)
 
 
@@ -172,7 +172,7 @@ async def kill(writer: Writer, keys: Keys, kid: str, *, by: Caller) -> int:
         raise RingRefused("No living key has this kid.")
     await value(writer, f"update signing_key set state = 'dead', {_ENDS} where kid = :kid returning kid", kid=kid)
     epoch = await token_epochs.begin_epoch(writer, by, f"Signing key {kid} was compromised.")
-    _record(writer, by, EventKind.SIGNING_KEY_ENDED, kid, because="compromised", epoch=epoch)
+    await _record(writer, by, EventKind.SIGNING_KEY_ENDED, kid, because="compromised", epoch=epoch)
     if killed["state"] == KeyState.ACTIVE:
         await _succeed(writer, keys, by)
     elif killed["state"] == KeyState.NEXT:
@@ -185,7 +185,7 @@ async def _succeed(writer: Writer, keys: Keys, by: Caller) -> str:
     successor: str = await value(
         writer, "update signing_key set state = 'active', activated_at = now() where state = 'next' returning kid"
     )
-    _activated(writer, by, successor)
+    await _activated(writer, by, successor)
     await _add(writer, keys, by, new_pem(), state=KeyState.NEXT)
     return successor
 
@@ -196,17 +196,17 @@ async def _add(writer: Writer, keys: Keys, by: Caller, pem: bytes, *, state: Key
     activated = datetime.now(UTC) if state is KeyState.ACTIVE else None
     sealed = seal(keys, _name(kid), pem)
     writer.add(Kept(kid=kid, public=public.decode(), sealed=sealed, state=state, activated_at=activated))
-    _record(writer, by, EventKind.SIGNING_KEY_ADDED, kid)
+    await _record(writer, by, EventKind.SIGNING_KEY_ADDED, kid)
     await writer.flush()
     return kid
 
 
-def _activated(writer: Writer, by: Caller, kid: str) -> None:
-    _record(writer, by, EventKind.SIGNING_KEY_ACTIVATED, kid)
+async def _activated(writer: Writer, by: Caller, kid: str) -> None:
+    await _record(writer, by, EventKind.SIGNING_KEY_ACTIVATED, kid)
 
 
-def _record(writer: Writer, by: Caller, kind: EventKind, kid: str, **facts: str | int) -> None:
-    log.record(writer, by, kind, on="signing_key", id=kid, effective_at=datetime.now(UTC), payload=dict(facts))
+async def _record(writer: Writer, by: Caller, kind: EventKind, kid: str, **facts: str | int) -> None:
+    await log.record(writer, by, kind, on="signing_key", id=kid, effective_at=datetime.now(UTC), payload=dict(facts))
 
 
 def _name(kid: str) -> str:

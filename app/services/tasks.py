@@ -104,7 +104,7 @@ async def log_task(
         placed = Placed(task.id, task.logged_by, task.function, task.variant, task.chosen_supporting)
         outcome = await place(writer, caller, placed, replace(answer, informed=informed), at=at)
     kind = EventKind.TASK_DRAFTED if input.draft else EventKind.TASK_LOGGED
-    log.record(
+    await log.record(
         writer,
         caller,
         kind,
@@ -200,7 +200,7 @@ async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, pa
     won = await compare_and_set(writer, "task", {"id": id}, task["version"], changed, sources=open_to_change)
     if linked is not None:
         await _relink(writer, caller, task["id"], linked)
-    log.record(
+    await log.record(
         writer,
         caller,
         EventKind.TASK_UPDATED,

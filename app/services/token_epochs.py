@@ -20,7 +20,7 @@ async def revoke_of_client(writer: Writer, caller: Caller, id: UUID, reason: str
     """End all tokens of a client from the next request on; it may fetch new ones. Raises NotFound, PermissionDenied."""
     await client_rows.locked(writer, caller, id, Permission.TOKENS_REVOKE)
     await value(writer, "update client set epoch = epoch + 1 where id = :id returning epoch", id=id)
-    _record(writer, caller, str(id), "client", reason)
+    await _record(writer, caller, str(id), "client", reason)
     return _ended(str(id))
 
 
@@ -34,13 +34,13 @@ async def revoke_all(writer: Writer, caller: Caller, reason: str) -> dict[str, A
 async def begin_epoch(writer: Writer, by: Caller, reason: str) -> int:
     """End all tokens of everybody, whoever asks, and enter that fact; returns the number of the new epoch."""
     number: int = await value(writer, "update epoch set number = number + 1 returning number")
-    _record(writer, by, _EVERYBODY, "epoch", reason)
+    await _record(writer, by, _EVERYBODY, "epoch", reason)
     return number
 
 
-def _record(writer: Writer, by: Caller, id: str, on: str, reason: str) -> None:
+async def _record(writer: Writer, by: Caller, id: str, on: str, reason: str) -> None:
     now = datetime.now(UTC)
-    log.record(writer, by, EventKind.TOKENS_REVOKED, on=on, id=id, effective_at=now, payload={"reason": reason})
+    await log.record(writer, by, EventKind.TOKENS_REVOKED, on=on, id=id, effective_at=now, payload={"reason": reason})
 
 
 def _ended(tokens_of: str) -> dict[str, Any]:

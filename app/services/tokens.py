@@ -113,7 +113,7 @@ async def revoke(database: Database, keys: Keys, known: Known, token: str, *, re
             until=claims.ends + LEEWAY,
         )
         if new is not None:
-            log.record(
+            await log.record(
                 writer,
                 known.caller(request_id),
                 EventKind.TOKEN_REVOKED,

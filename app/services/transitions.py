@@ -57,7 +57,7 @@ async def move_task(
     target: dict[str, Any] = {"to": move.target}
     if move.action is Action.SUBMIT:
         target = await _submit(writer, caller, task, at)
-    log.record(
+    await log.record(
         writer,
         caller,
         move.event,
@@ -143,7 +143,7 @@ async def _withdraw(writer: Writer, caller: Caller, task: Row, at: datetime) -> 
     if move is None:
         return
     await turn(writer, referral, move, answered_at=at)
-    record_move(writer, caller, move.event, referral, at, {"to_agency": referral["to_agency"]})
+    await record_move(writer, caller, move.event, referral, at, {"to_agency": referral["to_agency"]})
 
 
 async def _submit(writer: Writer, caller: Caller, task: Row, at: datetime) -> dict[str, Any]:

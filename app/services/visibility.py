@@ -11,7 +11,9 @@ from uuid import UUID
 
 from app.db import Executor, Row, Writer, value
 from app.errors import ClassificationDenied
+from app.rules import policy
 from app.rules.caller import Caller
+from app.rules.facts import KINDS, Family
 from app.rules.vocabulary import Access, Role, Standing
 
 
@@ -107,6 +109,44 @@ def register_visible(table: str, alias: str = "t") -> str:
     """SQL: the caller sees the vulnerability or meeting (`table`) of this alias."""
     named = _NAMED[table].format(alias)
     return f"({cleared(alias)} and ({named} or {_open_to_region(alias)} or {_coordinated(alias)}))"
+
+
+def heard(caller: Caller) -> str:
+    """SQL: the caller hears of the event `e`; the parameters are those of hearing()."""
+    conditions = {
+        Family.WORK: _WORK_HEARD.format(tasks=tasks(caller), visible=task_visible(caller)),
+        Family.VULNERABILITY: _register_heard("vulnerability"),
+        Family.MEETING: _register_heard("meeting"),
+        Family.REGISTRY: "true",
+        Family.ACCESS: _ACCESS_HEARD.get(caller.role, _OWN_ACCESS),
+    }
+    heard_of = policy.hears(caller.role)
+    lines = [f"when e.kind in ({_KINDS[one]}) then {conditions[one]}" for one in Family if one in heard_of]
+    return f"(case {' '.join(lines)} else false end)"
+
+
+_KINDS: Final = {one: ", ".join(f"'{kind}'" for kind in sorted(KINDS[one])) for one in Family}
+#: A former owner hears of what was recorded up to its hand-over.
+_WORK_HEARD: Final = (
+    "exists (select {tasks} where t.id = e.task_id and {visible} and (w.whole or e.recorded_at <= ("
+    "select max(a.ended_recorded_at) from assignment a where a.task_id = t.id and a.role = 'accountable'"
+    " and a.agency = any(:acts_for))))"
+)
+_OWN_ACCESS: Final = ":hearer in (cast(e.client_id as text), e.object_id)"
+_ACCESS_HEARD: Final = {
+    Role.OPERATOR: "true",
+    Role.AGENCY_ADMIN: "(:own in (e.agency, e.concerns))",
+    Role.AUDITOR: "(:own in (e.agency, e.concerns))",
+}
+
+
+def hearing(caller: Caller) -> dict[str, Any]:
+    """The parameters of `heard`."""
+    return {**reach(caller), "hearer": str(caller.client_id), "own": caller.agency}
+
+
+def _register_heard(table: str) -> str:
+    return f"exists (select from {table} t where cast(t.id as text) = e.object_id and {register_visible(table)})"
 
 
 def standings(caller: Caller, task: Row) -> frozenset[Standing]:

@@ -111,7 +111,7 @@ async def map_vulnerability(writer: Writer, caller: Caller, input: Vulnerability
         writer.add(
             VulnerabilityEvidence(vulnerability_id=vulnerability.id, agency=caller.body, **evidence.model_dump())
         )
-    _record(
+    await _record(
         writer,
         caller,
         EventKind.VULNERABILITY_MAPPED,
@@ -155,7 +155,7 @@ async def update_vulnerability(
     status = {"from": found["information_status"], "to": changed.get("information_status")}
     moved = status if "information_status" in changed else {}
     said = {"changed": sorted(changed), **moved}
-    _record(writer, caller, EventKind.VULNERABILITY_UPDATED, id, at, (version, new), said)
+    await _record(writer, caller, EventKind.VULNERABILITY_UPDATED, id, at, (version, new), said)
     await writer.flush()
     return await _show_written(writer, caller, id)
 
@@ -166,7 +166,7 @@ async def add_evidence(writer: Writer, caller: Caller, id: UUID, input: Evidence
     evidence = VulnerabilityEvidence(vulnerability_id=id, agency=caller.body, **input.model_dump())
     writer.add(evidence)
     said = {"evidence": str(evidence.id), "source_type": input.source_type}
-    _record(writer, caller, EventKind.VULNERABILITY_EVIDENCED, id, found["now"], (None, None), said)
+    await _record(writer, caller, EventKind.VULNERABILITY_EVIDENCED, id, found["now"], (None, None), said)
     await writer.flush()
     return (await rows(writer, f"select {_EVIDENCE} from vulnerability_evidence where id = :id", id=evidence.id))[0]
 
@@ -192,7 +192,7 @@ async def _show_written(writer: Writer, caller: Caller, id: UUID) -> dict[str, A
     return {**found, "evidence": await _evidence(writer, id)}
 
 
-def _record(
+async def _record(
     writer: Writer,
     caller: Caller,
     kind: EventKind,
@@ -201,4 +201,4 @@ def _record(
     versions: tuple[int | None, int | None],
     said: dict[str, Any],
 ) -> None:
-    log.record(writer, caller, kind, on="vulnerability", id=id, effective_at=at, versions=versions, payload=said)
+    await log.record(writer, caller, kind, on="vulnerability", id=id, effective_at=at, versions=versions, payload=said)

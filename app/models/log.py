@@ -1,0 +1,93 @@
+"""What makes a log of facts: their places in the one sequence, the tree over them, its heads and keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, func, text
+from sqlmodel import Field, SQLModel
+
+from app.models.columns import Instant, document, identity, recorded
+
+
+class Unsequenced(SQLModel, table=True):
+    """An event that has no place in the log yet; a trigger puts it here, the sequencer takes it away."""
+
+    event_id: UUID = Field(primary_key=True)
+    transaction: int = Field(
+        default=None,
+        sa_type=BigInteger,
+        sa_column_kwargs={"server_default": text("pg_current_xact_id()::text::bigint")},
+    )
+    entered_at: Instant = Field(default=None, sa_column_kwargs={"server_default": func.clock_timestamp()})
+
+
+class LogEntry(SQLModel, table=True):
+    """An event's place in the one sequence: contiguous from 1."""
+
+    __tablename__ = "log_entry"
+    index: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    event_id: UUID = Field(unique=True, foreign_key="event.id")
+
+
+class LogNode(SQLModel, table=True):
+    """A complete subtree of the tree over the log; at level 0 the leaf of the entry with index `place` + 1."""
+
+    __tablename__ = "log_node"
+    level: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    place: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    hash: bytes
+
+
+class LogHead(SQLModel, table=True):
+    """A signed head: the root over the first `size` entries."""
+
+    __tablename__ = "log_head"
+    size: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    root: bytes
+    signed: str
+    recorded_at: Instant = Field(default=None, sa_column_kwargs={"server_default": func.clock_timestamp()})
+
+
+class Cosignature(SQLModel, table=True):
+    """What a witness signed: that it knows this head and that it continues all it knew before."""
+
+    agency: str = Field(primary_key=True, foreign_key="agency.code")
+    size: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="log_head.size")
+    kid: str
+    jwk: dict[str, Any] = document()
+    signed: str
+    recorded_at: datetime = recorded()
+
+
+class LogKey(SQLModel, table=True):
+    """A key that signs heads and receipts; its private half is sealed under the pepper and goes when it is retired."""
+
+    __tablename__ = "log_key"
+    __table_args__ = (
+        CheckConstraint("(sealed is null) = (retired_at is not null)", name="sealed_until_retired"),
+        # one key signs
+        Index("uq_log_key_signing", text("(true)"), unique=True, postgresql_where="retired_at is null"),
+    )
+    kid: str = Field(primary_key=True)
+    public: str
+    sealed: bytes | None = None
+    recorded_at: datetime = recorded()
+    retired_at: Instant | None = None
+
+
+class SealingKey(SQLModel, table=True):
+    """The key under which words about one record, or the name of one person, are sealed; destroying it erases them.
+
+    `subject` says whose it is (a keyed hash for persons) and goes with it.
+    """
+
+    __tablename__ = "sealing_key"
+    __table_args__ = (CheckConstraint("(sealed is null) = (destroyed_at is not null)", name="sealed_until_destroyed"),)
+    id: UUID = identity()
+    subject: str | None = Field(default=None, unique=True)
+    sealed: bytes | None = None
+    recorded_at: datetime = recorded()
+    destroyed_at: Instant | None = None

@@ -1,0 +1,97 @@
+"""Keys for what people wrote and who they are, one for each record and each person: destroying one erases them.
+
+The log holds commitments only, so that it still verifies; see `app.evidence`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from app import evidence
+from app.db import Row, Writer, keys_of, rows, value
+from app.security import Keys, lock, seal, unlock, unseal
+
+#: The columns that `opened` needs of an event `e`, and where they come from.
+SEALED: Final = "e.words, e.words_sealed, w.id as words_key, w.sealed as words_key_sealed"
+PERSON: Final = "e.person_sealed, p.id as person_key, p.sealed as person_key_sealed"
+KEYS_OF: Final = "left join sealing_key w on w.id = e.words_key left join sealing_key p on p.id = e.person_key"
+
+
+def of_person(keys: Keys, agency: str | None, acting_user: str) -> str:
+    """The subject of one person of an agency: a keyed hash, for whoever reads the table."""
+    named = f"{agency} {acting_user}".encode()
+    return f"person:{hmac.digest(keys.key_for('person'), named, 'sha256').hex()}"
+
+
+def of_record(on: str, id: UUID | str) -> str:
+    """The subject of the words about one record."""
+    return f"{on}:{id}"
+
+
+async def keys_for(writer: Writer, subjects: Sequence[str]) -> dict[str, tuple[UUID, bytes]]:
+    """Id and key of each subject, made where there is none; asked once in a transaction."""
+    known: dict[str, tuple[UUID, bytes]] = writer.info.setdefault("sealing_keys", {})
+    wanted = [one for one in subjects if one not in known]
+    if wanted:
+        fresh = [(uuid7(), secrets.token_bytes(32)) for _ in wanted]
+        found = await rows(
+            writer,
+            "select * from app.sealing_keys(:subjects, :ids, :sealed)",
+            subjects=wanted,
+            ids=[key_id for key_id, _ in fresh],
+            sealed=[seal(keys_of(writer), _name(key_id), key) for key_id, key in fresh],
+        )
+        known |= {one["subject"]: (one["id"], _opened(keys_of(writer), one["id"], one["sealed"])) for one in found}
+    return {one: known[one] for one in subjects}
+
+
+def committed(words: Mapping[str, Any], key: bytes) -> tuple[dict[str, str], bytes]:
+    """A commitment for each word, and all of them with their salts under a key."""
+    salted = {name: (evidence.new_salt(), word) for name, word in words.items()}
+    commitments = {name: evidence.commitment(word, salt) for name, (salt, word) in salted.items()}
+    return commitments, lock(key, orjson.dumps(salted))
+
+
+def words_of(keys: Keys, event: Row) -> dict[str, Any]:
+    """What people wrote in an event that was read with SEALED; None for each word that was erased."""
+    salted = _unsealed(keys, event["words_sealed"], event["words_key"], event["words_key_sealed"])
+    return {name: salted[name][1] if salted else None for name in event["words"]}
+
+
+def person_of(keys: Keys, event: Row) -> str | None:
+    """The acting user of an event that was read with PERSON; None where there was none or it was erased."""
+    salted = _unsealed(keys, event["person_sealed"], event["person_key"], event["person_key_sealed"])
+    return str(salted["person"][1]) if salted else None
+
+
+async def destroy(writer: Writer, subject: str) -> UUID | None:
+    """Destroy the key of a subject and forget whose it was; returns its id, or None where there is none."""
+    destroyed: UUID | None = await value(
+        writer,
+        "update sealing_key set sealed = null, subject = null, destroyed_at = now()"
+        " where subject = :subject returning id",
+        subject=subject,
+    )
+    return destroyed
+
+
+def _unsealed(keys: Keys, content: bytes | None, id: UUID | None, sealed: bytes | None) -> dict[str, Any] | None:
+    if content is None or id is None or sealed is None:
+        return None
+    found: dict[str, Any] = orjson.loads(unlock(_opened(keys, id, sealed), content))
+    return found
+
+
+def _opened(keys: Keys, id: UUID, sealed: bytes) -> bytes:
+    return unseal(keys, _name(id), sealed)
+
+
+def _name(id: UUID) -> str:
+    return f"sealing-key:{id}"

@@ -1,0 +1,136 @@
+"""The sequencer: gives committed facts their places in the one sequence, grows the tree over them, signs its heads.
+
+Whatever is committed is seen in some round, however late: facts wait in a queue of their own, and leave it in the
+transaction that gives them their place. One works at a time, of any number.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from app import statements
+from app.db import Executor, Row, Writer, keys_of, one, rows, value
+from app.rules.merkle import Tree, frontier_places
+from app.services import log, log_keys
+from app.statements import Kind
+
+_ONE_AT_A_TIME: Final = 731_005_006
+#: Within how many seconds a fact will be covered by a head, as receipts promise.
+WITHIN: Final = 3600
+
+# The facts of one transaction stay together, in their own order. Who waited for another one's rows entered its facts
+# after that one, so that effects follow their causes.
+_QUEUED: Final = """
+    select q.event_id, e.leaf from (
+        select event_id, min(entered_at) over (partition by transaction) as began from unsequenced
+    ) q join event e on e.id = q.event_id
+    order by q.began, q.event_id limit 2000
+"""
+_STATE: Final = """
+    select (select coalesce(max(index), 0) from log_entry) as size, coalesce(h.size, 0) as signed,
+        coalesce(h.recorded_at <= clock_timestamp() - make_interval(secs => :every), true) as due,
+        exists (select from unsequenced) as waiting
+    from (values (1)) always left join lateral (
+        select size, recorded_at from log_head order by size desc limit 1
+    ) h on true
+"""
+_PLACED: Final = """
+    with placed as (
+        insert into log_entry (index, event_id)
+        select :size + o.place, o.id from unnest(cast(:ids as uuid[])) with ordinality o (id, place)
+    ), grown as (
+        insert into log_node (level, place, hash)
+        select * from unnest(cast(:levels as integer[]), cast(:places as bigint[]), cast(:hashes as bytea[]))
+    )
+    delete from unsequenced where event_id = any(cast(:ids as uuid[]))
+    returning event_id
+"""
+
+
+class Round(NamedTuple):
+    """What a round did: how many facts it placed, and the size of the head it signed, or None."""
+
+    placed: int
+    head: int | None
+
+
+async def sequence(writer: Writer, *, head_every: float) -> Round:
+    """Place what waits, and sign a head if the tree has grown and the last head is `head_every` seconds old.
+
+    Does nothing while another one is at it.
+    """
+    if not await value(writer, "select pg_try_advisory_xact_lock(:key) as mine", key=_ONE_AT_A_TIME):
+        return Round(0, None)
+    state = await one(writer, _STATE, every=head_every)
+    if not state["waiting"] and state["size"] == state["signed"]:
+        return Round(0, None)
+    tree = await _tree(writer, state["size"])
+    queued = await rows(writer, _QUEUED) if state["waiting"] else []
+    await _place(writer, tree, queued)
+    if tree.size == state["signed"] or not state["due"]:
+        return Round(len(queued), None)
+    await _sign(writer, tree)
+    return Round(len(queued), tree.size)
+
+
+async def _tree(executor: Executor, size: int) -> Tree:
+    """The tree of this size, from its frontier."""
+    places = frontier_places(size)
+    found = await rows(
+        executor,
+        "select level, place, hash from log_node join unnest(cast(:levels as integer[]), cast(:places as bigint[]))"
+        " asked (level, place) using (level, place)",
+        levels=[level for level, _ in places],
+        places=[place for _, place in places],
+    )
+    hashes = {(node["level"], node["place"]): bytes(node["hash"]) for node in found}
+    return Tree(size, [hashes[place] for place in places])
+
+
+async def _place(writer: Writer, tree: Tree, queued: list[Row]) -> None:
+    if not queued:
+        return
+    size = tree.size
+    nodes = [node for fact in queued for node in tree.append(bytes(fact["leaf"]))]
+    levels, places, hashes = zip(*nodes, strict=True)
+    await rows(
+        writer,
+        _PLACED,
+        size=size,
+        ids=[fact["event_id"] for fact in queued],
+        levels=list(levels),
+        places=list(places),
+        hashes=list(hashes),
+    )
+
+
+async def _sign(writer: Writer, tree: Tree) -> None:
+    said = {
+        "iss": keys_of(writer).issuer,
+        "size": tree.size,
+        "root": tree.root().hex(),
+        "iat": int(datetime.now(UTC).timestamp()),
+    }
+    await rows(
+        writer,
+        "insert into log_head (size, root, signed) values (:size, :root, :signed) returning size",
+        size=tree.size,
+        root=tree.root(),
+        signed=statements.state(await log_keys.signer(writer), Kind.HEAD, said),
+    )
+
+
+async def receipt(writer: Writer, *, request_id: str) -> str | None:
+    """A signed promise that the facts of this transaction will be in the log; None where there are none."""
+    leaves = log.leaves(writer)
+    if not leaves:
+        return None
+    said = {
+        "iss": keys_of(writer).issuer,
+        "iat": int(datetime.now(UTC).timestamp()),
+        "request_id": request_id,
+        "within": WITHIN,
+        "leaves": [leaf.hex() for leaf in leaves],
+    }
+    return statements.state(await log_keys.signer(writer), Kind.RECEIPT, said)
