@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, func, text
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, document, identity, recorded
+
+_TRANSACTION: Final = text("pg_current_xact_id()::text::bigint")
 
 
 class Unsequenced(SQLModel, table=True):
