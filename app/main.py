@@ -14,6 +14,7 @@ from app.cors import Origins
 from app.db import Database
 from app.ingress import Ingress
 from app.quota import Quota
+from app.refusals import Refusals
 from app.routers import (
     agencies,
     clients,
@@ -55,7 +56,11 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         describing = asyncio.create_task(
             asyncio.to_thread(app.openapi)
         )  # a second's work, before somebody waits for it
+        keeping = asyncio.create_task(app.state.refusals.keep())
         yield
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await app.state.refusals.enter()
         await describing
         await database.close()
 
@@ -71,6 +76,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     )
     app.state.database = database
     app.state.quota = Quota(settings)
+    app.state.refusals = Refusals(database)
     app.state.readiness = Readiness(database)
     app.state.keys = database.keys
     for module in (

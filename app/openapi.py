@@ -45,6 +45,13 @@ _HEADERS: Final[dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": '"client";r=5999;t=42, "agency";r=11998;t=42',
     },
+    "Audit-Receipt": {
+        "description": "A signed promise (compact JWS, ES256, a key of `/.well-known/log-keys.json`) that the facts of"
+        " this request will stand in the log: `leaves` are their hashes, of more than ten there are only `count` and"
+        " `root`, that of the tree (RFC 6962) which they make in the order of the log; `within` are seconds. Absent"
+        " where nothing was entered.",
+        "schema": {"type": "string"},
+    },
     "Link": {"description": 'The next page, `rel="next"`, if there is one.', "schema": {"type": "string"}},
 }
 
@@ -150,6 +157,7 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
             "ETag": not listed,
         }
         names |= {"Location": status == "201", "Idempotent-Replayed": method == "post"}
+        names["Audit-Receipt"] = method != "get"
         said = {name: {"$ref": f"#/components/headers/{name}"} for name in shared if names[name]}
         response.setdefault("headers", {}).update(said)
 

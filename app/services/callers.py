@@ -18,8 +18,8 @@ from app.rules.vocabulary import Clearance, Role
 _ENTER: Final = "select *, now() as began from app.enter(:id, :credential, :jti, :role, :epoch)"
 
 
-async def claim(writer: Writer, client: UUID) -> None:
-    """Let a transaction see the rows of this one client, which is yet to prove who it is."""
+async def claim(writer: Writer, client: UUID | None) -> None:
+    """Let a transaction see the rows of this one client, which is yet to prove who it is, or of none."""
     writer.info["began"] = await value(writer, "select now() from app.claim(:client)", client=client)
 
 

@@ -36,7 +36,7 @@ async def record(
     """Enter a fact in the transaction of its change: if the fact can't be written, the change can't commit.
 
     `on` is the kind of object, `versions` its version before and after; members of the payload that people wrote
-    (`facts.WORDS`) are sealed. `concerns` is the agency that the fact is about where that is not the caller's.
+    (`facts.WORDS`) are sealed. `concerns` is the agency that the fact is about, kept where that is not the caller's.
     `place` is an id taken earlier (`reserve`), for a fact that comes before those it brings about.
     """
     said = orjson.loads(orjson.dumps(payload or {}, default=str))
@@ -48,7 +48,7 @@ async def record(
         task_id=task_id,
         agency=caller.agency,
         client_id=caller.client_id,
-        concerns=concerns,
+        concerns=concerns if concerns != caller.agency else None,
         request_id=caller.request_id,
         effective_at=effective_at,
         recorded_at=await began(writer),
@@ -60,7 +60,7 @@ async def record(
     )
     await _seal(writer, event, caller.acting_user, {name: said[name] for name in WORDS & said.keys()})
     event.leaf = evidence.leaf(evidence.document(event.model_dump()))
-    writer.info.setdefault("leaves", []).append(event.leaf)
+    writer.info.setdefault("leaves", {})[event.id] = event.leaf
     writer.add(event)
     return event
 
@@ -88,8 +88,9 @@ def reserve() -> UUID:
 
 
 def leaves(writer: Writer) -> list[bytes]:
-    """The leaves of the facts entered in this transaction so far."""
-    return list(writer.info.get("leaves", ()))
+    """The leaves of the facts entered in this transaction so far, in the order in which the log will have them."""
+    entered: dict[UUID, bytes] = writer.info.get("leaves", {})
+    return [entered[place] for place in sorted(entered)]
 
 
 async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | None:
@@ -105,13 +106,13 @@ async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | 
     return found
 
 
-async def said(executor: Executor, kind: EventKind, *, id: UUID, since: datetime, of: dict[str, Any]) -> bool:
+async def said(executor: Executor, kind: EventKind, *, on: str, id: UUID, since: datetime, of: dict[str, Any]) -> bool:
     """Whether this fact about an object, with these members in its payload, was entered since."""
     found = await value(
         executor,
         "select 1 as said from event where object_type = :on and object_id = :id and kind = :kind"
         " and effective_at >= :since and payload @> cast(:members as jsonb) limit 1",
-        on=kind.partition(".")[0],
+        on=on,
         id=str(id),
         kind=kind,
         since=since,

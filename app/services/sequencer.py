@@ -6,6 +6,7 @@ transaction that gives them their place. One works at a time, of any number.
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -18,6 +19,8 @@ from app.statements import Kind
 _ONE_AT_A_TIME: Final = 731_005_006
 #: Within how many seconds a fact will be covered by a head, as receipts promise.
 WITHIN: Final = 3600
+#: How many leaves a receipt names: proxies leave 4 KiB to all headers of an answer.
+NAMED: Final = 10
 
 # The facts of one transaction stay together, in their own order. Who waited for another one's rows entered its facts
 # after that one, so that effects follow their causes.
@@ -122,15 +125,28 @@ async def _sign(writer: Writer, tree: Tree) -> None:
 
 
 async def receipt(writer: Writer, *, request_id: str) -> str | None:
-    """A signed promise that the facts of this transaction will be in the log; None where there are none."""
+    """A signed promise that the facts of this transaction will be in the log; None where there are none.
+
+    It names their leaves; of many only their number and the root (RFC 6962) of the tree that they make in the order of
+    the log, so that it fits among the headers of an answer.
+    """
     leaves = log.leaves(writer)
     if not leaves:
         return None
+    few = len(leaves) <= NAMED
+    promised = {"leaves": [one.hex() for one in leaves]} if few else {"count": len(leaves), "root": _root(leaves)}
     said = {
         "iss": keys_of(writer).issuer,
         "iat": int(datetime.now(UTC).timestamp()),
         "request_id": request_id,
         "within": WITHIN,
-        "leaves": [leaf.hex() for leaf in leaves],
+        **promised,
     }
     return statements.state(await log_keys.signer(writer), Kind.RECEIPT, said)
+
+
+def _root(leaves: list[bytes]) -> str:
+    tree = Tree()
+    for leaf in leaves:
+        deque(tree.append(leaf), maxlen=0)
+    return tree.root().hex()
