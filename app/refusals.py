@@ -10,6 +10,7 @@ minute's counts.
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -29,7 +30,8 @@ UNKNOWN: Final = (TokenMissing, TokenInvalid, AgencySuspended, AddressNotAllowed
 #: How many clients and addresses are told apart between two entries; the rest of a minute is summed by code.
 APART: Final = 200
 REFUSED: Final = Counter("simpul_refusals", "Requests refused by permission, standing or authentication.", ("code",))
-_MINUTE: Final = timedelta(minutes=1)
+#: Seconds of what is called a minute here.
+MINUTE: Final = 60.0
 _log: Final = structlog.get_logger()
 
 
@@ -54,7 +56,7 @@ class Refusals:
     def count(self, request: Request, code: str, *, client: UUID | None = None) -> None:
         """Count a failed authentication, in the name of a client if it gave one."""
         REFUSED.labels(code).inc()
-        minute = datetime.now(UTC).replace(second=0, microsecond=0)
+        minute = _minute()
         failure = Failure(client, network_of(request), minute, code)
         if failure not in self._counted and len(self._counted) >= APART:
             failure = Failure(None, None, minute, code)
@@ -63,16 +65,14 @@ class Refusals:
     async def keep(self) -> None:
         """Enter the counts of each minute when it is over, for ever; what can't be entered now is entered later."""
         while True:
-            now = datetime.now(UTC)
-            over = now.replace(second=0, microsecond=0) + _MINUTE
-            await asyncio.sleep((over - now).total_seconds())
+            over = _minute() + timedelta(seconds=MINUTE)
+            await asyncio.sleep((over - datetime.now(UTC)).total_seconds())
             await self.enter(before=over)
 
     async def enter(self, *, before: datetime | None = None) -> None:
         """Enter the counts of minutes that began before an instant; by default all there are."""
-        counted: Mapping[Failure, int] = {
-            one: n for one, n in self._counted.items() if before is None or one.minute < before
-        }
+        over = [one for one in self._counted if before is None or one.minute < before]
+        counted = {one: self._counted[one] for one in over}
         if not counted:
             return
         try:
@@ -85,6 +85,11 @@ class Refusals:
             self._counted[one] -= count
             if not self._counted[one]:
                 del self._counted[one]
+
+
+def _minute() -> datetime:
+    """When this minute began."""
+    return datetime.fromtimestamp(time.time() // MINUTE * MINUTE, UTC)
 
 
 def _permission(refused: Problem) -> dict[str, str]:
