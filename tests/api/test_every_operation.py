@@ -18,6 +18,7 @@ from lawful import lawful
 from snapshot import snapshot
 from support import JSON, Agency, Contract, routes
 
+from app.db import rows
 from app.main import create_app
 from app.openapi import operations
 from app.policy_page import permission_of
@@ -62,6 +63,7 @@ class Siege:
     permissions: dict[str, Permission] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    told: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
     def callers(self) -> list[Agency]:
@@ -91,9 +93,31 @@ class Siege:
         if (answer.status_code, said.get("code"), said.get("permission"))[: len(expected)] != expected or read:
             self.faults.append(f"{name} with {who}: {answer.status_code} {said.get('code')}{', read' if read else ''}")
         self.refused[who] += 1
+        self.note(name, answer)
+
+    def note(self, name: str, answer: httpx.Response) -> None:
+        """A refusal that must stand in the log: of a caller who was known."""
+        code = answer.json()["code"]
+        if answer.status_code == 403 and code != "agency-suspended":
+            self.told.append((answer.headers["request-id"], name, code))
 
     async def unchanged(self, name: str, before: dict[str, Any]) -> dict[str, Any]:
-        after = await snapshot(self.app.state.database)
+        """Nothing is otherwise than before but for one fact of each refusal, and its place in the queue."""
+        database, told = self.app.state.database, self.told
+        after, self.told = await snapshot(database), []
+        async with database.working() as worker:
+            found = await rows(
+                worker,
+                "select request_id as id, payload ->> 'operation' as name, payload ->> 'code' as code from event"
+                " where kind = 'request.refused' and request_id = any(:ids) order by id",
+                ids=[request_id for request_id, _, _ in told],
+            )
+        if [tuple(one.values()) for one in found] != sorted(told):
+            self.faults.append(f"{name} is in the log as {found}")
+        before = {
+            table: (held + len(told) * (table in {"event", "unsequenced"}), versions)
+            for table, (held, versions) in before.items()
+        }
         if after != before:
             self.faults.append(f"{name} changed {sorted(one for one in after if after[one] != before[one])}")
         return after
@@ -240,3 +264,4 @@ async def come_from_elsewhere(siege: Siege, name: str, strangers: dict[Role, Age
     if (answer.status_code, answer.json()["code"]) != expected:
         siege.faults.append(f"{name} by a stranger: {answer.status_code} {answer.json()['code']}")
     siege.refused["an agency of elsewhere"] += 1
+    siege.note(name, answer)

@@ -125,7 +125,7 @@ async def test_a_flood_of_refusals_is_bounded_by_the_quota(client_of: SignIn, do
         flooder = Agency(http, client.credentials, client.headers)
         answers = await asyncio.gather(*(flooder.post("/v1/clients", {"nonsense": 1}) for _ in range(60)))
     told = [one for one in answers if one.status_code == 403]
-    assert {one.status_code for one in answers} == {403, 429}
+    assert {403, 429} <= {one.status_code for one in answers} <= {403, 429, 503}  # who floods may find no connection
     assert len(told) <= 20
     found = await refused_in(door.state.database, *(one.headers["request-id"] for one in answers))
     assert {one["request_id"] for one in found} == {one.headers["request-id"] for one in told}
@@ -221,9 +221,11 @@ async def test_counts_are_entered_when_their_minute_is_over_and_when_the_process
         monkeypatch.setattr(refusals, "MINUTE", 0.2)
         async with door.router.lifespan_context(door):
             assert (await stranger.get("/v1/me")).status_code == 401
-            async with asyncio.timeout(10):
-                while len(await failures(database, "192.0.2.5")) == 1:
-                    await asyncio.sleep(0.05)
+            for _ in range(100):
+                if len(await failures(database, "192.0.2.5")) == 2:
+                    break
+                await asyncio.sleep(0.1)
+            assert len(await failures(database, "192.0.2.5")) == 2
 
 
 async def test_what_can_not_be_entered_now_is_entered_later(door: FastAPI, settings: Settings) -> None:
