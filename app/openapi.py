@@ -47,9 +47,9 @@ _HEADERS: Final[dict[str, Any]] = {
     },
     "Audit-Receipt": {
         "description": "A signed promise (compact JWS, ES256, a key of `/.well-known/log-keys.json`) that the facts of"
-        " this request will stand in the log: `leaves` are their hashes, of more than ten there are only `count` and"
-        " `root`, that of the tree (RFC 6962) which they make in the order of the log; `within` are seconds. Absent"
-        " where nothing was entered.",
+        " this request will stand in the log within so many seconds. `leaves` are their hashes; of more than ten, which"
+        " stand one after another, there are only the `first`, the `count`, and the `root` of the tree (RFC 6962) that"
+        " they make. Absent where nothing was entered.",
         "schema": {"type": "string"},
     },
     "Link": {"description": 'The next page, `rel="next"`, if there is one.', "schema": {"type": "string"}},

@@ -22,13 +22,15 @@ WITHIN: Final = 3600
 #: How many leaves a receipt names: proxies leave 4 KiB to all headers of an answer.
 NAMED: Final = 10
 
-# The facts of one transaction stay together, in their own order. Who waited for another one's rows entered its facts
-# after that one, so that effects follow their causes.
+# The facts of one transaction stay together, in their own order and in one round: receipts of many name them by the
+# first. Who waited for another one's rows entered its facts after that one, so that effects follow their causes.
 _QUEUED: Final = """
     select q.event_id, e.leaf from (
-        select event_id, min(entered_at) over (partition by transaction) as began from unsequenced
+        select *, dense_rank() over (order by began, transaction) as turn from (
+            select event_id, transaction, min(entered_at) over (partition by transaction) as began from unsequenced
+        ) waiting
     ) q join event e on e.id = q.event_id
-    order by q.began, q.event_id limit 2000
+    where q.turn <= 1000 order by q.turn, q.event_id
 """
 _STATE: Final = """
     select (select coalesce(max(index), 0) from log_entry) as size, coalesce(h.size, 0) as signed,
@@ -127,14 +129,15 @@ async def _sign(writer: Writer, tree: Tree) -> None:
 async def receipt(writer: Writer, *, request_id: str) -> str | None:
     """A signed promise that the facts of this transaction will be in the log; None where there are none.
 
-    It names their leaves; of many only their number and the root (RFC 6962) of the tree that they make in the order of
-    the log, so that it fits among the headers of an answer.
+    It names their leaves; of many only the first, their number and the root (RFC 6962) of the tree that they make in
+    the order of the log, where they stand together: so that it fits among the headers of an answer.
     """
     leaves = log.leaves(writer)
     if not leaves:
         return None
+    named = [leaf.hex() for leaf in leaves]
     few = len(leaves) <= NAMED
-    promised = {"leaves": [one.hex() for one in leaves]} if few else {"count": len(leaves), "root": _root(leaves)}
+    promised = {"leaves": named} if few else {"first": named[0], "count": len(leaves), "root": _root(leaves)}
     said = {
         "iss": keys_of(writer).issuer,
         "iat": int(datetime.now(UTC).timestamp()),
