@@ -109,17 +109,18 @@ def _strip() -> None:
 async def post(line: Line, path: str, token: str, body: dict[str, Any], etag: str = "") -> dict[str, Any]:
     """Write, and read the whole answer."""
     content = json.dumps(body).encode()
-    match = f"If-Match: {etag}\r\n" if etag else ""
+    head = f"If-Match: {etag}\r\n" if etag else ""
+    head += f"Authorization: Bearer {token}\r\nIdempotency-Key: {uuid4()}\r\n"
     line.writer.write(
-        f"POST {path} HTTP/1.1\r\nHost: simpul\r\nAuthorization: Bearer {token}\r\nIdempotency-Key: {uuid4()}\r\n{match}"
+        f"POST {path} HTTP/1.1\r\nHost: simpul\r\n{head}"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
         + content
     )
-    head = (await line.reader.readuntil(b"\r\n\r\n")).lower()
-    length = next(int(one.split(b":")[1]) for one in head.split(b"\r\n") if one.startswith(b"content-length:"))
+    said = (await line.reader.readuntil(b"\r\n\r\n")).lower()
+    length = next(int(one.split(b":")[1]) for one in said.split(b"\r\n") if one.startswith(b"content-length:"))
     answer = await line.reader.readexactly(length)
-    if int(head.split()[1]) not in {200, 201} or (b"audit-receipt" in head) == path.startswith(BARE):
-        raise RuntimeError(head + answer)
+    if int(said.split()[1]) not in {200, 201} or (b"audit-receipt" in said) == path.startswith(BARE):
+        raise RuntimeError(said + answer)
     return dict(json.loads(answer))
 
 
