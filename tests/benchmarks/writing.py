@@ -69,7 +69,7 @@ def serve(url: str, var: Path, bound: socket.socket) -> None:
         else:
             await app(scope, receive, send)
 
-    config = uvicorn.Config(both, log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(both, log_config=None, access_log=False, server_header=False, timeout_keep_alive=600)
     uvicorn.Server(config).run(sockets=[bound])
 
 
