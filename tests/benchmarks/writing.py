@@ -16,6 +16,7 @@ import statistics
 import time
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -102,7 +103,7 @@ def _strip() -> None:
         return None if _bare.get() else await receipt(writer, request_id=request_id)
 
     evidence.document = lambda event: b"" if _bare.get() else document(event)
-    evidence.leaf = lambda content: b"" if _bare.get() else leaf(content)
+    evidence.leaf = lambda document: b"" if _bare.get() else leaf(document)
     log._seal, sequencer.receipt = sealed, promised
 
 
@@ -110,7 +111,7 @@ async def post(line: Line, path: str, token: str, body: dict[str, Any], etag: st
     """Write, and read the whole answer."""
     content = json.dumps(body).encode()
     head = f"If-Match: {etag}\r\n" if etag else ""
-    head += f"Authorization: Bearer {token}\r\nIdempotency-Key: {uuid4()}\r\n"
+    head += f"Acting-User: staf-{token[-2:]}\r\nAuthorization: Bearer {token}\r\nIdempotency-Key: {uuid4()}\r\n"
     line.writer.write(
         f"POST {path} HTTP/1.1\r\nHost: simpul\r\n{head}"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
@@ -183,9 +184,7 @@ def line_up(
     lines: list[Line], door: str, token: str, tasks: list[str]
 ) -> list[Callable[[], Coroutine[Any, Any, None]]]:
     """What each writer does again and again."""
-    return [
-        lambda line=line, task=task: comment(line, door, token, task) for line, task in zip(lines, tasks, strict=True)
-    ]
+    return [partial(comment, line, door, token, task) for line, task in zip(lines, tasks, strict=True)]
 
 
 async def _flood(writers: list[Callable[[], Coroutine[Any, Any, None]]]) -> float:
