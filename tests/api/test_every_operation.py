@@ -15,7 +15,7 @@ from bodies import REASON, Case, in_days
 from fastapi import FastAPI
 from forger import Forger
 from lawful import lawful
-from snapshot import snapshot
+from snapshot import after_refusals, snapshot
 from support import JSON, Agency, Contract, routes
 
 from app.db import rows
@@ -114,9 +114,7 @@ class Siege:
             )
         if [tuple(one.values()) for one in found] != sorted(told):
             self.faults.append(f"{name} is in the log as {found}")
-        before = {
-            table: (held + len(told) * (table == "event"), versions) for table, (held, versions) in before.items()
-        }
+        before = after_refusals(before, len(told))
         if after != before:
             self.faults.append(f"{name} changed {sorted(one for one in after if after[one] != before[one])}")
         return after
