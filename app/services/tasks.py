@@ -94,6 +94,7 @@ async def log_task(
         effective_at=at,
         last_effective_at=at,
     )
+    state = {**task.model_dump(), "region": task.region_code}
     writer.add(task)
     await writer.flush()
     await _attach(writer, caller, task.id, input)
@@ -102,7 +103,8 @@ async def log_task(
     if answer is not None:
         informed = await escalated(writer, answer, input.vulnerabilities)
         placed = Placed(task.id, task.logged_by, task.function, task.variant, task.chosen_supporting)
-        outcome = await place(writer, caller, placed, replace(answer, informed=informed), at=at)
+        outcome, given = await place(writer, caller, placed, replace(answer, informed=informed), at=at)
+        state |= given
     kind = EventKind.TASK_DRAFTED if input.draft else EventKind.TASK_LOGGED
     await log.record(
         writer,
@@ -114,6 +116,7 @@ async def log_task(
         effective_at=at,
         versions=(None, 1),
         payload={"from": None, **outcome, "reference": task.reference},
+        state=state,
         place=logged,
     )
     await writer.flush()
@@ -210,6 +213,7 @@ async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, pa
         effective_at=task["now"],
         versions=(version, won["version"]),
         payload={"changed": sorted(patch.model_fields_set)},
+        state=changed,
     )
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])
