@@ -66,9 +66,10 @@ async def log_task(
         if input.draft
         else await law.determine(writer, asked, proposed=input.proposed_owner, pointer="/proposed_owner")
     )
+    taken, reference = await _take_up(writer, input.region, at)
     task = Task(
-        id=await visibility.take_up(writer, uuid7()),
-        reference=await _reference(writer, input.region, at),
+        id=taken,
+        reference=reference,
         title=input.title,
         description=input.description,
         category=input.category,
@@ -162,13 +163,18 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
     return context
 
 
-async def _reference(writer: Writer, region: str, at: datetime) -> str:
-    """A reference for people: seat of the region, year, and a random part that betrays no number of tasks."""
+async def _take_up(writer: Writer, region: str, at: datetime) -> tuple[UUID, str]:
+    """An id that the transaction works on from here on, and in the same round trip a reference for people.
+
+    That is the seat of the region, the year, and a random part that betrays no number of tasks.
+    """
+    new = uuid7()
+    statement = "select app.reference_taken(:reference) from app.take_up(:id)"
     while True:
         tail = "".join(secrets.choice(_CROCKFORD) for _ in range(6))
         reference = f"{regions.seat(region)}-{at.astimezone(WIB).year}-{tail}"
-        if not await value(writer, "select app.reference_taken(:reference)", reference=reference):
-            return reference
+        if not await value(writer, statement, reference=reference, id=new):
+            return new, reference
 
 
 async def _attach(writer: Writer, caller: Caller, task_id: UUID, input: TaskInput) -> None:
