@@ -280,7 +280,20 @@ async def test_a_task_of_every_status_stands_as_its_facts_tell(status: Status, c
     await agrees(cast.logger, (await cast.bring(status))["id"])
 
 
-async def test_so_does_one_whose_referral_is_received_withdrawn_or_whose_outcome_is_rejected(
+async def test_so_does_one_that_is_shared(cast: Cast) -> None:
+    task = await cast.bring(Status.ACCEPTED)
+    share = f"/v1/tasks/{task['id']}/shares/KODIM_0833_KOTA_MALANG"
+    etag = (await cast.logger.get(f"/v1/tasks/{task['id']}")).headers["etag"]
+    shared = await cast.logger.put(share, {"level": "summary"}, etag=etag)
+    await agrees(cast.logger, task["id"])
+    assert (await cast.logger.delete(share, etag=shared.headers["etag"])).status_code == 204
+    await agrees(cast.logger, task["id"])
+    said = await cast.logger.post(f"/v1/tasks/{task['id']}/comments", {"body": "Sudah dibaca."})
+    assert said.status_code == 201
+    await agrees(cast.logger, task["id"])
+
+
+async def test_so_does_one_whose_referral_is_received_or_withdrawn_or_whose_outcome_is_rejected(
     cast: Cast, bawaslu: Agency
 ) -> None:
     task = await cast.refer(await cast.bring(Status.IN_PROGRESS), bawaslu)
