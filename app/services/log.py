@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from app import evidence
 from app.db import Executor, Row, Writer, began, keys_of, rows, value
 from app.models.event import Event
 from app.rules.caller import Caller
-from app.rules.facts import WORDS, EventKind
+from app.rules.facts import WORDS, EventKind, told
 from app.security import Keys
 from app.services import sealing
 
@@ -30,16 +30,19 @@ async def record(
     task_id: UUID | None = None,
     versions: tuple[int | None, int | None] = (None, None),
     payload: dict[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
     concerns: str | None = None,
     place: UUID | None = None,
 ) -> Event:
     """Enter a fact in the transaction of its change: if the fact can't be written, the change can't commit.
 
     `on` is the kind of object, `versions` its version before and after; members of the payload that people wrote
-    (`facts.WORDS`) are sealed. `concerns` is the agency that the fact is about, kept where that is not the caller's.
+    (`facts.WORDS`) are sealed. `state` holds the columns that the change set of the task, as they were set; a fact
+    that leaves the task alone has none. `concerns` is the agency that the fact is about, kept where that is not the
+    caller's.
     `place` is an id taken earlier (`reserve`), for a fact that comes before those it brings about.
     """
-    said = orjson.loads(orjson.dumps(payload or {}, default=str))
+    said = orjson.loads(orjson.dumps({**(payload or {}), **told(state)}, default=str, option=orjson.OPT_UTC_Z))
     event = Event(
         id=place or reserve(),
         kind=kind,
@@ -124,7 +127,7 @@ async def said(executor: Executor, kind: EventKind, *, on: str, id: UUID, since:
 _HISTORY: Final = f"""
     select e.id, e.kind, e.payload ->> 'from' as from_status, e.payload ->> 'to' as to_status, e.agency,
         e.client_id as client, e.effective_at, e.recorded_at, l.index as log_index,
-        e.payload - 'from' - 'to' as facts, {sealing.SEALED}, {sealing.PERSON}
+        e.payload - 'from' - 'to' - 'state' as facts, {sealing.SEALED}, {sealing.PERSON}
     from event e left join log_entry l on l.event_id = e.id {sealing.KEYS_OF}
     where e.task_id = :task_id and (cast(:until as timestamptz) is null or e.recorded_at <= :until)
     order by l.index nulls last, e.id
@@ -142,6 +145,16 @@ async def history(executor: Executor, keys: Keys, task_id: UUID, *, until: datet
         | {"acting_user": sealing.person_of(keys, one), "facts": {**one["facts"], **sealing.words_of(keys, one)}}
         for one in found
     ]
+
+
+async def words(executor: Executor, keys: Keys, ids: Iterable[UUID | str]) -> dict[str, dict[str, Any]]:
+    """What people wrote in some facts, by the id of the fact; None for each word that was erased."""
+    found = await rows(
+        executor,
+        f"select cast(e.id as text) as id, {sealing.SEALED} from event e {sealing.KEYS_OF} where e.id = any(:ids)",
+        ids=sorted({str(one) for one in ids}),
+    )
+    return {one["id"]: sealing.words_of(keys, one) for one in found}
 
 
 #: Joins to each comment `c` the fact that it was made by, to be read with `sealing.PERSON`.

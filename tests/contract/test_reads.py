@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -54,6 +55,10 @@ READS = {
 }
 
 
+#: The past is told in one statement, and what people wrote in one more.
+OF_THE_PAST = {"listTasks": 3, "showTask": 3}
+
+
 @contextmanager
 def statements(app: FastAPI) -> Iterator[list[str]]:
     """The statements that reach the driver meanwhile."""
@@ -97,3 +102,15 @@ async def test_a_read_runs_as_many_statements_as_are_written_here(
         answer = await who.get(READING[operation].format_map(places))
     assert answer.status_code == 200, answer.text
     assert len(seen) == READS[operation], "\n\n".join(seen)
+
+
+@pytest.mark.parametrize("operation", OF_THE_PAST)
+@pytest.mark.parametrize("limit", [1, 200])
+async def test_the_past_costs_no_statement_more_for_more_tasks(
+    operation: str, limit: int, app: FastAPI, bakesbangpol: Agency, places: dict[str, str]
+) -> None:
+    asked = {"as_of": datetime.now(UTC).isoformat()} | ({"limit": str(limit)} if operation == "listTasks" else {})
+    with statements(app) as seen:
+        answer = await bakesbangpol.get(READING[operation].format_map(places), params=asked)
+    assert answer.status_code == 200, answer.text
+    assert len(seen) == OF_THE_PAST[operation], "\n\n".join(seen)
