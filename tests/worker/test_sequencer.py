@@ -286,9 +286,10 @@ async def test_sixteen_slow_writers_and_sequencers_that_die_throughout(sealed: D
     await settle(sealed)
     found = await judge(sealed)
     placed = await indexes(sealed, crowd.committed)
+    cut = sum(one.result() for one in cuts)
     print(  # noqa: T201 - figures for whoever runs it
-        f"seed {seed}: {len(crowd.committed)} facts committed, {len(crowd.rolled_back)} rolled back,"
-        f" {found.heads} heads, {fleet.killed} workers killed, {sum(cut.result() for cut in cuts)} rounds cut off, seen {followed.result()}"
+        f"seed {seed}: {len(crowd.committed)} facts committed, {len(crowd.rolled_back)} rolled back, {found.heads} heads,"
+        f" {fleet.killed} workers killed, {cut} rounds cut off, {followed.result()} seen by the follower"
     )
     assert len(placed) == len(crowd.committed)
     assert await indexes(sealed, crowd.rolled_back) == []
