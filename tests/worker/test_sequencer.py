@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from support import scaled
@@ -187,6 +188,44 @@ async def test_an_idle_round_asks_one_question_and_takes_no_lock(sealed: Databas
     assert "advisory" not in " ".join(counted.seen)
 
 
+ENTERED = """
+    insert into event
+        (id, kind, object_type, object_id, request_id, effective_at, recorded_at, payload, words, salt, leaf)
+    select gen_random_uuid(), 'stage.updated', 'stage', n::text, 'bulk', now(), now(), '{}', '{}', '',
+        sha256(n::text::bytea) from generate_series(1, :count) n
+"""
+
+
+@pytest.mark.parametrize("analyzed", ["never", "analyzed"])
+async def test_no_statement_of_a_round_reads_more_of_a_log_that_is_longer(sealed: Database, analyzed: str) -> None:
+    async with sealed.working() as writer:
+        await writer.execute(text(ENTERED), {"count": scaled(4_000, 200_000)})
+    await settle(sealed)
+    if analyzed == "analyzed":
+        engine = create_async_engine(sealed.engine.url, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as owner:
+            await owner.execute(text("vacuum analyze"))
+        await engine.dispose()
+    await commit(sealed, 3)
+    ran: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        ran.append((statement, parameters))
+
+    event.listen(sealed.engine.sync_engine, "before_cursor_execute", note)
+    await sequenced(sealed)
+    event.remove(sealed.engine.sync_engine, "before_cursor_execute", note)
+    await commit(sealed, 3)
+    async with sealed.working() as worker:
+        connection = await worker.connection()
+        for statement, parameters in ran:
+            if "insert" not in statement and "set_config" not in statement:
+                plan = await connection.exec_driver_sql(f"explain {statement}", parameters)
+                shown = "\n".join(plan.scalars())
+                assert not re.search(r"Seq Scan on (log_|event)|Hash Join", shown), shown
+    assert len(ran) > 6
+
+
 # under fire
 
 
@@ -288,8 +327,8 @@ async def test_sixteen_slow_writers_and_sequencers_that_die_throughout(sealed: D
     placed = await indexes(sealed, crowd.committed)
     cut = sum(one.result() for one in cuts)
     print(  # noqa: T201 - figures for whoever runs it
-        f"seed {seed}: {len(crowd.committed)} facts committed, {len(crowd.rolled_back)} rolled back, {found.heads} heads,"
-        f" {fleet.killed} workers killed, {cut} rounds cut off, {followed.result()} seen by the follower"
+        f"seed {seed}: {len(crowd.committed)} facts committed, {len(crowd.rolled_back)} rolled back,"
+        f" {found.heads} heads, {fleet.killed} workers killed, {cut} rounds cut off, {followed.result()} seen by the follower"
     )
     assert len(placed) == len(crowd.committed)
     assert await indexes(sealed, crowd.rolled_back) == []
