@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse
 from app.db import encode
 from app.errors import NotFound
 from app.problems import catalogue_page, language_of, problem_page
+from app.services.health import measure_log
 
 router = APIRouter(include_in_schema=False)
 
@@ -45,6 +46,7 @@ async def show_metrics(request: Request) -> Response:
     """Counters and histograms for Prometheus, and for nobody else: they tell how much others do."""
     if not _may_measure(request):
         raise NotFound
+    await measure_log(request.app.state.database)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -21,16 +21,23 @@ _ONE_AT_A_TIME: Final = 731_005_006
 WITHIN: Final = 3600
 #: How many leaves a receipt names: proxies leave 4 KiB to all headers of an answer.
 NAMED: Final = 10
+#: How many facts make a round full; the last transaction of it is placed whole.
+FULL: Final = 1000
 
+# Who holds the place for longer than this without a word is cut off, so that another one goes on.
+_ALONE: Final = """
+    select pg_try_advisory_xact_lock(:key) as mine, set_config('idle_in_transaction_session_timeout', '5000', true)
+"""
 # The facts of one transaction stay together, in their own order and in one round: receipts of many name them by the
-# first. Who waited for another one's rows entered its facts after that one, so that effects follow their causes.
-_QUEUED: Final = """
+# first. Who waited for what another one changed entered its last fact after all of that one's, so that effects follow
+# their causes. So many at once are answered in one go, even to somebody who has stopped listening, and cut off the
+# sooner.
+_QUEUED: Final = f"""
     select q.event_id, e.leaf from (
-        select *, dense_rank() over (order by began, transaction) as turn from (
-            select event_id, transaction, min(entered_at) over (partition by transaction) as began from unsequenced
-        ) waiting
+        select event_id, max(number) over (partition by transaction) as entered from unsequenced
+        order by entered fetch first {FULL} rows with ties
     ) q join event e on e.id = q.event_id
-    where q.turn <= 1000 order by q.turn, q.event_id
+    order by q.entered, q.event_id
 """
 _STATE: Final = """
     select (select coalesce(max(index), 0) from log_entry) as size, coalesce(h.size, 0) as signed,
@@ -65,10 +72,12 @@ async def sequence(writer: Writer, *, head_every: float) -> Round:
 
     Does nothing while another one is at it.
     """
-    if not await value(writer, "select pg_try_advisory_xact_lock(:key) as mine", key=_ONE_AT_A_TIME):
+    if not _calls(await one(writer, _STATE, every=head_every)):
         return Round(0, None)
-    state = await one(writer, _STATE, every=head_every)
-    if not state["waiting"] and state["size"] == state["signed"]:
+    if not await value(writer, _ALONE, key=_ONE_AT_A_TIME):
+        return Round(0, None)
+    state = await one(writer, _STATE, every=head_every)  # once more: only now does nobody else change it
+    if not _calls(state):
         return Round(0, None)
     tree = await _tree(writer, state["size"])
     queued = await rows(writer, _QUEUED) if state["waiting"] else []
@@ -77,6 +86,10 @@ async def sequence(writer: Writer, *, head_every: float) -> Round:
         return Round(len(queued), None)
     await _sign(writer, tree)
     return Round(len(queued), tree.size)
+
+
+def _calls(state: Row) -> bool:
+    return bool(state["waiting"] or (state["due"] and state["size"] > state["signed"]))
 
 
 async def _tree(executor: Executor, size: int) -> Tree:
