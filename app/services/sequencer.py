@@ -24,9 +24,11 @@ NAMED: Final = 10
 #: How many facts make a round full; the last transaction of it is placed whole.
 FULL: Final = 1000
 
-# Who holds the place for longer than this without a word is cut off, so that another one goes on.
+# Who holds the place for longer than this without a word is cut off, so that another one goes on. Rows are looked up
+# one by one: the queue's statistics are always old, and whoever trusts them reads the whole log for three facts.
 _ALONE: Final = """
-    select pg_try_advisory_xact_lock(:key) as mine, set_config('idle_in_transaction_session_timeout', '5000', true)
+    select pg_try_advisory_xact_lock(:key) as mine, set_config('idle_in_transaction_session_timeout', '5000', true),
+        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
 """
 # The facts of one transaction stay together, in their own order and in one round: receipts of many name them by the
 # first. Who waited for what another one changed entered its last fact after all of that one's, so that effects follow
