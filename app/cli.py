@@ -19,7 +19,7 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from app import access_cli, documents, keys_cli, logs, start
+from app import access_cli, documents, keys_cli, log_cli, logs, start
 from app.break_glass import act
 from app.db import Database, encode
 from app.demo import tell
@@ -41,6 +41,7 @@ app = typer.Typer(
     help="Simpul: coordination of election agencies.",
 )
 app.add_typer(keys_cli.app, name="keys")
+app.add_typer(log_cli.app, name="log")
 for name, commands in access_cli.COMMANDS.items():
     app.add_typer(commands, name=name)
 GRACE = 8

@@ -35,7 +35,7 @@ def own_database(chosen: Settings) -> Iterator[str]:
         fail(str(error))
 
 
-def fail(sentence: str) -> NoReturn:
+def fail(sentence: str, *, code: int = 1) -> NoReturn:
     """End the command with a sentence."""
-    Console(stderr=True, highlight=False).print(sentence, style="bold red")
-    raise typer.Exit(1)
+    Console(stderr=True, highlight=False).print(sentence, style="bold red", markup=False)
+    raise typer.Exit(code)

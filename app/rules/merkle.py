@@ -117,6 +117,7 @@ def check_inclusion(leaf: bytes, place: int, size: int, path: Sequence[bytes], r
     """Raise Unproven unless the path leads from a leaf hash at its place (from 0) to the root (RFC 9162, 2.1.3.2)."""
     if not 0 <= place < size:
         raise Unproven("place")
+    _whole(leaf, *path)
     first, last, found = place, size - 1, leaf
     for step in path:
         if last == 0:
@@ -136,6 +137,7 @@ def check_consistency(old: int, new: int, path: Sequence[bytes], old_root: bytes
     """Raise Unproven unless the path shows that the new tree continues the old one (RFC 9162, 2.1.4.2)."""
     if not 0 < old <= new:
         raise Unproven("size")
+    _whole(*path)
     if old == new:
         shown = not path and old_root == new_root
     else:
@@ -164,3 +166,9 @@ def _grown(old: int, new: int, steps: Sequence[bytes]) -> tuple[bytes, bytes]:
     if last != 0:
         raise Unproven("length")
     return before, after
+
+
+def _whole(*hashes: bytes) -> None:
+    """Refuse what is no hash: bytes moved from one to its neighbour would be hashed alike."""
+    if any(len(one) != len(EMPTY) for one in hashes):
+        raise Unproven("hash")

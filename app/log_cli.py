@@ -1,0 +1,78 @@
+"""`simpul log`: the log as evidence, checked by whoever holds its files. Needs neither a database nor settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from app import log_files
+from app.break_glass import Json
+from app.db import encode
+from app.log_files import Unreadable
+from app.terminal import console, fail
+from app.verifying import Kept, Report, verify
+
+app = typer.Typer(no_args_is_help=True, help="The log as evidence: export it, verify it anywhere, witness it.")
+
+
+@app.command("verify")
+def verify_log(
+    folder: Annotated[Path, typer.Argument(help="The folder of an export.")],
+    *,
+    head: Annotated[list[Path] | None, typer.Option(help="Heads you were given before; repeat it.")] = None,
+    receipts: Annotated[list[Path] | None, typer.Option(help="Receipts you were given; repeat it.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="The log's keys (JWKS), fetched earlier.")] = None,
+    witnesses: Annotated[int, typer.Option(min=1, help="Agencies that must have cosigned.")] = 3,
+    json: Json = False,
+) -> None:
+    """Check an export, offline, against itself and against what you kept.
+
+    Ends with 1 when something is wrong, with 2 when a file can't be read.
+    """
+    kept = Kept(tuple(head or ()), tuple(receipts or ()), keys)
+    try:
+        with _progress(folder) as advance:
+            report = verify(folder, kept, quorum=witnesses, advance=advance)
+    except Unreadable as error:
+        fail(str(error), code=2)
+    if json:
+        typer.echo(encode(asdict(report)).decode())
+    else:
+        _show(report, witnesses)
+    raise typer.Exit(1 if report.findings else 0)
+
+
+@contextmanager
+def _progress(folder: Path) -> Iterator[Callable[[int], object]]:
+    """A bar over the bytes of the entries, where a person is looking."""
+    total = log_files.bytes_of(folder / log_files.ENTRIES)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Entries", total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def _show(report: Report, witnesses: int) -> None:
+    newest = "none" if report.newest is None else f"{datetime.fromtimestamp(report.newest, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    table = Table("checked", "count", "found", title=f"The log {report.log}".strip())
+    for checked, count, found in (
+        ("entries", report.entries, f"{report.documents:,} with their document; root {report.root}"),
+        ("heads", report.heads, f"sealed up to entry {report.sealed:,}; the newest: {newest}"),
+        ("cosignatures", report.cosignatures, f"witnessed by {witnesses} agencies up to entry {report.witnessed:,}"),
+        ("receipts", report.receipts, f"{len(report.pending):,} pending"),
+    ):
+        table.add_row(checked, f"{count:,}", found)
+    console.print(table, markup=False)
+    for sentences, style in ((report.warnings, "yellow"), (report.pending, ""), (report.findings, "bold red")):
+        for sentence in sentences:
+            console.print(sentence, style=style, markup=False)
+    if not report.findings:
+        console.print("Nothing is wrong.", style="green")
