@@ -20,6 +20,7 @@ from app.routers import (
     credentials,
     elections,
     legal_instruments,
+    log,
     mandates,
     meetings,
     meta,
@@ -32,6 +33,7 @@ from app.routers import (
 )
 from app.security import Keys
 from app.services.health import Readiness
+from app.services.log_keys import Published
 from app.settings import Settings
 
 DESCRIPTION: Final = """
@@ -73,6 +75,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.state.quota = Quota(settings)
     app.state.readiness = Readiness(database)
     app.state.keys = database.keys
+    app.state.log_keys = Published(database)
     for module in (
         oauth,
         clients,
@@ -87,6 +90,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         elections,
         regions,
         reference,
+        log,
         meta,
     ):
         app.include_router(module.router)

@@ -79,6 +79,7 @@ create procedure app.forbid_drops() language plpgsql as $$
 begin
     if not exists (select from pg_event_trigger where evtname = 'keep_evidence') then
         create event trigger keep_evidence on sql_drop execute function keep_evidence();
+        alter event trigger keep_evidence enable always;
     end if;
 exception when insufficient_privilege then
     raise warning 'only a superuser forbids drops: call app.forbid_drops()';
@@ -158,7 +159,7 @@ return array(
     from unnest(array[{{owned}}, {", ".join(repr(one) for one in POLICIES)}]) t
     where not (select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = to_regclass(t))
     union all select 'event trigger keep_evidence'
-    where not exists (select from pg_event_trigger where evtname = 'keep_evidence' and evtenabled <> 'D')
+    where not exists (select from pg_event_trigger where evtname = 'keep_evidence' and evtenabled = 'A')
     union all select 'trigger ' || g || ' on ' || t
     from unnest(array[{", ".join(repr(one) for one in KEPT)}]) t, unnest(array['keep_facts', 'keep_facts_whole']) g
     where not exists (select from pg_trigger where tgrelid = to_regclass(t) and tgname = g and tgenabled = 'A')

@@ -1,0 +1,74 @@
+"""Who seals the log in the tests, and agencies that witness it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from support import Agency
+
+from app.claims import unb64
+from app.security import SigningKey, new_pem
+from app.services import sequencer
+from app.statements import Kind, state
+
+
+@dataclass
+class Notary:
+    """The sequencer, run by hand."""
+
+    app: FastAPI
+
+    async def seal(self) -> int:
+        """Place all facts there are and sign a head over them; returns its size."""
+        while True:
+            async with self.app.state.database.working() as writer:
+                done = await sequencer.sequence(writer, head_every=0)
+            if done.placed == 0:
+                break
+        async with self.app.state.database.working() as writer:
+            found = await sequencer.one(writer, "select max(size) as size from log_head")
+        return int(found["size"])
+
+
+@dataclass
+class Witness:
+    """A client of an agency with a registered key."""
+
+    client: Agency
+    key: SigningKey
+    id: str
+
+    async def cosign(self, head: dict[str, Any], *, kind: Kind = Kind.COSIGNATURE, **other: Any) -> httpx.Response:
+        said = {
+            "iss": self.client.code,
+            "log": "simpul",
+            "size": head["size"],
+            "root": head["root"],
+            "iat": int(datetime.now(UTC).timestamp()),
+        }
+        body = {"cosignature": state(self.key, kind, said | other)}
+        return await self.client.post("/v1/log/cosignatures", body)
+
+
+async def witness(client: Agency) -> Witness:
+    """Register a fresh key of the client, by itself."""
+    key = SigningKey.load(new_pem())
+    jwk = {name: content for name, content in key.published().items() if name not in {"alg", "use"}}
+    made = await client.post(f"/v1/clients/{client.credentials['id']}/keys", {"jwk": jwk})
+    assert made.status_code == 201, made.text
+    return Witness(client, key, made.json()["id"])
+
+
+async def jwks_of(http: httpx.AsyncClient) -> list[dict[str, Any]]:
+    """The published keys of the log."""
+    return list((await http.get("/.well-known/log-keys.json")).json()["keys"])
+
+
+def read_jws(text: str) -> dict[str, Any]:
+    """What a statement says, not checked."""
+    return dict(json.loads(unb64(text.split(".")[1])))
