@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
+from notary import witness
 from support import Agency, task
 
 from app.claims import b64
@@ -58,6 +59,7 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
     referral = f"/v1/referrals/{logged['open_referral']['id']}"
     one, election = '"1"', f"/v1/elections/uji-{own}"
     return {
+        "cosign": await cosigning(operator),
         "createClient": Case(operator, "POST", "/v1/clients", CLIENT),
         **await access(operator),
         "logTask": Case(bakesbangpol, "POST", "/v1/tasks", whole_task),
@@ -147,6 +149,14 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
         "createStage": Case(operator, "POST", f"{election}/stages", STAGE),
         "updateStage": Case(operator, "PATCH", f"{election}/stages/uji", {"name_en": "Trial"}, one),
     }
+
+
+async def cosigning(operator: Agency) -> Case:
+    """An agency that witnesses the newest head."""
+    client = (await operator.post("/v1/clients", {"agency": "BMKG", "role": "viewer", "purpose": "Saksi"})).json()
+    signer = await witness(await Agency(operator.http, client).sign_in())
+    head = (await operator.get("/v1/log/head")).json()
+    return Case(signer.client, "POST", "/v1/log/cosignatures", signer.says(head))
 
 
 async def access(operator: Agency) -> dict[str, Case]:

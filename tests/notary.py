@@ -44,6 +44,10 @@ class Witness:
     id: str
 
     async def cosign(self, head: dict[str, Any], *, kind: Kind = Kind.COSIGNATURE, **other: Any) -> httpx.Response:
+        return await self.client.post("/v1/log/cosignatures", self.says(head, kind=kind, **other))
+
+    def says(self, head: dict[str, Any], *, kind: Kind = Kind.COSIGNATURE, **other: Any) -> dict[str, str]:
+        """The body that hands in its cosignature."""
         said = {
             "iss": self.client.code,
             "log": "simpul",
@@ -51,8 +55,7 @@ class Witness:
             "root": head["root"],
             "iat": int(datetime.now(UTC).timestamp()),
         }
-        body = {"cosignature": state(self.key, kind, said | other)}
-        return await self.client.post("/v1/log/cosignatures", body)
+        return {"cosignature": state(self.key, kind, said | other)}
 
 
 async def witness(client: Agency) -> Witness:
