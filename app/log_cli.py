@@ -19,7 +19,8 @@ from app.break_glass import Json
 from app.db import encode
 from app.log_files import Unreadable
 from app.terminal import console, fail
-from app.verifying import Kept, Report, verify
+from app.testimony import Kept, Report
+from app.verifying import verify
 
 app = typer.Typer(no_args_is_help=True, help="The log as evidence: export it, verify it anywhere, witness it.")
 
@@ -55,7 +56,8 @@ def verify_log(
 def _progress(folder: Path) -> Iterator[Callable[[int], object]]:
     """A bar over the bytes of the entries, where a person is looking."""
     total = log_files.bytes_of(folder / log_files.ENTRIES)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    terminal = Console(stderr=True)
+    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task("Entries", total=total)
         yield lambda count: bar.advance(task, count)
 

@@ -177,6 +177,8 @@ def lines(path: Path, advance: Callable[[int], object] | None = None) -> Iterato
             if advance is not None and read > _LONGEST:
                 advance(read)
                 read = 0
+    if advance is not None:
+        advance(read)
 
 
 def records(path: Path, form: type[Form], advance: Callable[[int], object] | None = None) -> Iterator[tuple[int, Form]]:

@@ -15,6 +15,7 @@ import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -220,10 +221,15 @@ def signed_by(public: dict[str, Any], content: bytes, signature: bytes) -> bool:
     For ES256 on P-256 alone, whatever the key or a header says of itself.
     """
     try:
-        key = jwk.construct({name: public[name] for name in ("kty", "crv", "x", "y")}, ALGORITHMS.ES256)
+        key = _public_key(public["kty"], public["crv"], public["x"], public["y"])
     except Exception as cause:
         raise ValueError("key") from cause
     return bool(key.verify(content, signature))
+
+
+@lru_cache(maxsize=256)
+def _public_key(kty: str, crv: str, x: str, y: str) -> Any:
+    return jwk.construct({"kty": kty, "crv": crv, "x": x, "y": y}, ALGORITHMS.ES256)
 
 
 # client secrets

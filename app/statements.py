@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import rfc8785
@@ -31,6 +32,7 @@ class Unsigned(ValueError):
     """A statement that none of these keys has signed."""
 
 
+@lru_cache(maxsize=256)
 def _header(kind: Kind, kid: str) -> str:
     return b64(rfc8785.dumps({"alg": "ES256", "kid": kid, "typ": kind.value}))
 

@@ -26,7 +26,8 @@ from app import evidence, log_files
 from app.rules.merkle import Tree
 from app.security import SigningKey, new_pem
 from app.statements import Kind, state
-from app.verifying import Kept, verify
+from app.testimony import Kept
+from app.verifying import verify
 
 ENTRIES = int(os.environ.get("SIMPUL_BENCH_ENTRIES", "1000000"))
 SEALED, COSIGNED, KEPT = 100, 10_000, 100
@@ -115,7 +116,9 @@ def measure(folder: Path, receipts: Path) -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="simpul-bench-") as made:
         make(Path(made), Path(made) / "receipts")
-        process = multiprocessing.get_context("spawn").Process(target=measure, args=(Path(made), Path(made) / "receipts"))
+        process = multiprocessing.get_context("spawn").Process(
+            target=measure, args=(Path(made), Path(made) / "receipts")
+        )
         process.start()
         process.join()
         raise SystemExit(process.exitcode)
