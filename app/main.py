@@ -19,6 +19,7 @@ from app.routers import (
     clients,
     credentials,
     elections,
+    erasures,
     legal_instruments,
     log,
     mandates,
@@ -91,6 +92,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         regions,
         reference,
         log,
+        erasures,
         meta,
     ):
         app.include_router(module.router)

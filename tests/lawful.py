@@ -65,7 +65,7 @@ async def places_of(agency: Agency) -> dict[str, str]:
         "meeting": meeting["id"],
         "vulnerability": vulnerability["id"],
         "client": str(agency.credentials["client_id"]),
-        "head": (await agency.get("/v1/log/head")).json()["size"],
+        "head": str((await agency.get("/v1/log/head")).json()["size"]),
     }
 
 

@@ -11,6 +11,7 @@ import httpx
 from fastapi import FastAPI
 from support import Agency
 
+from app import db
 from app.claims import unb64
 from app.security import SigningKey, new_pem
 from app.services import sequencer
@@ -31,7 +32,7 @@ class Notary:
             if done.placed == 0:
                 break
         async with self.app.state.database.working() as writer:
-            found = await sequencer.one(writer, "select max(size) as size from log_head")
+            found = await db.one(writer, "select max(size) as size from log_head")
         return int(found["size"])
 
 

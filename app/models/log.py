@@ -59,7 +59,11 @@ class Cosignature(SQLModel, table=True):
     """What a witness signed: that it knows this head and that it continues all it knew before."""
 
     # the list of cosignatures goes by size
-    __table_args__ = (Index("ix_cosignature_size", "size", "agency"),)
+    __table_args__ = (
+        Index("ix_cosignature_size", "size", "agency"),
+        # a kid names one key of an agency for ever
+        Index("ix_cosignature_kid", "agency", "kid"),
+    )
     agency: str = Field(primary_key=True, foreign_key="agency.code")
     size: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="log_head.size")
     kid: str

@@ -86,8 +86,22 @@ async def _read(writer: Writer, caller: Caller, text: str) -> tuple[log_files.Co
                 "/cosignature", "addressee", f"`iss` must be {caller.body}, and `log` {keys_of(writer).issuer}.",
                 f"`iss` harus {caller.body}, dan `log` {keys_of(writer).issuer}.",
             )  # fmt: skip
+        await _require_one_key(writer, caller, found["jwk"])
         return statement, found["jwk"]
     raise _unsigned()
+
+
+async def _require_one_key(writer: Writer, caller: Caller, jwk: dict[str, Any]) -> None:
+    """Refuse a kid under which the agency cosigned with another key: who verifies later knows keys by it."""
+    known = await value(
+        writer, "select jwk from cosignature where agency = :agency and kid = :kid limit 1",
+        agency=caller.body, kid=jwk["kid"],
+    )  # fmt: skip
+    if known is not None and (known["x"], known["y"]) != (jwk["x"], jwk["y"]):
+        raise records.refused(
+            "/cosignature", "kid", "Your agency has cosigned with another key of this `kid`: give each its own.",
+            "Instansi Anda pernah memakai kunci lain dengan `kid` ini: beri tiap kunci `kid` sendiri.",
+        )  # fmt: skip
 
 
 def _unsigned() -> ValidationFailed:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
-from app.db import Database, Executor, Writer, keys_of, row, rows, value
+from app.db import Database, Executor, Row, Writer, keys_of, row, rows, value
 from app.models import LogKey
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
@@ -68,6 +68,11 @@ async def signer(writer: Writer) -> SigningKey:
 
 def _opened(keys: Keys, kid: str, public: str, sealed: bytes) -> SigningKey:
     return SigningKey.known(public.encode(), unseal(keys, _name(kid), sealed))
+
+
+async def list_keys(executor: Executor) -> list[Row]:
+    """All keys there ever were, the oldest first."""
+    return await rows(executor, "select kid, recorded_at, retired_at from log_key order by recorded_at, kid")
 
 
 async def published(executor: Executor) -> list[dict[str, str]]:

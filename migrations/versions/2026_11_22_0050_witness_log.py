@@ -42,6 +42,7 @@ def upgrade() -> None:
     """Witness the log."""
     op.execute(f"{QUICK}create index ix_log_node_leaf on log_node (hash) where level = 0")
     op.execute(f"{QUICK}create index ix_cosignature_size on cosignature (size, agency)")
+    op.execute(f"{QUICK}create index ix_cosignature_kid on cosignature (agency, kid)")
     for statement in RAISE.strip().split("\n\n"):
         op.execute(statement)
 
@@ -51,5 +52,6 @@ def downgrade() -> None:
     op.execute("drop procedure app.raise_walls()")
     op.execute("alter procedure app.raise_walls_before_witnesses() rename to raise_walls")
     op.execute("drop function app.witness_keys()")
+    op.execute("drop index ix_cosignature_kid")
     op.execute("drop index ix_cosignature_size")
     op.execute("drop index ix_log_node_leaf")

@@ -13,13 +13,12 @@ from notary import Notary, jwks_of, read_jws, witness
 from support import Agency, SignIn
 
 from app import statements
-from app.db import Database
 from app.rules import merkle
 from app.statements import Kind
 
 
 @pytest.fixture(scope="module")
-async def notary(app: FastAPI, database: Database) -> Notary:
+async def notary(app: FastAPI) -> Notary:
     return Notary(app)
 
 
@@ -129,9 +128,7 @@ async def test_strangers_see_of_an_entry_its_leaf_alone(notary: Notary, kpu: Age
     assert task["id"] not in json.dumps(theirs)
 
 
-async def test_entries_are_contiguous_and_the_root_over_them_is_that_of_the_head(
-    notary: Notary, kodim: Agency
-) -> None:
+async def test_entries_are_contiguous_and_the_root_over_them_is_that_of_the_head(notary: Notary, kodim: Agency) -> None:
     size = await notary.seal()
     tree, after = merkle.Tree(), 0
     while after < size:
@@ -208,7 +205,13 @@ async def test_what_is_not_signed_by_a_live_key_of_the_agency_is_no_cosignature(
     head = await read(client, f"/v1/log/head?size={size}")
     assert (await key.cosign({**head, "root": "a" * 64})).json()["code"] == "head-mismatch"
     assert (await key.cosign({**head, "size": size + 10**6})).json()["code"] == "head-mismatch"
-    for said in ({"iss": "BAWASLU_KOTA_MALANG"}, {"log": "other"}, {"size": str(size)}, {"iat": -1}, {"root": "A" * 64}):
+    for said in (
+        {"iss": "BAWASLU_KOTA_MALANG"},
+        {"log": "other"},
+        {"size": str(size)},
+        {"iat": -1},
+        {"root": "A" * 64},
+    ):
         assert (await key.cosign(head, **said)).json()["code"] == "validation-failed", said
     theirs.client = client
     assert (await theirs.cosign(head)).json()["code"] == "validation-failed"
