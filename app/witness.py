@@ -105,6 +105,7 @@ class Witness:
 
     def __init__(self, http: httpx.AsyncClient, login: Login, *, trusted: tuple[str, ...] = ()) -> None:
         self.http, self.login, self.trusted = http, login, trusted
+        self.headers = dict[str, str]()
 
     async def look(self, seen: Seen | None) -> Seen:
         """The newest head, if it is the log's and continues what was seen.
@@ -131,7 +132,7 @@ class Witness:
         else:
             proof |= {"client_secret": self.login.secret or ""}
         granted = await self._ask("POST", "/oauth2/token", data=proof)
-        self.http.headers["Authorization"] = f"Bearer {_answer(granted)['access_token']}"
+        self.headers["Authorization"] = f"Bearer {_answer(granted)['access_token']}"
 
     def _assertion(self, key: SigningKey) -> str:
         """A client assertion (RFC 7523), addressed to the token endpoint that it goes to."""
@@ -195,8 +196,9 @@ class Witness:
             "root": seen.root,
             "iat": int(datetime.now(UTC).timestamp()),
         }
+        self.headers["Idempotency-Key"] = str(uuid4())
         body = {"cosignature": statements.state(key, Kind.COSIGNATURE, said)}
-        _answer(await self._ask("POST", "/v1/log/cosignatures", json=body, headers={"Idempotency-Key": str(uuid4())}))
+        _answer(await self._ask("POST", "/v1/log/cosignatures", json=body))
         return replace(seen, cosigned=seen.size)
 
     async def _only_cosignatures(self, seen: Seen) -> bool:
@@ -213,7 +215,7 @@ class Witness:
 
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
-            return await self.http.request(method, path, **more)
+            return await self.http.request(method, path, headers=self.headers, **more)
         except httpx.HTTPError as cause:
             raise Unreachable(f"{self.http.base_url}: {cause or type(cause).__name__}") from cause
 

@@ -216,7 +216,7 @@ async def test_what_is_not_signed_by_a_live_key_of_the_agency_is_no_cosignature(
     theirs.client = client
     assert (await theirs.cosign(head)).json()["code"] == "validation-failed"
     assert (await key.cosign(head, kind=Kind.HEAD)).json()["code"] == "validation-failed"
-    await operator.post(f"/v1/clients/{client.credentials['id']}/keys/{key.id}/revocation", {"reason": "Bocor"})
+    await operator.post(f"/v1/clients/{client.credentials['client_id']}/keys/{key.id}/revocation", {"reason": "Bocor"})
     key.client = await client_of("KPU_KOTA_MALANG", "viewer")
     assert (await key.cosign(head)).json()["code"] == "validation-failed"
 
