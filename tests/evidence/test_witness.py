@@ -49,6 +49,7 @@ async def test_it_keeps_the_newest_head_that_continues_the_last_and_what_it_keep
 
 async def test_it_cosigns_what_others_did_and_not_what_only_witnesses_did(house: House, watch: Watch) -> None:
     signer = await witness(house.bakesbangpol)
+    await house.seal()
     cosigning = replace(watch, cosigner=signer.key)
     seen = await cosigning.once(house.http)
     assert seen.cosigned == seen.size
@@ -83,12 +84,11 @@ async def test_a_new_key_of_the_log_is_trusted_by_name_only(house: House, watch:
     assert rotated.exit_code == 0, rotated.output
     new = json.loads(rotated.stdout)[-1]
     assert (new["retired_at"], [bool(one["retired_at"]) for one in json.loads(rotated.stdout)]) == (None, [True, False])
-    house.app.state.keys.log_key = None
+    house.app.state.keys.log_key, house.app.state.log_keys._asked_at = None, 0.0
     await house.seal()
     with pytest.raises(Untrusted, match=f"--trust {new['kid']}"):
         await watch.once(house.http)
     assert json.loads(watch.state.read_text())["head"] == before.head
-    house.app.state.log_keys._asked_at = 0.0
     after = await replace(watch, trusted=(new["kid"],)).once(house.http)
     assert [one["kid"] for one in after.keys] == [one["kid"] for one in json.loads(rotated.stdout)]
     await house.bakesbangpol.log()
@@ -159,17 +159,18 @@ async def test_the_command_watches_and_ends_with_1_when_the_log_was_rewritten(
 ) -> None:
     server = uvicorn.Server(uvicorn.Config(house.app, port=0, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.02)
+    async with asyncio.timeout(10):
+        while not server.started:  # noqa: ASYNC110 - it says so in no other way
+            await asyncio.sleep(0.02)
     address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     secret = house.folder / "secret"
     secret.write_text(f"{watch.login.secret}\n")
-    words = ("log", "witness", "--url", address, "--client-id", watch.login.client_id)
-    words += ("--client-secret-file", str(secret), "--state", str(watch.state))
+    login = ("--client-id", watch.login.client_id, "--client-secret-file", str(secret))
+    words = ("log", "witness", "--url", address, *login, "--state", str(watch.state))
     try:
         first = await machine(*words, "--json")
         assert first.exit_code == 0, first.output
-        seen = json.loads(first.stdout)
+        seen = json.loads(first.stdout.splitlines()[-1])
         told = await machine(*words)
         assert f"{seen['size']:,} entries, one log since" in told.stdout
         watch.state.write_text(json.dumps({**seen, "root": "a" * 64}))
