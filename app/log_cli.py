@@ -70,18 +70,32 @@ def _progress(folder: Path) -> Iterator[Callable[[int], object]]:
 
 
 def _show(report: Report, witnesses: int) -> None:
-    newest = "none" if report.newest is None else f"{datetime.fromtimestamp(report.newest, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    sealed, witnessed = "none is sealed", f"none is witnessed by {witnesses} agencies"
+    if report.newest is not None:
+        sealed = (
+            f"sealed up to entry {report.sealed:,}, {datetime.fromtimestamp(report.newest, UTC):%Y-%m-%d %H:%M} UTC"
+        )
+    if report.witnessed:
+        witnessed = f"witnessed by {witnesses} agencies up to entry {report.witnessed:,}"
     table = Table("checked", "count", "found", title=f"The log {report.log}".strip())
     for checked, count, found in (
-        ("entries", report.entries, f"{report.documents:,} with their document; root {report.root}"),
-        ("heads", report.heads, f"sealed up to entry {report.sealed:,}; the newest: {newest}"),
-        ("cosignatures", report.cosignatures, f"witnessed by {witnesses} agencies up to entry {report.witnessed:,}"),
+        ("entries", report.entries, f"{report.documents:,} with their document"),
+        ("heads", report.heads, sealed),
+        ("cosignatures", report.cosignatures, witnessed),
         ("receipts", report.receipts, f"{len(report.pending):,} pending"),
     ):
         table.add_row(checked, f"{count:,}", found)
     console.print(table, markup=False)
-    for sentences, style in ((report.warnings, "yellow"), (report.pending, ""), (report.findings, "bold red")):
-        for sentence in sentences:
-            console.print(sentence, style=style, markup=False)
+    _say(f"Root of the entries: {report.root}")
+    for sentence in report.warnings:
+        _say(sentence, style="yellow")
+    for sentence in report.pending:
+        _say(sentence)
+    for sentence in report.findings:
+        _say(sentence, style="bold red")
     if not report.findings:
-        console.print("Nothing is wrong.", style="green")
+        _say("Nothing is wrong.", style="green")
+
+
+def _say(sentence: str, *, style: str = "") -> None:
+    console.print(sentence, style=style, markup=False, soft_wrap=True)

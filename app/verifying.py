@@ -93,7 +93,7 @@ class _Verification:
     def _weigh(self, claim: Claim) -> None:
         """Hold a claim against the tree, which has grown to its size if it could."""
         if self.tree.size < claim.size:
-            wrong = f"here are {self.tree.size} entries; what it covers was cut off."
+            wrong = f"here are {self.tree.size} entries: what it covers was cut off, or it is younger than this export."
         elif self.tree.size > claim.size:
             wrong = "it stands after one of a larger size."
         elif self.tree.root().hex() != claim.said.root:

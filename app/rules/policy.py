@@ -175,7 +175,7 @@ GRANTS: Final[Mapping[P, Mapping[Role, frozenset[S]]]] = {
     P.EVENT_READ: _ALL_ROLES,
     P.EVENT_READ_ACCESS: {**_ADMINS_OR_ITSELF, Role.AUDITOR: _OWN | {S.SELF}},
     P.LOG_READ: _ALL_ROLES,
-    P.LOG_COSIGN: dict.fromkeys((_V, Role.AUDITOR, Role.AGENCY_ADMIN), _OWN),
+    P.LOG_COSIGN: dict.fromkeys((_SUP, Role.AGENCY_ADMIN), _OWN),
     P.WEBHOOK_READ: _ADMINS,
     P.WEBHOOK_KEEP: _ADMINS,
     P.PERSON_ERASE: _ADMINS,

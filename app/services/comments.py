@@ -14,10 +14,11 @@ from app.rules.facts import EventKind
 from app.rules.policy import Permission
 from app.rules.vocabulary import Access
 from app.security import Keys
-from app.services import assignments, log, visibility
+from app.services import assignments, log, sealing, visibility
 from app.services.task_rows import load_task, take_task
 
-_SHOWN: Final = "id, body, agency, client_id as client, recorded_at"
+_SHOWN: Final = ("id", "body", "agency", "client", "recorded_at")
+_READ: Final = "c.id, c.body, c.agency, c.client_id as client, c.recorded_at"
 
 
 async def show_history(executor: Executor, caller: Caller, keys: Keys, id: UUID) -> dict[str, Any]:
@@ -34,13 +35,12 @@ async def list_comments(executor: Executor, caller: Caller, keys: Keys, id: UUID
     until = await _sight(executor, caller, id)
     found = await rows(
         executor,
-        f"select {_SHOWN} from comment where task_id = :id"
-        " and (cast(:until as timestamptz) is null or recorded_at <= :until) order by id",
+        f"select {_READ}, {sealing.PERSON} from comment c {log.COMMENTED} where c.task_id = :id"
+        " and (cast(:until as timestamptz) is null or c.recorded_at <= :until) order by c.id",
         id=id,
         until=until,
     )
-    by = await log.acting_users(executor, keys, on="comment", ids=[one["id"] for one in found])
-    return [{**one, "acting_user": by.get(str(one["id"]))} for one in found]
+    return [{**{name: one[name] for name in _SHOWN}, "acting_user": sealing.person_of(keys, one)} for one in found]
 
 
 async def _sight(executor: Executor, caller: Caller, id: UUID) -> datetime | None:
@@ -71,5 +71,5 @@ async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -
         payload={"comment": str(comment.id)},
     )
     await writer.flush()
-    kept = await one(writer, f"select {_SHOWN} from comment where id = :id", id=comment.id)
+    kept = await one(writer, f"select {_READ} from comment c where c.id = :id", id=comment.id)
     return {**kept, "acting_user": caller.acting_user}

@@ -144,16 +144,11 @@ async def history(executor: Executor, keys: Keys, task_id: UUID, *, until: datet
     ]
 
 
-async def acting_users(executor: Executor, keys: Keys, *, on: str, ids: Iterable[UUID]) -> dict[str, str | None]:
-    """Who entered the facts about some objects, by the object's id."""
-    found = await rows(
-        executor,
-        f"select e.object_id, {sealing.PERSON} from event e left join sealing_key p on p.id = e.person_key"
-        " where e.object_type = :on and e.object_id = any(:ids)",
-        on=on,
-        ids=[str(one) for one in ids],
-    )
-    return {one["object_id"]: sealing.person_of(keys, one) for one in found}
+#: Joins to each comment `c` the fact that it was made by, to be read with `sealing.PERSON`.
+COMMENTED: Final = (
+    "left join event e on e.object_type = 'comment' and e.object_id = cast(c.id as text)"
+    " left join sealing_key p on p.id = e.person_key"
+)
 
 
 async def payloads(executor: Executor, kind: EventKind, *, on: str, ids: Iterable[UUID]) -> list[Row]:

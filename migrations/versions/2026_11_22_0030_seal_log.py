@@ -69,8 +69,9 @@ KEEP_EVIDENCE = """
 create function app.keep_evidence() returns event_trigger language plpgsql as $$
 begin
     if exists (select from pg_event_trigger_dropped_objects() d
-        where d.object_identity ~ '(^|on )public\\.(event|log_entry|log_node|log_head|cosignature)$'
-            or d.object_identity ~ '^public\\.keep_facts\\(') then
+        where d.object_type in ('table', 'table column', 'trigger')
+                and d.object_identity ~ '(^|on )public\\.(event|log_entry|log_node|log_head|cosignature)(\\.|$)'
+            or d.object_identity ~ '^public\\.(keep_facts|queue_event)\\(') then
         raise exception 'evidence is not dropped' using errcode = '42501';
     end if;
 end $$
@@ -138,8 +139,7 @@ def _walls() -> str:
             *lines,
             "grant select on log_key to simpul_api;",
             "grant select, insert, update on log_key to simpul_worker;",
-            "drop policy may_select on event;",
-            f"create policy may_select on event for select to simpul_api using ({HEARS});",
+            f"alter policy may_select on event using ({HEARS});",
             "alter function queue_event() security definer set search_path = pg_catalog, public, pg_temp;",
             "alter function queue_event() owner to simpul_worker;",
             "revoke execute on function queue_event() from public;",
@@ -163,6 +163,8 @@ return array(
     union all select 'trigger ' || g || ' on ' || t
     from unnest(array[{", ".join(repr(one) for one in KEPT)}]) t, unnest(array['keep_facts', 'keep_facts_whole']) g
     where not exists (select from pg_trigger where tgrelid = to_regclass(t) and tgname = g and tgenabled = 'A')
+    union all select 'trigger queue_event on event' where not exists (
+        select from pg_trigger where tgrelid = to_regclass('event') and tgname = 'queue_event' and tgenabled = 'A')
 )
 
 -- squawk-ignore renaming-object
@@ -372,10 +374,7 @@ def downgrade() -> None:
     op.execute("drop function app.sealing_keys(text[], uuid[], bytea[])")
     op.execute("drop trigger queue_event on event")
     op.execute("drop function queue_event()")
-    op.execute(
-        "do $$ begin if app.stand() then drop policy may_select on event;"
-        f" create policy may_select on event for select to simpul_api using ({HEARD}); end if; end $$"
-    )
+    op.execute(f"do $$ begin if app.stand() then alter policy may_select on event using ({HEARD}); end if; end $$")
     for table in ("cosignature", "log_head", "log_node", "log_entry", "unsequenced"):
         op.drop_table(table)
     for trigger in ("keep_facts", "keep_facts_whole"):

@@ -11,8 +11,9 @@ from uuid import uuid4
 import pytest
 from support import Agency, SignIn
 from typer.testing import CliRunner, Result
+from words import facts_of
 
-from app import cli, db
+from app import cli
 from app.db import Database
 from app.settings import Settings
 from app.settings import settings as read_settings
@@ -56,9 +57,9 @@ async def status(client: Agency) -> int:
 
 
 async def acts(database: Database, id: str) -> list[tuple[Any, ...]]:
-    async with database.reading() as reader:
-        sql = "select kind, agency, client_id, request_id, payload ->> 'reason' as why from event where object_id = :id"
-        return [tuple(one.values()) for one in await db.rows(reader, f"{sql} order by id", id=id)]
+    shown = ("kind", "agency", "client_id", "request_id")
+    found = await facts_of(database, "e.object_id = :id", id=id)
+    return [(*(one[name] for name in shown), one["payload"].get("reason")) for one in found]
 
 
 async def test_a_client_lives_its_whole_life_from_the_command_line(

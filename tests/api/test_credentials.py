@@ -14,6 +14,7 @@ from bodies import REASON, in_days, public_jwk
 from snapshot import snapshot
 from sqlalchemy import text
 from support import Agency, SignIn
+from words import facts_of
 
 from app import db, public_keys, worker
 from app.db import Database
@@ -54,13 +55,9 @@ async def fetches(client: Agency) -> bool:
 
 async def said_of(database: Database, client: Agency, kind: str) -> list[dict[str, Any]]:
     """The facts of one kind about a client, oldest first."""
-    async with database.reading() as reader:
-        return await db.rows(
-            reader,
-            "select payload, agency, client_id from event where object_id = :id and kind = :kind order by id",
-            id=client.credentials["client_id"],
-            kind=kind,
-        )
+    return await facts_of(
+        database, "e.object_id = :id and e.kind = :kind", id=client.credentials["client_id"], kind=kind
+    )
 
 
 async def change(database: Database, sql: str, **values: Any) -> None:

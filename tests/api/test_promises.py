@@ -145,7 +145,7 @@ async def test_two_open_referrals_of_one_task(cast: Cast, database: Database) ->
     "change",
     [
         "update event set payload = '{}' where task_id = :id returning id",
-        "update event set log_index = 1, agency = null where task_id = :id returning id",
+        "update event set leaf = '', agency = null where task_id = :id returning id",
         "delete from event where task_id = :id returning id",
     ],
 )

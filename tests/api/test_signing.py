@@ -18,6 +18,7 @@ from forger import Forger
 from sqlalchemy import event
 from support import Agency
 from typer.testing import CliRunner, Result
+from words import facts_of
 
 from app import cli, start
 from app.claims import b64, unb64
@@ -320,8 +321,7 @@ async def test_every_turn_of_the_ring_is_a_fact(world: World) -> None:
     assert [one["kind"].partition(".")[2] for one in facts] == ["added", "activated", "ended"]
     assert [one["because"] for one in facts] == [None, None, "compromised"]
     assert [one["request_id"] for one in facts] == ["start", "test", "test"]
-    async with world.database.reading() as reader:
-        told = await rows(reader, "select object_id, request_id, payload from event where kind = 'tokens.revoked'")
+    told = await facts_of(world.database, "e.kind = 'tokens.revoked'")
     assert [(one["object_id"], one["request_id"]) for one in told] == [("everybody", "test")]
     assert kid in told[0]["payload"]["reason"]
 

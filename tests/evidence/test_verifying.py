@@ -271,7 +271,7 @@ def test_an_earlier_head_finds_a_log_that_ends_before_it_even_if_the_receipts_st
     ledger.truncate(4)
     report = agency.verify(ledger, receipts=ledger.receipts)
     assert (report.findings, len(report.pending)) == ([], 4)
-    assert told(agency.verify(ledger, heads=[head]), "here are 4 entries; what it covers was cut off")
+    assert told(agency.verify(ledger, heads=[head]), "here are 4 entries: what it covers was cut off")
 
 
 @tampering

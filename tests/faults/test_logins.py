@@ -50,6 +50,11 @@ class Cluster:
     async def administer(self, *statements: str) -> None:
         await run(self.url, *statements)
 
+    async def forbid_drops(self) -> None:
+        """What no owner may do for itself."""
+        city = make_url(self.url).set(database="city").render_as_string(hide_password=False)
+        await run(city, "call app.forbid_drops()")
+
     async def owned_by(self, owner: str, rights: str) -> str:
         """A database of a new owner; how that one logs in."""
         await self.administer(
@@ -124,6 +129,7 @@ async def city(settings: Settings) -> AsyncIterator[tuple[Cluster, list[dict[str
             "grant simpul_api to api_1",
             "grant simpul_worker to worker_1",
         )
+        await cluster.forbid_drops()
         yield cluster, clients
 
 
@@ -229,6 +235,41 @@ async def test_the_owner_itself_sees_nothing_until_it_works(city: tuple[Cluster,
     await database.close()
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "drop table log_entry cascade",
+        "alter table event drop column payload",
+        "drop trigger queue_event on event",
+        "drop trigger keep_facts on log_node",
+        "drop function keep_facts() cascade",
+        "drop event trigger keep_evidence",
+        "alter event trigger keep_evidence disable",
+        "truncate log_node",
+    ],
+)
+async def test_not_even_the_owner_drops_evidence(city: tuple[Cluster, list[dict[str, Any]]], statement: str) -> None:
+    cluster, _ = city
+    with pytest.raises(Exception, match=r"evidence is not dropped|facts are never changed or deleted|must be owner"):
+        await run(cluster.login("city_owner"), statement)
+
+
+async def test_the_owner_still_mends_its_schema(city: tuple[Cluster, list[dict[str, Any]]]) -> None:
+    """What a later migration may have to do: another word in a check, another sentence in a policy."""
+    cluster, _ = city
+    owner = Database(cluster.login("city_owner"), cluster.settings)
+    async with owner.writing() as writer:
+        for statement in (
+            "alter table event drop constraint ck_event_kind_known",
+            "drop policy may_select on event",
+            "drop index ix_event_object",
+            "drop function region_path(text) cascade",
+        ):
+            await execute(writer, statement)
+        await writer.rollback()
+    await owner.close()
+
+
 async def test_a_login_without_its_role_is_named(city: tuple[Cluster, list[dict[str, Any]]]) -> None:
     cluster, _ = city
     await cluster.administer("create role stray login password 'stray-Vq8tz0KhX3m'")
@@ -242,8 +283,9 @@ async def test_a_login_without_its_role_is_named(city: tuple[Cluster, list[dict[
 # an owner who may make no roles
 
 
+@pytest.mark.parametrize("drops_forbidden", ["first", "last"])
 async def test_an_owner_without_createrole_starts_and_the_walls_rise_at_the_start_after_the_roles_came(
-    settings: Settings,
+    settings: Settings, drops_forbidden: str
 ) -> None:
     with untouched(settings) as cluster:
         owner = await cluster.owned_by("plain", "nocreaterole nosuperuser")
@@ -284,7 +326,17 @@ async def test_an_owner_without_createrole_starts_and_the_walls_rise_at_the_star
             lax, severe = await works("granted")  # not yet raised: the next start does it
             assert (lax.status_code, severe.status_code) == (200, 503)
 
-            await start.migrate(owner)
+            if drops_forbidden == "last":
+                await start.migrate(owner)
+                lax, severe = await works("raised")
+                assert (lax.status_code, severe.status_code) == (200, 503)
+                assert severe.json()["missing_walls"] == ["event trigger keep_evidence"]
+                said = await asyncio.to_thread(refused_in_production, owner, cluster.settings.var)
+                assert "The second wall is not up: event trigger keep_evidence missing" in said
+                await cluster.forbid_drops()
+            else:
+                await cluster.forbid_drops()
+                await start.migrate(owner)
             lax, severe = await works("after")
             assert (lax.status_code, severe.status_code) == (200, 200), severe.text
             assert severe.json()["missing_walls"] == []

@@ -67,7 +67,7 @@ def test_an_auditor_and_a_viewer_change_nothing() -> None:
     seen = {one for role in (Role.AUDITOR, Role.VIEWER) for one in policy.effective(role)}
     renewed = {"secret.rotate", "key.register"}  # a client may renew its own credentials, whatever its role
     assert renewed <= seen
-    assert {one.partition(".")[2] for one in seen - renewed} == {"read", "list", "read_summary"}
+    assert {one.partition(".")[2] for one in seen - renewed} == {"read", "list", "read_summary", "read_access"}
 
 
 def test_a_client_below_the_admins_reaches_no_credentials_but_its_own() -> None:
