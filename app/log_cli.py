@@ -23,11 +23,12 @@ from app.log_files import Unreadable
 from app.terminal import console, fail
 from app.testimony import Kept, Report
 from app.verifying import verify
-from app.witness_cli import watch_log
+from app.witness_cli import show_public_key, watch_log
 
 app = typer.Typer(no_args_is_help=True, help="The log as evidence: export it, verify it anywhere, witness it.")
 app.command("export")(export_log)
 app.command("witness")(watch_log)
+app.command("public-key")(show_public_key)
 app.command("rotate-key")(rotate_key)
 app.command("erase")(erase)
 

@@ -47,6 +47,19 @@ class Watch:
         return seen
 
 
+def show_public_key(
+    path: Annotated[Path, typer.Argument(help="A private P-256 key (PEM).", metavar="KEY")],
+    *,
+    kid: Annotated[str | None, typer.Option(help="Its kid; default the thumbprint.")] = None,
+) -> None:
+    """Print the public half of a key as the body of POST /v1/clients/{id}/keys."""
+    try:
+        key = witness.read_key(path, kid)
+    except (OSError, ValueError) as error:
+        fail(str(error), code=2)
+    typer.echo(encode({"jwk": key.published()}).decode())
+
+
 def watch_log(
     url: Annotated[str, typer.Option(help="Where the service is.")],
     client_id: Annotated[str, typer.Option(help="Your agency's client.")],

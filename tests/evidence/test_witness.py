@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -67,13 +66,16 @@ async def test_it_cosigns_what_others_did_and_not_what_only_witnesses_did(house:
     assert await house.verified("export") == []
 
 
-async def test_a_client_that_proves_itself_by_a_key_needs_no_secret(house: House, watch: Watch, tmp_path: Path) -> None:
-    pem = tmp_path / "key.pem"
+async def test_a_client_that_proves_itself_by_a_key_needs_no_secret(
+    house: House, watch: Watch, machine: Machine
+) -> None:
+    pem = house.folder / "key.pem"
     pem.write_bytes(new_pem())
     key = tool.read_key(pem, None)
-    jwk = {name: key.published()[name] for name in ("kty", "crv", "x", "y")}
+    body = json.loads((await machine("log", "public-key", str(pem))).stdout)
     path = f"/v1/clients/{house.bakesbangpol.credentials['client_id']}/keys"
-    assert (await house.bakesbangpol.post(path, {"jwk": jwk})).json()["kid"] == key.kid
+    assert (await house.bakesbangpol.post(path, body)).json()["kid"] == key.kid
+    assert (await machine("log", "public-key", str(watch.state.with_name("none")))).exit_code == 2
     login = Login(watch.login.client_id, key=key)
     assert (await replace(watch, login=login, cosigner=key).once(house.http)).cosigned > 0
 
