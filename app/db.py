@@ -116,6 +116,7 @@ class Database:
     async def reading(self) -> AsyncIterator[Reader]:
         """A read-only transaction. Until somebody enters it, no row that belongs to an agency is seen in it."""
         async with self._read_only.connect() as connection:
+            connection.info["database"] = self
             yield connection
 
     @asynccontextmanager
@@ -137,15 +138,15 @@ class Database:
         await self.engine.dispose()
 
 
-def settings_of(writer: Writer) -> Settings:
+def settings_of(executor: Executor) -> Settings:
     """The settings of the process that this transaction belongs to."""
-    settings: Settings = writer.info["database"].settings
+    settings: Settings = executor.info["database"].settings
     return settings
 
 
-def keys_of(writer: Writer) -> Keys:
+def keys_of(executor: Executor) -> Keys:
     """The keys of the process that this transaction belongs to."""
-    keys: Keys = writer.info["database"].keys
+    keys: Keys = executor.info["database"].keys
     return keys
 
 

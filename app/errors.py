@@ -188,6 +188,24 @@ class NotFound(Problem):
     detail = "There is nothing here that you may see.", "Tidak ada apa pun di sini yang boleh Anda lihat."
 
 
+class NoSuchHead(Problem):
+    code, status = "no-such-head", 404
+    title = "No such head", "Kepala log tidak ada"
+    detail = (
+        "No head of size {size} was signed; near are `next` and `newest`. If you hold one, show it to all agencies.",
+        "Tidak ada kepala log berukuran {size}; lihat `next` dan `newest`. Jika Anda memegangnya, tunjukkan ke semua.",
+    )
+
+
+class NotInLog(Problem):
+    code, status = "not-in-log", 404
+    title = "Not in the log", "Tidak ada dalam log"
+    detail = (
+        "No such entry is under the head of size {size}. Ask again when there is a newer head.",
+        "Tidak ada entri itu di bawah kepala log berukuran {size}. Tanyakan lagi setelah ada kepala yang lebih baru.",
+    )
+
+
 # 405 to 415: the manner of asking
 
 
@@ -275,6 +293,15 @@ class DuplicateExternalReference(Problem):
     detail = (
         "Your agency already uses this external_reference for {reference}.",
         "Instansi Anda sudah memakai external_reference ini untuk {reference}.",
+    )
+
+
+class HeadMismatch(Problem):
+    code, status = "head-mismatch", 409
+    title = "Not our head", "Bukan kepala log kami"
+    detail = (
+        "We have no head of size {size} with this root. If you hold one that we signed, show it to all agencies.",
+        "Kami tidak punya kepala log berukuran {size} dengan akar ini. Jika Anda memegangnya, tunjukkan ke semua.",
     )
 
 

@@ -1,4 +1,4 @@
-"""`simpul log`: the log as evidence, checked by whoever holds its files. Needs neither a database nor settings."""
+"""`simpul log`: the log as evidence. To verify its files takes neither a database nor settings."""
 
 from __future__ import annotations
 
@@ -17,12 +17,20 @@ from rich.table import Table
 from app import log_files
 from app.break_glass import Json
 from app.db import encode
+from app.log_acts import erase, rotate_key
+from app.log_export import export_log
 from app.log_files import Unreadable
 from app.terminal import console, fail
 from app.testimony import Kept, Report
 from app.verifying import verify
+from app.witness_cli import show_public_key, watch_log
 
 app = typer.Typer(no_args_is_help=True, help="The log as evidence: export it, verify it anywhere, witness it.")
+app.command("export")(export_log)
+app.command("witness")(watch_log)
+app.command("public-key")(show_public_key)
+app.command("rotate-key")(rotate_key)
+app.command("erase")(erase)
 
 
 @app.command("verify")

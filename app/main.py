@@ -20,7 +20,9 @@ from app.routers import (
     clients,
     credentials,
     elections,
+    erasures,
     legal_instruments,
+    log,
     mandates,
     meetings,
     meta,
@@ -33,6 +35,7 @@ from app.routers import (
 )
 from app.security import Keys
 from app.services.health import Readiness
+from app.services.log_keys import Published
 from app.settings import Settings
 
 DESCRIPTION: Final = """
@@ -79,6 +82,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.state.refusals = Refusals(database)
     app.state.readiness = Readiness(database)
     app.state.keys = database.keys
+    app.state.log_keys = Published(database)
     for module in (
         oauth,
         clients,
@@ -93,6 +97,8 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         elections,
         regions,
         reference,
+        log,
+        erasures,
         meta,
     ):
         app.include_router(module.router)

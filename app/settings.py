@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     agency_rate: str = Field("12000/minute", description="Requests of all clients of one agency, counted likewise.")
     failure_rate: str = Field("600/minute", description="Requests of one address without a good token.")
     grant_failure_rate: str = Field("60/minute", description="Failed grants of one client id from one address.")
+    witnesses: int = Field(3, ge=1, le=100, description="Agencies that must cosign a head before facts are witnessed.")
     register_on_start: bool = Field(True, description="Load the Malang 2024 register on the first start.")
 
     @field_validator("database_url", "owner_url", "worker_url")

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
+from notary import witness
 from support import Agency, task
 
 from app.claims import b64
@@ -58,6 +59,8 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
     referral = f"/v1/referrals/{logged['open_referral']['id']}"
     one, election = '"1"', f"/v1/elections/uji-{own}"
     return {
+        "cosign": await cosigning(operator, bakesbangpol),
+        "erasePerson": await erasing(operator, bakesbangpol),
         "createClient": Case(operator, "POST", "/v1/clients", CLIENT),
         **await access(operator),
         "logTask": Case(bakesbangpol, "POST", "/v1/tasks", whole_task),
@@ -147,6 +150,23 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
         "createStage": Case(operator, "POST", f"{election}/stages", STAGE),
         "updateStage": Case(operator, "PATCH", f"{election}/stages/uji", {"name_en": "Trial"}, one),
     }
+
+
+async def cosigning(operator: Agency, agency: Agency) -> Case:
+    """What one client of an agency has signed of the newest head, handed in by another one."""
+    client = {"agency": agency.code, "role": "viewer", "purpose": "Saksi"}
+    made = (await operator.post("/v1/clients", client)).json()
+    signer = await witness(await Agency(operator.http, {**made, "agency": agency.code}).sign_in())
+    said = signer.says((await operator.get("/v1/log/head")).json())
+    return Case(agency, "POST", "/v1/log/cosignatures", said)
+
+
+async def erasing(operator: Agency, agency: Agency) -> Case:
+    """A person who has acted and is to be forgotten."""
+    who = f"staf-{uuid4().hex[:8]}"
+    await agency.post("/v1/tasks", task(), headers={"Acting-User": who})
+    said = {"acting_user": who, "agency": agency.code, "reason": "Permintaan subjek data"}
+    return Case(operator, "POST", "/v1/erasures", said)
 
 
 async def access(operator: Agency) -> dict[str, Case]:

@@ -25,6 +25,7 @@ from support import Agency, Contract, SignIn
 from app import embedded, start
 from app.db import Database
 from app.main import create_app
+from app.services import sequencer
 from app.settings import Settings
 
 TEMPLATE = "simpul_template"
@@ -76,6 +77,8 @@ async def _make_template(server: str, settings: Settings) -> None:
         keys = database.keys
         await start.signing_ring(database, keys, settings.var / "keys")
         await start.first_clients(database, keys, settings.var)
+        async with database.working() as writer:
+            await sequencer.sequence(writer, head_every=0)
     finally:
         await database.close()
 

@@ -9,7 +9,9 @@ from support import Agency
 READING = {
     "listAgencies": "/v1/agencies?office=KPU&limit=20",
     "listClients": "/v1/clients?limit=20",
+    "listCosignatures": "/v1/log/cosignatures",
     "listElections": "/v1/elections",
+    "listEntries": "/v1/log/entries?limit=20",
     "listLegalInstruments": "/v1/legal-instruments",
     "listMandates": "/v1/mandates",
     "listMeetingDecisions": "/v1/meetings/{meeting}/decisions",
@@ -27,9 +29,12 @@ READING = {
     "listTasks": "/v1/tasks",
     "listVulnerabilities": "/v1/vulnerabilities",
     "listVulnerabilityEvidence": "/v1/vulnerabilities/{vulnerability}/evidence",
+    "proveConsistency": "/v1/log/proofs/consistency?from={head}",
+    "proveInclusion": "/v1/log/proofs/inclusion?index=1&size={head}",
     "resolveMandate": "/v1/mandates/resolution?category=asn_neutrality&function=prevention&region=35.73",
     "showAgency": "/v1/agencies/KPU_KOTA_MALANG",
     "showClient": "/v1/clients/{client}",
+    "showHead": "/v1/log/head",
     "showElection": "/v1/elections/pilkada-2024-35.73",
     "showLegalInstrument": "/v1/legal-instruments/uu_1_2015",
     "showMandate": "/v1/mandates/M01",
@@ -60,6 +65,7 @@ async def places_of(agency: Agency) -> dict[str, str]:
         "meeting": meeting["id"],
         "vulnerability": vulnerability["id"],
         "client": str(agency.credentials["client_id"]),
+        "head": str((await agency.get("/v1/log/head")).json()["size"]),
     }
 
 

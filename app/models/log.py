@@ -39,6 +39,8 @@ class LogNode(SQLModel, table=True):
     """A complete subtree of the tree over the log; at level 0 the leaf of the entry with index `place` + 1."""
 
     __tablename__ = "log_node"
+    # who holds a receipt asks by leaf
+    __table_args__ = (Index("ix_log_node_leaf", "hash", postgresql_where="level = 0"),)
     level: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     place: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
     hash: bytes
@@ -57,6 +59,12 @@ class LogHead(SQLModel, table=True):
 class Cosignature(SQLModel, table=True):
     """What a witness signed: that it knows this head and that it continues all it knew before."""
 
+    # the list of cosignatures goes by size
+    __table_args__ = (
+        Index("ix_cosignature_size", "size", "agency"),
+        # a kid names one key of an agency for ever
+        Index("ix_cosignature_kid", "agency", "kid"),
+    )
     agency: str = Field(primary_key=True, foreign_key="agency.code")
     size: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="log_head.size")
     kid: str

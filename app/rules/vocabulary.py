@@ -269,3 +269,11 @@ class KeyState(StrEnum):
     ACTIVE = "active"
     PASSIVE = "passive"
     DEAD = "dead"
+
+
+class Finality(StrEnum):
+    """How far a fact is beyond dispute: under no signed head, under one, under one that enough agencies cosigned."""
+
+    PENDING = "pending"
+    SEALED = "sealed"
+    WITNESSED = "witnessed"

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.rules.facts import EventKind
-from app.rules.vocabulary import AssignmentRole, Status
+from app.rules.vocabulary import AssignmentRole, Finality, Status
 from app.schemas.types import (
     Command,
     Prose,
@@ -51,6 +51,7 @@ class HistoryEntry(Shown):
     effective_at: datetime
     recorded_at: datetime
     log_index: int | None
+    finality: Finality
     facts: dict[str, Any]
 
 

@@ -16,7 +16,7 @@ from app.models.event import Event
 from app.rules.caller import Caller
 from app.rules.facts import WORDS, EventKind, told
 from app.security import Keys
-from app.services import sealing
+from app.services import finality, sealing
 
 
 async def record(
@@ -127,19 +127,21 @@ async def said(executor: Executor, kind: EventKind, *, on: str, id: UUID, since:
 _HISTORY: Final = f"""
     select e.id, e.kind, e.payload ->> 'from' as from_status, e.payload ->> 'to' as to_status, e.agency,
         e.client_id as client, e.effective_at, e.recorded_at, l.index as log_index,
-        e.payload - 'from' - 'to' - 'state' as facts, {sealing.SEALED}, {sealing.PERSON}
-    from event e left join log_entry l on l.event_id = e.id {sealing.KEYS_OF}
+        {finality.of("l.index")} as finality, e.payload - 'from' - 'to' - 'state' as facts,
+        {sealing.SEALED}, {sealing.PERSON}
+    from event e left join log_entry l on l.event_id = e.id {sealing.KEYS_OF} cross join {{standing}}
     where e.task_id = :task_id and (cast(:until as timestamptz) is null or e.recorded_at <= :until)
     order by l.index nulls last, e.id
 """
 _SHOWN: Final = (
     "id", "kind", "from_status", "to_status", "agency", "client", "effective_at", "recorded_at", "log_index",
+    "finality",
 )  # fmt: skip
 
 
 async def history(executor: Executor, keys: Keys, task_id: UUID, *, until: datetime | None = None) -> list[Row]:
     """The facts of one task in their order, up to a recorded instant."""
-    found = await rows(executor, _HISTORY, task_id=task_id, until=until)
+    found = await rows(executor, _HISTORY.format(standing=finality.standing(executor)), task_id=task_id, until=until)
     return [
         {name: one[name] for name in _SHOWN}
         | {"acting_user": sealing.person_of(keys, one), "facts": {**one["facts"], **sealing.words_of(keys, one)}}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
-from app.db import Executor, Writer, keys_of, row, rows, value
+from app.db import Database, Executor, Row, Writer, keys_of, row, rows, value
 from app.models import LogKey
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
@@ -16,6 +17,7 @@ from app.services import log
 _ONE_AT_A_TIME: Final = 731_005_007
 #: How long a process goes on signing with the key it read (seconds): a retired one still verifies.
 _FRESH: Final = 30.0
+_REMEMBERED: Final = 1.0
 
 
 async def prepare(writer: Writer, *, by: Caller) -> bool:
@@ -68,10 +70,33 @@ def _opened(keys: Keys, kid: str, public: str, sealed: bytes) -> SigningKey:
     return SigningKey.known(public.encode(), unseal(keys, _name(kid), sealed))
 
 
+async def list_keys(executor: Executor) -> list[Row]:
+    """All keys there ever were, the oldest first."""
+    return await rows(executor, "select kid, recorded_at, retired_at from log_key order by recorded_at, kid")
+
+
 async def published(executor: Executor) -> list[dict[str, str]]:
     """The public halves of all keys there ever were (RFC 7517), the oldest first."""
     found = await rows(executor, "select public from log_key order by recorded_at, kid")
     return [SigningKey.known(one["public"].encode(), None).published() for one in found]
+
+
+class Published:
+    """What `published` says, as a JWKS, asked of the database once a second at most, however many want to know."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = asyncio.Lock()
+        self._asked_at, self._said = -_REMEMBERED, dict[str, Any]()
+
+    async def now(self) -> dict[str, Any]:
+        """The keys, at most a second old."""
+        async with self._lock:
+            if monotonic() - self._asked_at >= _REMEMBERED:
+                async with self._database.reading() as reader:
+                    self._said = {"keys": await published(reader)}
+                self._asked_at = monotonic()
+            return self._said
 
 
 def _name(kid: str) -> str:

@@ -76,7 +76,7 @@ end $$
 """
 
 KEEP_EVIDENCE = """
-create function keep_evidence() returns event_trigger language plpgsql as $$
+create function app.keep_evidence() returns event_trigger language plpgsql as $$
 begin
     if exists (select from pg_event_trigger_dropped_objects() d
         where d.object_type in ('table', 'table column', 'trigger')
@@ -89,7 +89,7 @@ end $$
 create procedure app.forbid_drops() language plpgsql as $$
 begin
     if not exists (select from pg_event_trigger where evtname = 'keep_evidence') then
-        create event trigger keep_evidence on sql_drop execute function keep_evidence();
+        create event trigger keep_evidence on sql_drop execute function app.keep_evidence();
         alter event trigger keep_evidence enable always;
     end if;
 exception when insufficient_privilege then
@@ -381,7 +381,7 @@ def downgrade() -> None:
     op.execute("drop event trigger if exists keep_evidence")
     op.execute("drop procedure app.raise_walls()")
     op.execute("alter procedure app.raise_first_walls() rename to raise_walls")
-    for one in ("procedure app.raise_log_walls()", "procedure app.forbid_drops()", "function keep_evidence()"):
+    for one in ("procedure app.raise_log_walls()", "procedure app.forbid_drops()", "function app.keep_evidence()"):
         op.execute(f"drop {one}")
     op.execute("drop function app.sealing_keys(text[], uuid[], bytea[])")
     op.execute("drop function app.log_state()")

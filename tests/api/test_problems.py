@@ -12,11 +12,11 @@ CODES = {
     " idempotency-key-missing",
     401: "token-missing token-invalid",
     403: "permission-denied not-your-referral classification-denied agency-suspended address-not-allowed",
-    404: "not-found",
+    404: "not-found no-such-head not-in-log",
     405: "method-not-allowed",
     406: "not-acceptable",
     409: "transition-not-allowed mandate-mismatch mandate-gap recusal referral-open duplicate-external-reference"
-    " idempotency-in-progress",
+    " idempotency-in-progress head-mismatch",
     412: "stale-version",
     413: "body-too-large",
     414: "uri-too-long",

@@ -19,6 +19,7 @@ OPEN = {"/livez", "/readyz", "/metrics", "/problems", "/problems/{code}", "/docs
     "/oauth2/introspect",
     "/oauth2/revoke",
     "/.well-known/jwks.json",
+    "/.well-known/log-keys.json",
     "/.well-known/oauth-authorization-server",
 }
 

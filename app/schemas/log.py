@@ -1,0 +1,98 @@
+"""The log as evidence on the wire: heads, entries, proofs, cosignatures. Hashes are in lowercase hex."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from app.rules.facts import EventKind
+from app.rules.vocabulary import Finality
+from app.schemas.types import Command, Shown
+
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
+Size = Annotated[int, Field(ge=1, lt=2**63)]
+Jws = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$", max_length=2000)]
+_HEAD: Final = "The head itself: a compact JWS of the log, whose payload is `{iss, size, root, iat}`."
+
+
+class Head(Shown):
+    """A signed head: the root over the first `size` entries."""
+
+    size: int
+    root: Hash
+    head: str = Field(description=_HEAD)
+    recorded_at: datetime
+    finality: Finality
+
+
+class Entry(Shown):
+    """One place of the log; `kind` and `document` are there for whom hears of the fact, and null for others."""
+
+    index: int
+    leaf: Hash
+    finality: Finality
+    kind: EventKind | None
+    document: str | None = Field(
+        description="The very text that was hashed: `leaf` is SHA-256 over a byte 0, `simpul-event-v1`, a byte 0 and"
+        " this text in UTF-8."
+    )
+
+
+class Entries(Shown):
+    """Entries in the order of the log; `after` is the last index, to go on from."""
+
+    items: list[Entry]
+    after: int
+
+
+class _Proof(Shown):
+    size: int
+    root: Hash
+    head: str = Field(description=_HEAD)
+
+
+class Inclusion(_Proof):
+    """The proof that an entry is under a head: the audit path of RFC 6962, section 2.1.1, from the leaf upwards."""
+
+    index: int = Field(description="From 1; RFC 6962 counts leaves from 0, so that its `m` is `index` - 1.")
+    leaf: Hash
+    finality: Finality
+    path: list[Hash]
+
+
+class Consistency(_Proof):
+    """The proof that a head continues an earlier one: PROOF(from, D[to]) of RFC 6962, section 2.1.2, in its order."""
+
+    from_size: int
+    from_root: Hash
+    path: list[Hash]
+
+
+class CosignatureInput(Command):
+    """What a witness has signed."""
+
+    cosignature: Jws = Field(
+        description="A compact JWS, ES256, `typ` `simpul-cosignature+jwt`, header and payload in canonical JSON"
+        " (RFC 8785): `{iss: your agency, log: the iss of the head, size, root, iat}`, signed with a live registered"
+        " key of a client of your agency."
+    )
+
+
+class Cosignature(Shown):
+    """That an agency knows a head of ours, with the public key that it signed this with."""
+
+    agency: str
+    size: int
+    kid: str
+    jwk: dict[str, Any]
+    cosignature: str
+    recorded_at: datetime
+
+
+class Cosignatures(Shown):
+    """Cosignatures, those of smaller heads first; `after` is the last size, to go on from."""
+
+    items: list[Cosignature]
+    after: int

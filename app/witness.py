@@ -1,0 +1,250 @@
+"""A witness of the log, for an agency: asks over HTTP alone, trusts the keys it pinned and the proofs it checked.
+
+What it keeps is one line of JSON, atomically replaced: the newest head that it knows to continue all it was shown
+before, and the log's keys. `simpul log verify` takes that file as kept head and as kept keys.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx
+import orjson
+
+from app import log_files, statements
+from app.assertions import LONGEST_LIFE
+from app.claims import b64
+from app.log_files import Head
+from app.public_keys import public_jwk
+from app.rules import merkle
+from app.security import SigningKey
+from app.statements import Kind, Unsigned
+
+_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+class Unreachable(Exception):
+    """The service can't be asked now, or answers something else than it should; try again later."""
+
+
+class Untrusted(Exception):
+    """A head is signed by no key that was pinned, or is about another log."""
+
+
+class Rewritten(Exception):
+    """The log does not continue what it was; `shown` is the proof of it: what it has signed then and now."""
+
+    def __init__(self, sentence: str, shown: dict[str, Any]) -> None:
+        super().__init__(sentence)
+        self.shown = shown
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a witness keeps: the log's name and pinned keys, its newest proven head, the size it has cosigned last."""
+
+    log: str
+    keys: list[dict[str, str]]
+    size: int
+    root: str
+    head: str
+    since: str
+    cosigned: int = 0
+
+
+@dataclass(frozen=True)
+class Login:
+    """How the agency's client proves itself: with a secret or with a registered key."""
+
+    client_id: str
+    secret: str | None = None
+    key: SigningKey | None = None
+
+
+def read_key(path: Path, kid: str | None) -> SigningKey:
+    """A private P-256 key (PEM) under the kid it is registered with, by default its thumbprint; raises ValueError."""
+    try:
+        key = SigningKey.load(path.read_bytes())
+        named = public_jwk({name: key.published()[name] for name in ("x", "y")})
+    except Exception as cause:
+        raise ValueError(f"{log_files.shown(path)} holds no private P-256 key in PEM.") from cause
+    return replace(key, kid=kid or named["kid"])
+
+
+def read_seen(path: Path) -> Seen | None:
+    """What was kept, None before the first time; raises ValueError for anything else."""
+    try:
+        return Seen(**orjson.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as cause:
+        raise ValueError(f"{log_files.shown(path)} was not written by a witness.") from cause
+
+
+def keep(path: Path, content: dict[str, Any]) -> None:
+    """Replace a file as a whole, or leave it as it was."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(orjson.dumps(content) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class Witness:
+    """One agency's look at one log, over HTTP."""
+
+    def __init__(self, http: httpx.AsyncClient, login: Login, *, trusted: tuple[str, ...] = ()) -> None:
+        self.http, self.login, self.trusted = http, login, trusted
+        self.headers = dict[str, str]()
+
+    async def look(self, seen: Seen | None) -> Seen:
+        """The newest head, if it is the log's and continues what was seen.
+
+        Raises Unreachable, Untrusted, Rewritten.
+        """
+        await self._log_in()
+        published = (await self._get("/.well-known/log-keys.json")).get("keys", [])
+        pinned = [*seen.keys, *(one for one in published if one["kid"] in self.trusted)] if seen else published
+        shown = await self._get("/v1/log/head")
+        said = self._stated(pinned, published, str(shown.get("head")))
+        if seen is None:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            return Seen(said.iss, pinned, said.size, said.root, shown["head"], now)
+        if said.iss != seen.log:
+            raise Untrusted(f"This is another log: {said.iss}, not {seen.log}.")
+        await self._require_continuation(seen, said, shown["head"])
+        return replace(seen, keys=_distinct(pinned), size=said.size, root=said.root, head=shown["head"])
+
+    async def _log_in(self) -> None:
+        proof = {"client_id": self.login.client_id, "grant_type": "client_credentials"}
+        if self.login.key is not None:
+            proof |= {"client_assertion_type": _BEARER, "client_assertion": self._assertion(self.login.key)}
+        else:
+            proof |= {"client_secret": self.login.secret or ""}
+        granted = await self._ask("POST", "/oauth2/token", data=proof)
+        self.headers["Authorization"] = f"Bearer {_answer(granted)['access_token']}"
+
+    def _assertion(self, key: SigningKey) -> str:
+        """A client assertion (RFC 7523), addressed to the token endpoint that it goes to."""
+        now = datetime.now(UTC)
+        claims = {
+            "iss": self.login.client_id,
+            "sub": self.login.client_id,
+            "aud": str(self.http.base_url.join("/oauth2/token")),
+            "jti": str(uuid4()),
+            "iat": int(now.timestamp()),
+            "exp": int((now + min(LONGEST_LIFE, timedelta(minutes=2))).timestamp()),
+        }
+        header = {"alg": "ES256", "kid": key.kid, "typ": "JWT"}
+        signed = f"{b64(orjson.dumps(header))}.{b64(orjson.dumps(claims))}"
+        return f"{signed}.{b64(key.private.sign(signed.encode()))}"
+
+    def _stated(self, pinned: list[dict[str, str]], published: list[dict[str, str]], text: str) -> Head:
+        try:
+            return log_files.stated(pinned, Kind.HEAD, Head, text)
+        except Unsigned:
+            pass
+        try:
+            _, kid = statements.read(published, Kind.HEAD, text)
+        except Unsigned:
+            raise Untrusted("The newest head is signed by no key that the log publishes.") from None
+        raise Untrusted(
+            f"The newest head is signed with key {kid}, which is not one of those you have pinned. Ask the operator by"
+            f" another way whether the log has a new key; if so, run this once with --trust {kid}."
+        )
+
+    async def _require_continuation(self, seen: Seen, said: Head, head: str) -> None:
+        shown: dict[str, Any] = {"held": seen.size, "head": seen.head, "shown": head, "keys": seen.keys}
+        if said.size < seen.size:
+            raise Rewritten(f"The log ends at entry {said.size}; it has signed {seen.size} entries before.", shown)
+        if said.size == seen.size:
+            if said.root != seen.root:
+                raise Rewritten(f"The log has signed two different trees of {said.size} entries.", shown)
+            return
+        asked = await self._ask("GET", f"/v1/log/proofs/consistency?from={seen.size}&to={said.size}")
+        if asked.status_code == 404:
+            raise Rewritten(f"The log does not know the head of size {seen.size} that it has signed.", shown)
+        try:
+            proof = [bytes.fromhex(step) for step in _answer(asked)["path"]]
+            merkle.check_consistency(seen.size, said.size, proof, bytes.fromhex(seen.root), bytes.fromhex(said.root))
+        except (merkle.Unproven, KeyError, TypeError, ValueError) as cause:
+            shown["path"] = asked.json().get("path")
+            sentence = f"The log of {said.size} entries does not continue that of {seen.size} entries."
+            raise Rewritten(sentence, shown) from cause
+
+    async def cosign(self, seen: Seen, key: SigningKey, *, agency: str) -> Seen:
+        """Cosign the head just looked at, unless it adds nothing but cosignatures: two witnesses would never end.
+
+        Raises Unreachable.
+        """
+        if seen.size <= seen.cosigned or await self._only_cosignatures(seen):
+            return seen
+        said = {
+            "iss": agency,
+            "log": seen.log,
+            "size": seen.size,
+            "root": seen.root,
+            "iat": int(datetime.now(UTC).timestamp()),
+        }
+        self.headers["Idempotency-Key"] = str(uuid4())
+        body = {"cosignature": statements.state(key, Kind.COSIGNATURE, said)}
+        _answer(await self._ask("POST", "/v1/log/cosignatures", json=body))
+        return replace(seen, cosigned=seen.size)
+
+    async def _only_cosignatures(self, seen: Seen) -> bool:
+        count = min(seen.size - seen.cosigned, 1000)
+        added = (await self._get(f"/v1/log/entries?after={seen.cosigned}&limit={count}"))["items"]
+        return count == seen.size - seen.cosigned and all(one["kind"] == "log.cosigned" for one in added)
+
+    async def agency(self) -> str:
+        """The agency for which the client acts; raises Unreachable."""
+        return str((await self._get("/v1/me"))["agency"])
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        return _answer(await self._ask("GET", path))
+
+    async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return await self.http.request(method, path, headers=self.headers, **more)
+        except httpx.HTTPError as cause:
+            raise Unreachable(f"{self.http.base_url}: {cause or type(cause).__name__}") from cause
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    """The JSON of a good answer; raises Unreachable."""
+    try:
+        found = response.json()
+    except ValueError:
+        found = None
+    if response.is_success and isinstance(found, dict):
+        return found
+    said = found or {}
+    raise Unreachable(
+        f"{response.request.url.path}: {response.status_code} {said.get('detail') or said.get('error_description', '')}"
+    )
+
+
+def _distinct(keys: list[dict[str, str]]) -> list[dict[str, str]]:
+    return list({one["kid"]: one for one in keys}.values())
+
+
+def alarm(path: Path, found: Rewritten) -> Path:
+    """Keep the proof of a rewritten log beside the state, which stays as it was; returns where."""
+    place = path.with_name(f"{path.stem}.rewritten-{datetime.now(UTC):%Y%m%dT%H%M%S}.json")
+    keep(place, {"found": str(found), **found.shown})
+    return place
+
+
+def content_of(seen: Seen) -> dict[str, Any]:
+    """What is kept of what was seen."""
+    return asdict(seen)
