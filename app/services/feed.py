@@ -36,8 +36,8 @@ _HEARD: Final = f"""
         {sealing.PERSON}, coalesce(t.classification, v.classification, m.classification) as classification
     from log_entry l join event e on e.id = l.event_id {sealing.KEYS_OF}
     left join task t on t.id = e.task_id
-    left join vulnerability v on e.object_type = 'vulnerability' and cast(v.id as text) = e.object_id
-    left join meeting m on e.object_type = 'meeting' and cast(m.id as text) = e.object_id
+    left join vulnerability v on v.id = case when e.object_type = 'vulnerability' then cast(e.object_id as uuid) end
+    left join meeting m on m.id = case when e.object_type = 'meeting' then cast(e.object_id as uuid) end
     where l.index > :after and l.index <= :until {{chosen}} and {{heard}} order by l.index limit {{limit}}
 """
 
