@@ -19,6 +19,7 @@ from app.routers import (
     clients,
     credentials,
     elections,
+    events,
     legal_instruments,
     mandates,
     meetings,
@@ -32,6 +33,7 @@ from app.routers import (
 )
 from app.security import Keys
 from app.services.health import Readiness
+from app.services.listeners import Listeners
 from app.settings import Settings
 
 DESCRIPTION: Final = """
@@ -57,6 +59,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         )  # a second's work, before somebody waits for it
         yield
         await describing
+        await app.state.listeners.close()
         await database.close()
 
     app = FastAPI(
@@ -73,6 +76,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.state.quota = Quota(settings)
     app.state.readiness = Readiness(database)
     app.state.keys = database.keys
+    app.state.listeners = Listeners(database)
     for module in (
         oauth,
         clients,
@@ -85,6 +89,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         agencies,
         legal_instruments,
         elections,
+        events,
         regions,
         reference,
         meta,
