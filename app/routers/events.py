@@ -11,7 +11,7 @@ from app.deps import Caller, Keys, Reader
 from app.errors import NotAcceptable
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
-from app.schemas.events import EventPage, EventQuery, kinds
+from app.schemas.events import EventList, EventQuery, kinds
 from app.services import feed
 
 router = guarded(prefix="/v1/events", tags=["events"])
@@ -21,7 +21,7 @@ router = guarded(prefix="/v1/events", tags=["events"])
     "",
     operation_id="listEvents",
     summary="Hear of changes",
-    response_model=EventPage,
+    response_model=EventList,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     dependencies=[needs(P.EVENT_READ, NotAcceptable)],
 )

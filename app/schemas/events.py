@@ -51,7 +51,7 @@ class Event(Shown):
     data: EventData
 
 
-class EventPage(Shown):
+class EventList(Shown):
     """What there is to hear after a place in the log; perhaps nothing although more comes: ask on after `after`."""
 
     items: list[Event]
