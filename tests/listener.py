@@ -4,8 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+from support import Agency
+
+from app.db import Database
+from app.services import sequencer
+
+T = TypeVar("T")
+
+
+async def sequence(database: Database) -> int:
+    """Give all facts so far their places in the log; returns the last of these."""
+    placed, head = True, 0
+    while placed:
+        async with database.working() as worker:
+            found = await sequencer.sequence(worker, head_every=0)
+        placed, head = bool(found.placed), found.head or head
+    return head
+
+
+async def heard(agency: Agency, *, after: int = 0, **params: str) -> list[dict[str, Any]]:
+    """All that an agency hears after a place in the log, page by page."""
+    found: list[dict[str, Any]] = []
+    while True:
+        answer = await agency.get("/v1/events", params={"after": str(after), "limit": "200", **params})
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        found += page["items"]
+        if page["after"] == after:
+            return found
+        after = page["after"]
+
+
+async def eventually(look: Callable[[], Awaitable[T]]) -> T:
+    """What one finds when one looks again and again, for ten seconds, until there is something."""
+    for _ in range(200):
+        if found := await look():
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError("it does not come")
 
 
 @dataclass
@@ -41,6 +81,8 @@ class Listening:
         )
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         named = dict(one.lower().split(": ", 1) for one in head[1:] if ": " in one)
+        if " 200 " not in head[0]:
+            writer.transport.abort()
         return cls(reader, writer, int(head[0].split()[1]), named)
 
     async def frame(self) -> Frame | None:

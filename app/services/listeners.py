@@ -162,7 +162,7 @@ class Listeners:
 
     async def _look(self) -> Row:
         async with self._database.reading() as reader:
-            return await one(reader, "select at, head, words from app.audience(:known)", known=self.at)
+            return await one(reader, "select at, head, words from app.audience(:known, 1000)", known=self.at)
 
 
 def words(caller: Caller) -> frozenset[str]:

@@ -11,10 +11,10 @@ depends_on = None
 
 # More words than listen in truth cost a look, fewer would cost somebody his news: what this does not know, all hear of.
 AUDIENCE = """
-create function app.audience(known bigint) returns table (at bigint, head text, words text[])
+create function app.audience(known bigint, reach integer) returns table (at bigint, head text, words text[])
 language sql stable security definer set search_path = pg_catalog, public, pg_temp begin atomic
     with reached as (
-        select least(coalesce(known + 1000, m.index), m.index) as at
+        select least(coalesce(known + reach, m.index), m.index) as at
         from (select coalesce(max(l.index), 0) as index from log_entry l) m
     ), news as (
         select e.* from reached r join log_entry l on l.index > known and l.index <= r.at
@@ -45,13 +45,13 @@ alter procedure app.raise_walls() rename to raise_walls_before_listening
 create procedure app.raise_listening_walls() language plpgsql as $$
 begin
     if not app.stand() or (select pg_get_userbyid(p.proowner) = 'simpul_worker' from pg_proc p
-        where p.oid = 'app.audience(bigint)'::regprocedure) then
+        where p.oid = 'app.audience(bigint, integer)'::regprocedure) then
         return;
     end if;
     grant create on schema app to simpul_worker;
-    alter function app.audience(bigint) owner to simpul_worker;
-    revoke execute on function app.audience(bigint) from public;
-    grant execute on function app.audience(bigint) to simpul_api, simpul_worker;
+    alter function app.audience(bigint, integer) owner to simpul_worker;
+    revoke execute on function app.audience(bigint, integer) from public;
+    grant execute on function app.audience(bigint, integer) to simpul_api, simpul_worker;
     revoke create on schema app from simpul_worker;
 end $$
 
@@ -82,4 +82,4 @@ def downgrade() -> None:
     op.execute("drop procedure app.raise_walls()")
     op.execute("alter procedure app.raise_walls_before_listening() rename to raise_walls")
     op.execute("drop procedure app.raise_listening_walls()")
-    op.execute("drop function app.audience(bigint)")
+    op.execute("drop function app.audience(bigint, integer)")

@@ -51,12 +51,11 @@ async def listen(served: Running, kept: list[dict[str, Any]], console: Console) 
     """Open the streams, wait, let one event happen, and print what it took."""
     async with httpx.AsyncClient(base_url=served.address, timeout=60) as http:
         tokens = [await token(http, one) for one in kept if one["role"] == "supervisor"]
+        await asyncio.sleep(2)  # what the start brought about finds its place in the log
         end = await caught_up(http, tokens[0])
         before = resident(served.process.pid)
         began = time.perf_counter()
-        streams = []
-        for place in range(LISTENERS):
-            streams.append(await Listening.to(served.port, tokens[place % len(tokens)], last=end))
+        streams = [await Listening.to(served.port, tokens[place % len(tokens)], last=end) for place in range(LISTENERS)]
         opened = time.perf_counter() - began
         hearing = [asyncio.create_task(hear(one)) for one in streams]
         await asyncio.sleep(12)
@@ -111,8 +110,8 @@ async def tell(
         "classification": classification,
     }
     headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": str(uuid4())}
-    (await http.post("/v1/tasks", json=body, headers=headers)).raise_for_status()
     began = time.perf_counter()
+    (await http.post("/v1/tasks", json=body, headers=headers)).raise_for_status()
     done, _ = await asyncio.wait(hearing, timeout=15)
     lasted = sorted(one.result() - began for one in done)
     for one in hearing:
