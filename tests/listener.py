@@ -90,6 +90,7 @@ class Listening:
         while b"\n\n" not in self.left:
             size = int((await self.reader.readuntil(b"\r\n"))[:-2] or b"0", 16)
             if size == 0:
+                self.close()
                 return None
             self.left += (await self.reader.readexactly(size + 2))[:-2]
         block, self.left = self.left.split(b"\n\n", 1)
