@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 
 from app.claims import Claims
-from app.db import Database, Row, one, problem_of
+from app.db import Database, Row, one, problem_of, value
 from app.errors import QuotaExceeded, TemporarilyUnavailable
 from app.rules import policy
 from app.rules.caller import Caller
@@ -162,6 +162,7 @@ class Listeners:
 
     async def _look(self) -> Row:
         async with self._database.reading() as reader:
+            await value(reader, "select app.become('simpul_api')")
             return await one(reader, "select at, head, words from app.audience(:known, 1000)", known=self.at)
 
 

@@ -90,9 +90,9 @@ async def caught_up(http: httpx.AsyncClient, bearer: str) -> int:
 
 
 async def hear(stream: Listening) -> float:
-    """When the next event came."""
+    """When the next task was heard of."""
     while (frame := await stream.frame()) is not None:
-        if frame.event not in {None, "log.head"}:
+        if frame.event == "task.logged":
             return time.perf_counter()
     raise RuntimeError("a stream ended")
 
