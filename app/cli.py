@@ -23,7 +23,7 @@ from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
 from app.kept_worker import kept_worker
 from app.main import create_app
-from app.protocol import BoundedHttp
+from app.protocol import BoundedHttp, Server
 from app.rules.vocabulary import Role
 from app.schemas.clients import ClientInput
 from app.services import client_moves
@@ -57,17 +57,18 @@ def serve() -> None:
             with kept_worker(logins.worker, grace=GRACE):
                 port = bound.getsockname()[1]
                 _welcome(chosen, port, made)
+                api = create_app(chosen, logins.api)
                 config = uvicorn.Config(
-                    create_app(chosen, logins.api),
+                    api,
                     log_config=None,
                     access_log=False,
                     proxy_headers=False,  # an address that anybody may claim restricts nobody
                     server_header=False,
-                    http=BoundedHttp,
+                    http=BoundedHttp.of(chosen.stream_patience),
                     ws="none",
                     timeout_graceful_shutdown=GRACE,
                 )
-                uvicorn.Server(config).run(sockets=[bound])
+                Server(config, ending=api.state.listeners.end).run(sockets=[bound])
     except KeyboardInterrupt:
         return  # Ctrl-C is how one stops it
     except AlreadyRunning as error:

@@ -133,7 +133,7 @@ class GuardedRoute(APIRoute):
             kwargs["dependencies"] = [*kwargs["dependencies"], Depends(_idempotency_key)]
         usual = _USUAL + (_OF_WRITES if methods & _WRITES else ()) + (_OF_POST if "POST" in methods else ())
         refusals: tuple[type[Problem], ...] = (*usual, *named[0].refusals)
-        kwargs["responses"] = responses(*dict.fromkeys(refusals))
+        kwargs["responses"] = {**(kwargs.get("responses") or {}), **responses(*dict.fromkeys(refusals))}
         said = inspect.cleandoc(endpoint.__doc__ or "")
         kwargs["description"] = f"{said}\n\nPermission: `{self.permission}`."
         super().__init__(path, endpoint, **kwargs)
@@ -208,7 +208,7 @@ class GuardedRoute(APIRoute):
             acting_user=_acting_user(request),
             request_id=request.state.request_id,
         )
-        request.state.caller = caller
+        request.state.caller, request.state.claims = caller, claims
         await request.app.state.quota.spend(request, caller)
         if not may_enter(Role(caller.role), self.permission):
             raise PermissionDenied(permission=self.permission.value)

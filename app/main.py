@@ -21,6 +21,7 @@ from app.routers import (
     credentials,
     elections,
     erasures,
+    events,
     legal_instruments,
     log,
     mandates,
@@ -35,6 +36,7 @@ from app.routers import (
 )
 from app.security import Keys
 from app.services.health import Readiness
+from app.services.listeners import Listeners
 from app.services.log_keys import Published
 from app.settings import Settings
 
@@ -65,6 +67,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         await asyncio.gather(keeping, return_exceptions=True)
         await app.state.refusals.enter()
         await describing
+        await app.state.listeners.close()
         await database.close()
 
     app = FastAPI(
@@ -83,6 +86,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.state.readiness = Readiness(database)
     app.state.keys = database.keys
     app.state.log_keys = Published(database)
+    app.state.listeners = Listeners(database)
     for module in (
         oauth,
         clients,
@@ -95,6 +99,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         agencies,
         legal_instruments,
         elections,
+        events,
         regions,
         reference,
         log,

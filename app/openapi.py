@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from app import event_pages
 from app.problems import SCHEMA, TYPE, ProblemDocument, shown_example
 from app.rules.policy import Permission
 from app.rules.vocabulary import Role
@@ -78,6 +79,7 @@ def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> 
     components = document.setdefault("components", {})
     problem = ProblemDocument.model_json_schema(ref_template=SCHEMA + "{model}")
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    event_pages.describe(document)
     _drop_titles(document["paths"], components["schemas"])
     components["securitySchemes"] = {_SCHEME: _security()}
     for path, method, operation in operations(document):
@@ -133,7 +135,8 @@ def _say_headers(operation: dict[str, Any], method: str, shared: dict[str, Any])
     headers = {one["name"]: one for one in parameters if one["in"] == "header"}
     for header in headers.values():
         parameters.remove(header)
-        header |= {"required": True, "schema": {"type": "string", "maxLength": 255}}
+        if header["name"] != "last-event-id":
+            header |= {"required": True, "schema": {"type": "string", "maxLength": 255}}
     if method != "get":
         headers[_ACTING_USER["name"]] = _ACTING_USER
     shared |= headers
@@ -184,8 +187,9 @@ def _show(operation: dict[str, Any], example: dict[str, Any]) -> None:
             parameter["example"] = _typed(example["parameters"][parameter["name"]], parameter["schema"].get("type"))
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content["example"] = example["request"]
-    for content in operation["responses"][str(example["status"])].get("content", {}).values():
-        content["example"] = example["response"]
+    for kind, content in operation["responses"][str(example["status"])].get("content", {}).items():
+        if kind != "text/event-stream":
+            content["example"] = example["response"]
 
 
 def _typed(text: str, kind: str | None) -> Any:

@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     failure_rate: str = Field("600/minute", description="Requests of one address without a good token.")
     grant_failure_rate: str = Field("60/minute", description="Failed grants of one client id from one address.")
     witnesses: int = Field(3, ge=1, le=100, description="Agencies that must cosign a head before facts are witnessed.")
+    stream_heartbeat: float = Field(15.0, gt=0, description="How often a stream of events says that it lives.")
+    stream_patience: float = Field(60.0, gt=0, description="How long a caller may leave an answer unread.")
+    client_streams: int = Field(50, ge=1, description="Streams of events of one client, counted in each process.")
+    process_streams: int = Field(5_000, ge=1, description="Streams of events of one process.")
     register_on_start: bool = Field(True, description="Load the Malang 2024 register on the first start.")
 
     @field_validator("database_url", "owner_url", "worker_url")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from listener import heard
 from support import Agency, scaled, task
 
 from app.db import Database, rows
@@ -174,6 +175,7 @@ class House:
                 met += [f"{path} {one}" for one in _words(answer.json())]
             else:
                 assert answer.status_code in {403, 404}, (path, answer.text)
+        met += [f"/v1/events {one}" for one in _words(await heard(caller))]
         return sorted(met)
 
 

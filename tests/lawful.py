@@ -16,6 +16,7 @@ READING = {
     "listMandates": "/v1/mandates",
     "listMeetingDecisions": "/v1/meetings/{meeting}/decisions",
     "listMeetings": "/v1/meetings",
+    "listEvents": "/v1/events",
     "listKeys": "/v1/clients/{client}/keys",
     "listReferences": "/v1/reference",
     "listReferrals": "/v1/referrals",

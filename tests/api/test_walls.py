@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from house import PARTS, VILLAGE, House, ids_of
+from listener import sequence
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from support import Agency, scaled
@@ -136,6 +137,7 @@ async def house(clone: Callable[[], Awaitable[str]], settings: Settings) -> Asyn
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simpul") as http:
         house = House(http, kept)
         await house.furnish()
+        await sequence(app.state.database)
         yield house, app
     await app.state.database.close()
 

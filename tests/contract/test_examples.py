@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from bodies import public_jwk
+from catalogued import kinds_told
 from scribe import Scribe
 from support import Agency, Contract, task
 
@@ -45,6 +46,7 @@ async def cast(
         transport=httpx.ASGITransport(app), base_url="http://simpul", event_hooks=hooks
     ) as http:
         yield Cast(http, scribe, credentials)
+    await kinds_told(app.state.database)
     await app.state.database.close()
 
 
