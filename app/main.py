@@ -29,6 +29,7 @@ from app.routers import (
     regions,
     tasks,
     vulnerabilities,
+    webhooks,
 )
 from app.security import Keys
 from app.services.health import Readiness
@@ -85,6 +86,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         agencies,
         legal_instruments,
         elections,
+        webhooks,
         regions,
         reference,
         meta,

@@ -46,7 +46,8 @@ class NotSent(Exception):
         self.failure = failure
 
 
-def _system(host: str, port: int) -> list[Address]:
+def system_look_up(host: str, port: int) -> list[Address]:
+    """What the system's resolver says of a name."""
     return [ip_address(place[0]) for *_, place in getaddrinfo(host, port, type=SOCK_STREAM)]
 
 
@@ -206,7 +207,7 @@ class Line:
 class Outbound:
     """Lays lines to targets; one for the whole process."""
 
-    def __init__(self, rules: Rules, *, bundle: Path | None = None, look_up: LookUp = _system) -> None:
+    def __init__(self, rules: Rules, *, bundle: Path | None = None, look_up: LookUp = system_look_up) -> None:
         self._rules = rules
         self._resolver = Resolver(look_up)
         # never what the environment says of proxies or certificates: the bundle named in the settings, or the usual one

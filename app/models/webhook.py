@@ -68,8 +68,8 @@ class Delivery(SQLModel, table=True):
         Index("uq_delivery_event", "webhook_id", "event_id", unique=True),
         # the deliveries of one webhook are listed, newest first
         Index("ix_delivery_webhook_id", "webhook_id", "recorded_at", "id"),
-        # what the worker looks for: asked for out of order
-        Index("ix_delivery_asked", "recorded_at", postgresql_where="status = 'asked'"),
+        # what the worker looks for: asked for out of order, or overtaken
+        Index("ix_delivery_open", "webhook_id", postgresql_where="status in ('asked', 'failing')"),
         # what the worker forgets
         Index("ix_delivery_last_attempt_at", "last_attempt_at"),
     )

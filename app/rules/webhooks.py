@@ -50,6 +50,7 @@ class Failure(StrEnum):
     REDIRECT = "redirect"
     GONE = "gone"
     STATUS = "status"
+    NOT_HEARD = "not_heard"
     SECRET = "secret"  # noqa: S105 - the word for a key that does not open
 
 

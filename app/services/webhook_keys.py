@@ -51,10 +51,10 @@ async def rotate(writer: Writer, caller: Caller, keys: Keys, id: UUID, input: We
         "key": str(made["id"]),
         "overlap_hours": input.overlap_hours,
         "retired": [str(one["id"]) for one in retired],
+        "reason": input.reason,
     }
-    words = {"reason": input.reason} if input.reason else None
     kind, version = EventKind.WEBHOOK_SECRET_ROTATED, webhook["version"]
-    await webhook_rows.record(writer, caller, kind, id, webhook["agency"], (version, version), said, words)
+    await webhook_rows.record(writer, caller, kind, id, webhook["agency"], (version, version), said)
     return made
 
 
@@ -75,3 +75,8 @@ async def live_keys(executor: Executor, keys: Keys, webhook: UUID) -> list[bytes
         executor, f"select id, sealed from webhook_secret where {_LIVE} order by id desc", webhook=webhook
     )
     return [opened(keys, UUID(str(one["id"])), one["sealed"]) for one in found]
+
+
+async def forget_ended(writer: Writer) -> int:
+    """Delete the keys that sign no more; returns how many."""
+    return len(await rows(writer, "delete from webhook_secret where ends_at <= now() returning id"))

@@ -80,7 +80,6 @@ async def record(
     agency: str,
     versions: tuple[int | None, int | None],
     payload: dict[str, Any],
-    words: dict[str, Any] | None = None,
 ) -> None:
     """Enter a fact of a webhook. Its address may hold a secret and is in none of them."""
     await log.record(
@@ -92,6 +91,5 @@ async def record(
         effective_at=datetime.now(UTC),
         versions=versions,
         payload=payload,
-        words=words,
         concerns=agency,
     )

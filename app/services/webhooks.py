@@ -14,10 +14,10 @@ from app.rules.policy import Permission
 from app.rules.webhooks import MOST, WebhookStatus
 from app.schemas.webhooks import WebhookInput, WebhookPatch
 from app.security import Keys
-from app.services import client_rows, log, records, webhook_keys, webhook_rows, webhook_targets
+from app.services import client_rows, records, webhook_feed, webhook_keys, webhook_rows, webhook_targets
 from app.services.versions import check_version, compare_and_set
 
-_ONE_AT_A_TIME: Final = 731_005_007
+_ONE_AT_A_TIME: Final = 731_005_008
 #: What a webhook that is to be tried anew forgets.
 _AFRESH: Final = {"failing_since": None, "attempts": 0, "retry_at": None}
 
@@ -54,7 +54,7 @@ async def create_webhook(writer: Writer, caller: Caller, keys: Keys, input: Webh
 
 async def _beginning(writer: Writer, after: int | None) -> int:
     """Where a webhook begins: at the newest entry, or after an older one; raises ValidationFailed."""
-    newest = await log.newest(writer)
+    newest = await webhook_feed.newest(writer)
     if after is None:
         return newest
     if after > newest:
