@@ -161,9 +161,12 @@ class Deliverer:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
         self._outbound.close()
-        if leases:
+        try:
             async with self._work() as writer:
                 await webhook_queue.release(writer, leases)
+        except Exception as error:
+            if problem_of(error) is None:
+                raise  # else the claims end by themselves
 
     @asynccontextmanager
     async def _work(self) -> AsyncIterator[Writer]:

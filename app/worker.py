@@ -54,21 +54,21 @@ async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | Non
     """Do all there is to do until the parent's end of the pipe closes, or for ever without one."""
     database = Database(url, chosen)
     deliverer = Deliverer(database)
+    duties = [
+        asyncio.create_task(_repeat(partial(tend, database), PAUSE)),
+        asyncio.create_task(_repeat(partial(sequence, database), SEQUENCED_EVERY)),
+        asyncio.create_task(_repeat(deliverer.round, EVERY)),
+    ]
+    if parent is not None:
+        duties.append(asyncio.create_task(_read(parent)))
     try:
-        duties = [
-            asyncio.create_task(_repeat(partial(tend, database), PAUSE)),
-            asyncio.create_task(_repeat(partial(sequence, database), SEQUENCED_EVERY)),
-            asyncio.create_task(_repeat(deliverer.round, EVERY)),
-        ]
-        if parent is not None:
-            duties.append(asyncio.create_task(_read(parent)))
-        done, rest = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
-        for one in rest:
-            one.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
         for one in done:
             one.result()
     finally:
+        for one in duties:
+            one.cancel()
+        await asyncio.gather(*duties, return_exceptions=True)
         await deliverer.close()
         await database.close()
 

@@ -242,5 +242,5 @@ async def release(writer: Writer, leases: Sequence[UUID], *, of: UUID | None = N
 
 async def forget_old(writer: Writer) -> int:
     """Delete what is known of deliveries that were over 30 days ago; returns how many."""
-    over = "last_attempt_at < now() - :kept and status in ('delivered', 'failed')"
+    over = "last_attempt_at < now() - cast(:kept as interval) and status in ('delivered', 'failed')"
     return len(await rows(writer, f"delete from delivery where {over} returning id", kept=_KEPT))
