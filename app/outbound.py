@@ -124,6 +124,9 @@ class _Stream(httpcore.AsyncNetworkStream):
             return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout), self._allowance)
         except (httpcore.ConnectError, ssl.SSLError, httpcore.ReadError) as cause:
             raise NotSent(Failure.TLS) from cause
+        except asyncio.CancelledError:
+            await self.aclose()  # nobody else knows of it yet
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

@@ -119,13 +119,14 @@ class Yard:
         return [(one["index"], str(one["id"])) for one in found]
 
     async def clear(self) -> None:
-        """Delete the webhooks of a test, and forget how the receiver was to behave."""
+        """Delete the webhooks of a test, and what the receiver got and how it was to behave."""
         for caller, made in self.made:
             etag = (await caller.get(f"/v1/webhooks/{made}")).headers.get("etag")
             if etag is not None:
                 await caller.delete(f"/v1/webhooks/{made}", etag=etag)
         self.made.clear()
         self.receiver.behaviours.clear()
+        self.receiver.posts.clear()
 
 
 @asynccontextmanager
