@@ -64,15 +64,13 @@ async def ask_again(writer: Writer, caller: Caller, id: UUID, delivery: UUID) ->
     )
     if found is None:
         raise NotFound
-    if found["status"] in {DeliveryStatus.ASKED, DeliveryStatus.FAILING}:
-        raise TransitionNotAllowed(action="redeliver", current=found["status"], lawful=_ways(webhook, found["status"]))
+    if found["status"] == DeliveryStatus.FAILING:
+        raise TransitionNotAllowed(action="redeliver", current=found["status"], lawful=_ways(webhook))
     return await db.one(writer, f"update delivery set status = 'asked' where id = :id returning {_SHOWN}", id=delivery)
 
 
-def _ways(webhook: Row, status: str) -> list[dict[str, Any]]:
+def _ways(webhook: Row) -> list[dict[str, Any]]:
     """What brings on a delivery that waits for its turn: making the webhook active tries at once."""
-    if status != DeliveryStatus.FAILING:
-        return []
     href = f"/v1/webhooks/{webhook['id']}"
     return [{"action": "resume", "method": "PATCH", "href": href, "requires": ["status"]}]
 

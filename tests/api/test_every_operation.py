@@ -28,7 +28,9 @@ from app.settings import Settings
 pytestmark = pytest.mark.attack
 
 #: Where a stranger is answered like anybody else: it finds what is its own, or what everybody may know.
-OF_EVERYBODY = {"listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "showMe"}
+OF_EVERYBODY = {
+    *("listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "listWebhooks", "showMe"),
+}
 #: What a stranger may do as well as anybody: it begins something of its own.
 BEGINNINGS = {"logTask", "mapVulnerability", "holdMeeting"}
 REGISTRY = "registry.read"
@@ -42,7 +44,7 @@ class Watched:
     """A lawful body that knows whether anybody read it."""
 
     def __init__(self, case: Case) -> None:
-        self.content = json.dumps(case.body).encode() if case.method in {"POST", "PATCH", "PUT"} else b""
+        self.content = json.dumps(case.body).encode() if case.body else b""
         self.read = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -236,7 +238,7 @@ async def come_from_elsewhere(siege: Siege, name: str, strangers: dict[Role, Age
         if answer.status_code != 200 or any(place in answer.text for place in siege.places.values()):
             siege.faults.append(f"{name} by a stranger: {answer.status_code} {answer.text[:200]}")
         return
-    expected = (403, "permission-denied") if name == "createClient" else (404, "not-found")
+    expected = (403, "permission-denied") if name in {"createClient", "createWebhook"} else (404, "not-found")
     if (answer.status_code, answer.json()["code"]) != expected:
         siege.faults.append(f"{name} by a stranger: {answer.status_code} {answer.json()['code']}")
     siege.refused["an agency of elsewhere"] += 1

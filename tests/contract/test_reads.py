@@ -18,6 +18,7 @@ from app.openapi import operations
 READS = {
     "listAgencies": 2,
     "listClients": 2,
+    "listDeliveries": 3,
     "listElections": 2,
     "listLegalInstruments": 2,
     "listMandates": 2,
@@ -36,6 +37,8 @@ READS = {
     "listTasks": 2,
     "listVulnerabilities": 2,
     "listVulnerabilityEvidence": 3,
+    "listWebhookKeys": 3,
+    "listWebhooks": 2,
     "resolveMandate": 6,
     "showAgency": 2,
     "showClient": 2,
@@ -51,6 +54,7 @@ READS = {
     "showTask": 2,
     "showTaskHistory": 4,
     "showVulnerability": 3,
+    "showWebhook": 2,
 }
 
 
@@ -71,8 +75,8 @@ def statements(app: FastAPI) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="module")
-async def places(bakesbangpol: Agency) -> dict[str, str]:
-    return await places_of(bakesbangpol)
+async def places(bakesbangpol: Agency, operator: Agency) -> dict[str, str]:
+    return await places_of(bakesbangpol, operator)
 
 
 def test_every_read_is_counted(app: FastAPI) -> None:
