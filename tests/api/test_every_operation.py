@@ -78,7 +78,8 @@ class Siege:
     async def ask(self, case: Case, token: str | None) -> tuple[httpx.Response, bool]:
         """The lawful request with somebody's token; and whether its body was read."""
         body = Watched(case)
-        headers = {"Content-Type": JSON, "Idempotency-Key": str(uuid4())} if body.content else {}
+        headers = {"Content-Type": JSON} if body.content else {}
+        headers |= {"Idempotency-Key": str(uuid4())} if case.method == "POST" else {}
         headers |= {"If-Match": case.etag} if case.etag else {}
         headers |= {"Authorization": f"Bearer {token}"} if token else {}
         answer = await self.http.request(
