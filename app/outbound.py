@@ -29,6 +29,7 @@ from app.rules.webhooks import Failure
 PATIENCE: Final = 10.0
 #: How much of an answer, its head included, is read at most.
 MOST_READ: Final = 64 * 1024
+_AT_A_TIME: Final = 4096  # so that a flood of tiny answers lets others have their turn
 _LOOK_UP: Final = 5.0
 _CONNECT: Final = 3.0
 _LOOKUPS: Final = 128
@@ -104,7 +105,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the library's
         if self._allowance[0] <= 0:
             raise _TooMuch
-        content = await self._inner.read(min(max_bytes, self._allowance[0]), timeout)
+        content = await self._inner.read(min(max_bytes, self._allowance[0], _AT_A_TIME), timeout)
         self._allowance[0] -= len(content)
         return content
 
