@@ -33,6 +33,7 @@ from app.routers import (
     regions,
     tasks,
     vulnerabilities,
+    webhooks,
 )
 from app.security import Keys
 from app.services.health import Readiness
@@ -100,6 +101,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         legal_instruments,
         elections,
         events,
+        webhooks,
         regions,
         reference,
         log,

@@ -1,4 +1,4 @@
-"""The background process: gives facts their places in the log and signs its heads; keeps house.
+"""The background process: gives facts their places in the log and signs its heads; delivers them; keeps house.
 
 Any number may run; each ends when its parent does.
 """
@@ -15,8 +15,9 @@ import structlog
 
 from app import logs
 from app.db import Database, Writer, problem_of
+from app.deliverer import EVERY, Deliverer
 from app.rules.caller import itself
-from app.services import expiry, idempotency, sequencer, signing, tokens
+from app.services import expiry, idempotency, sequencer, signing, tokens, webhook_keys, webhook_queue
 from app.settings import Settings, settings
 
 PAUSE: Final = 60.0
@@ -30,6 +31,8 @@ _CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
     "answers_forgotten": idempotency.forget_expired,
     "revocations_forgotten": tokens.forget_ended,
     "expiries_announced": partial(expiry.warn, by=itself("worker")),
+    "deliveries_forgotten": webhook_queue.forget_old,
+    "webhook_keys_forgotten": webhook_keys.forget_ended,
     "keys_retired": partial(signing.retire, by=itself("worker")),
 }
 
@@ -53,20 +56,23 @@ async def sequence(database: Database) -> bool:
 async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | None) -> None:
     """Do all there is to do until the parent's end of the pipe closes, or for ever without one."""
     database = Database(url, chosen)
+    deliverer = Deliverer(database)
+    duties = [
+        asyncio.create_task(repeat(partial(tend, database), PAUSE)),
+        asyncio.create_task(repeat(partial(sequence, database), SEQUENCED_EVERY)),
+        asyncio.create_task(repeat(deliverer.round, EVERY)),
+    ]
+    if parent is not None:
+        duties.append(asyncio.create_task(_read(parent)))
     try:
-        duties = [
-            asyncio.create_task(repeat(partial(tend, database), PAUSE)),
-            asyncio.create_task(repeat(partial(sequence, database), SEQUENCED_EVERY)),
-        ]
-        if parent is not None:
-            duties.append(asyncio.create_task(_read(parent)))
-        done, rest = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
-        for one in rest:
-            one.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
         for one in done:
             one.result()
     finally:
+        for one in duties:
+            one.cancel()
+        await asyncio.gather(*duties, return_exceptions=True)
+        await deliverer.close()
         await database.close()
 
 

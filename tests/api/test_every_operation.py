@@ -30,7 +30,7 @@ pytestmark = pytest.mark.attack
 
 #: Where a stranger is answered like anybody else: it finds what is its own, or what everybody may know.
 OF_EVERYBODY = {
-    *("listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "showMe"),
+    *("listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "listWebhooks", "showMe"),
     *("listCosignatures", "listEntries", "proveConsistency", "proveInclusion", "showHead"),
 }
 #: What a stranger may do as well as anybody: it begins something of its own.
@@ -46,7 +46,7 @@ class Watched:
     """A lawful body that knows whether anybody read it."""
 
     def __init__(self, case: Case) -> None:
-        self.content = json.dumps(case.body).encode() if case.method in {"POST", "PATCH", "PUT"} else b""
+        self.content = json.dumps(case.body).encode() if case.body else b""
         self.read = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -81,7 +81,8 @@ class Siege:
     async def ask(self, case: Case, token: str | None) -> tuple[httpx.Response, bool]:
         """The lawful request with somebody's token; and whether its body was read."""
         body = Watched(case)
-        headers = {"Content-Type": JSON, "Idempotency-Key": str(uuid4())} if body.content else {}
+        headers = {"Content-Type": JSON} if body.content else {}
+        headers |= {"Idempotency-Key": str(uuid4())} if case.method == "POST" else {}
         headers |= {"If-Match": case.etag} if case.etag else {}
         headers |= {"Authorization": f"Bearer {token}"} if token else {}
         answer = await self.http.request(
@@ -261,7 +262,7 @@ async def come_from_elsewhere(siege: Siege, name: str, strangers: dict[Role, Age
         if answer.status_code != 200 or any(place in answer.text for place in hidden):
             siege.faults.append(f"{name} by a stranger: {answer.status_code} {answer.text[:200]}")
         return
-    expected = (403, "permission-denied") if name == "createClient" else (404, "not-found")
+    expected = (403, "permission-denied") if name in {"createClient", "createWebhook"} else (404, "not-found")
     if (answer.status_code, answer.json()["code"]) != expected:
         siege.faults.append(f"{name} by a stranger: {answer.status_code} {answer.json()['code']}")
     siege.refused["an agency of elsewhere"] += 1

@@ -20,6 +20,7 @@ READS = {
     "listAgencies": 2,
     "listClients": 2,
     "listCosignatures": 2,
+    "listDeliveries": 3,
     "listElections": 2,
     "listEntries": 2,
     "listLegalInstruments": 2,
@@ -41,6 +42,8 @@ READS = {
     "listVulnerabilityEvidence": 3,
     "proveConsistency": 3,
     "proveInclusion": 4,
+    "listWebhookKeys": 3,
+    "listWebhooks": 2,
     "resolveMandate": 6,
     "showAgency": 2,
     "showClient": 2,
@@ -57,6 +60,7 @@ READS = {
     "showTask": 2,
     "showTaskHistory": 4,
     "showVulnerability": 3,
+    "showWebhook": 2,
 }
 
 
@@ -81,8 +85,8 @@ def statements(app: FastAPI) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="module")
-async def places(bakesbangpol: Agency) -> dict[str, str]:
-    return await places_of(bakesbangpol)
+async def places(bakesbangpol: Agency, operator: Agency) -> dict[str, str]:
+    return await places_of(bakesbangpol, operator)
 
 
 def test_every_read_is_counted(app: FastAPI) -> None:
