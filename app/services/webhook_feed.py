@@ -1,25 +1,26 @@
-"""What a webhook hears: the entries of the log after its position, by the first wall, as CloudEvents envelopes.
+"""What a webhook hears: the entries of the log after its position, in the envelopes of the feed.
 
-It hears as a viewer of its agency with its own clearance, and of access to its agency as its administrator does. Only
-what is open to everybody goes out whole; of all else it carries the ids, by which whoever may can read the rest.
+It hears as a viewer of its agency with its own clearance, and of access to its agency as its administrator does. Of
+matters that are not open to everybody it carries the ids, by which whoever may can read the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from app import db
-from app.db import Executor, Row, Writer, encode, keys_of, settings_of
-from app.rules.facts import EventKind, Family, family
+from app.db import Executor, Row, Writer, encode, keys_of
+from app.rules.facts import EventKind
 from app.rules.vocabulary import Role
-from app.services import callers, sealing, visibility
+from app.services import callers, feed
 from app.services.deliveries import PING
 
-#: How many entries are looked at, and how many taken, in one go.
-_LOOKED_AT, _TAKEN = 1000, 50
+#: How many entries are taken in one go.
+_TAKEN: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,90 +45,59 @@ async def newest_head(executor: Executor) -> str:
 
 async def heard(writer: Writer, webhook: Row) -> tuple[list[Envelope], int]:
     """What a webhook hears next, in the order of the log, and the index up to which that is all there is."""
-    until = min(await newest(writer), webhook["position"] + _LOOKED_AT)
-    found = await _events(writer, webhook, "l.index > :after and l.index <= :until", webhook["position"], until)
-    return found, found[-1].index or until if len(found) == _TAKEN else until
+    return await _heard(writer, webhook, webhook["position"], kinds_of(webhook["types"]), _TAKEN)
 
 
 async def heard_once(writer: Writer, webhook: Row, event: UUID) -> Envelope | None:
     """An event as the webhook hears it now; None when it may not any more."""
-    index = await db.value(writer, "select index from log_entry where event_id = :event", event=event)
-    if index is None:
-        return None
-    found = await _events(writer, {**webhook, "types": []}, "l.index > :after and l.index <= :until", index - 1, index)
-    return found[0] if found else None
-
-
-def ping(writer: Writer, id: UUID, webhook: UUID, moment: Any) -> Envelope:
-    """What is sent to try a receiver."""
-    about = {"type": PING, "subject": f"webhook/{webhook}", "time": moment}
-    return Envelope(id, None, PING, encode(_frame(writer, id, **about, data={})))
-
-
-#: What is told besides ids of what is open to everybody.
-_OPEN: Final = ("agency", "concerns", "effective_at", "version_before", "version_after")
-_EVENTS: Final = f"""
-    select l.index, e.id, e.kind, e.object_type, e.object_id, e.task_id, e.agency, e.client_id, e.concerns,
-        e.effective_at, e.recorded_at, e.version_before, e.version_after, e.payload, {sealing.SEALED}, {sealing.PERSON},
-        coalesce((select classification from task where id = e.task_id),
-            case e.object_type when 'vulnerability' then
-                (select classification from vulnerability where cast(id as text) = e.object_id)
-            when 'meeting' then (select classification from meeting where cast(id as text) = e.object_id) end
-        ) as classification
-    from log_entry l join event e on e.id = l.event_id {sealing.KEYS_OF}
-"""
-
-
-async def _events(writer: Writer, webhook: Row, where: str, after: int, until: int) -> list[Envelope]:
-    caller = await callers.hearer_of(writer, webhook["agency"], clearance=webhook["clearance"])
-    administrator = replace(caller, role=Role.AGENCY_ADMIN)
-    hears = f"({visibility.heard(caller)} or {visibility.heard(administrator)})"
-    kinds = kinds_of(webhook["types"])
-    asked = "true" if kinds is None else "e.kind = any(:kinds)"
-    found = await db.rows(
+    found = await db.row(
         writer,
-        f"{_EVENTS} where {where} and {asked} and {hears} order by l.index limit {_TAKEN}",
-        after=after,
-        until=until,
-        **({} if kinds is None else {"kinds": kinds}),
-        **visibility.hearing(caller),
+        "select l.index, e.kind from log_entry l join event e on e.id = l.event_id where l.event_id = :event",
+        event=event,
     )
-    return [Envelope(one["id"], one["index"], one["kind"], encode(_envelope(writer, one))) for one in found]
+    if found is None:
+        return None
+    kinds = frozenset({EventKind(found["kind"])})
+    there, _ = await _heard(writer, webhook, found["index"] - 1, kinds, 1)
+    return there[0] if there and there[0].index == found["index"] else None
 
 
-def kinds_of(types: Iterable[str]) -> list[str] | None:
+async def _heard(
+    writer: Writer, webhook: Row, after: int, kinds: frozenset[EventKind] | None, limit: int
+) -> tuple[list[Envelope], int]:
+    viewer = await callers.hearer_of(writer, webhook["agency"], clearance=webhook["clearance"])
+    parts = [
+        await feed.read(writer, one, keys_of(writer), after=after, types=kinds, limit=limit)
+        for one in (viewer, replace(viewer, role=Role.AGENCY_ADMIN))
+    ]
+    through = min(part.after for part in parts)
+    by_index = {one["logindex"]: one for part in parts for one in part.items if one["logindex"] <= through}
+    return [_outgoing(by_index[index]) for index in sorted(by_index)], through
+
+
+def _outgoing(envelope: dict[str, Any]) -> Envelope:
+    body = encode(feed.thin(envelope))
+    return Envelope(envelope["id"], envelope["logindex"], envelope["type"], body)
+
+
+def ping(writer: Writer, id: UUID, webhook: UUID, moment: datetime) -> Envelope:
+    """What is sent to try a receiver."""
+    said = {
+        "specversion": "1.0",
+        "id": id,
+        "source": keys_of(writer).issuer,
+        "type": PING,
+        "subject": f"webhooks/{webhook}",
+        "time": moment,
+        "datacontenttype": "application/json",
+        "data": {},
+    }
+    return Envelope(id, None, PING, encode(said))
+
+
+def kinds_of(types: Iterable[str]) -> frozenset[EventKind] | None:
     """The kinds that a filter names, families spelt out; None: all."""
     named = set(types)
     if not named:
         return None
-    return [kind for kind in EventKind if kind in named or f"{kind.partition('.')[0]}.*" in named]
-
-
-def _envelope(writer: Writer, event: Row) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "object": {"type": event["object_type"], "id": event["object_id"]},
-        "task": event["task_id"],
-    }
-    if event["classification"] == "terbuka" or family(EventKind(event["kind"])) is Family.REGISTRY:
-        keys = keys_of(writer)
-        data |= {
-            name: event[name] for name in ("agency", "concerns", "effective_at", "version_before", "version_after")
-        }
-        data |= {"client": event["client_id"], "acting_user": sealing.person_of(keys, event)}
-        data |= {"facts": {**event["payload"], **sealing.words_of(keys, event)}}
-    subject = f"{event['object_type']}/{event['object_id']}"
-    return _frame(
-        writer,
-        event["id"],
-        type=event["kind"],
-        subject=subject,
-        time=event["recorded_at"],
-        logindex=event["index"],
-        data=data,
-    )
-
-
-def _frame(writer: Writer, id: UUID, **about: Any) -> dict[str, Any]:
-    """A CloudEvents 1.0 envelope in structured mode."""
-    source = settings_of(writer).base_url
-    return {"specversion": "1.0", "id": id, "source": source, "datacontenttype": "application/json", **about}
+    return frozenset(kind for kind in EventKind if kind in named or f"{kind.partition('.')[0]}.*" in named)
