@@ -100,16 +100,18 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     ),
     K.LOG_KEY_RETIRED: Row("A key signs the log no more.", "Kunci tidak lagi menandatangani log.", s.Nothing),
     K.LOG_COSIGNED: Row("An agency cosigned a head of the log.", "Instansi ikut menandatangani log.", s.Cosigned),
-    K.WEBHOOK_CREATED: Row("A webhook was registered.", "Webhook didaftarkan.", s.Open),
-    K.WEBHOOK_UPDATED: Row("A webhook was changed.", "Webhook diubah.", s.Open),
-    K.WEBHOOK_DELETED: Row("A webhook was taken off.", "Webhook dihapus.", s.Open),
-    K.WEBHOOK_SECRET_ROTATED: Row("A webhook signs with a new key.", "Webhook memakai kunci baru.", s.Open),
+    K.WEBHOOK_CREATED: Row("A webhook was registered.", "Webhook didaftarkan.", s.WebhookMade),
+    K.WEBHOOK_UPDATED: Row("A webhook was changed.", "Webhook diubah.", s.Changed),
+    K.WEBHOOK_DELETED: Row("A webhook was taken off.", "Webhook dihapus.", s.Nothing),
+    K.WEBHOOK_SECRET_ROTATED: Row("A webhook signs with a new key.", "Webhook memakai kunci baru.", s.WebhookKeyTurned),
     K.WEBHOOK_PARKED: Row(
         "A receiver was out of reach too long; its webhook waits.",
         "Penerima terlalu lama tak terjangkau; webhook menunggu.",
-        s.Open,
+        s.WebhookParked,
     ),
-    K.WEBHOOK_RESUMED: Row("A webhook goes on where it stopped.", "Webhook melanjutkan dari tempat berhenti.", s.Open),
+    K.WEBHOOK_RESUMED: Row(
+        "A webhook goes on where it stopped.", "Webhook melanjutkan dari tempat berhenti.", s.Changed
+    ),
     K.REQUEST_REFUSED: Row(
         "A request of a known client was refused.", "Permintaan klien yang dikenal ditolak.", s.Refused
     ),

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.rules.vocabulary import Access, CaseOutcome, Clearance, Role, Status
+from app.rules.webhooks import Failure, SignatureScheme
 
 WORD: Final = "What somebody wrote; null where it was erased."
 
@@ -224,3 +225,31 @@ class Failed(Open):
     minute: datetime
     count: int
     code: str
+
+
+# webhooks
+
+
+class WebhookMade(Said):
+    """What the webhook hears, and the key that signs for it."""
+
+    types: list[str]
+    clearance: Clearance
+    signature: SignatureScheme
+    key: UUID
+
+
+class WebhookKeyTurned(Reasoned):
+    """The key that signs now, and those that end, the newest of them after the overlap."""
+
+    key: UUID
+    overlap_hours: int
+    retired: list[UUID]
+
+
+class WebhookParked(Said):
+    """Where it stopped, and how the last attempt failed."""
+
+    position: int
+    failure: Failure
+    status_code: int | None

@@ -21,8 +21,10 @@ from yard import BAWASLU, KPU, POLRI, Yard, working
 
 from app import db
 from app.outbound import PATIENCE
+from app.rules.facts import EventKind
 from app.rules.webhooks import AT_ONCE
-from app.services import webhook_keys, webhook_queue
+from app.schemas.catalogue import CATALOGUE
+from app.services import sealing, webhook_keys, webhook_queue
 from app.settings import ROOT
 
 
@@ -329,3 +331,29 @@ async def test_deliveries_are_forgotten_after_thirty_days_and_ended_keys_at_once
         assert await webhook_keys.forget_ended(writer) == 1
         assert await db.value(writer, "select count(*) from webhook_secret where webhook_id = :id", id=hook["id"]) == 1
     assert [one["id"] for one in await yard.deliveries(hook)] == [newer["id"]]
+
+
+async def test_what_the_log_says_of_webhooks_has_the_shapes_of_the_catalogue(yard: Yard) -> None:
+    hook = await yard.hook(KPU, "/shapes", "election.*")
+    await yard.operator.post(f"/v1/webhooks/{hook['id']}/secret", {"reason": "Berkala"})
+    await yard.patch(hook, status="paused")
+    await yard.patch(hook, status="active", types=[])
+    yard.receiver.behaviours["/shapes"] = status(410)
+    await yard.happen()
+    await yard.until(hook, status="parked")
+    await yard.clear()
+    async with yard.database.working() as writer:
+        found = await db.rows(
+            writer,
+            f"select e.kind, e.payload, {sealing.SEALED}, {sealing.PERSON} from event e {sealing.KEYS_OF}"
+            " where e.object_type = 'webhook' and e.object_id = :id order by e.id",
+            id=hook["id"],
+        )
+        keys = yard.database.keys
+    told = {one["kind"]: {**one["payload"], **sealing.words_of(keys, one)} for one in found}
+    names = ("created", "secret_rotated", "updated", "resumed", "parked", "deleted")
+    assert list(told) == [f"webhook.{name}" for name in names]
+    for kind, said in told.items():
+        CATALOGUE[EventKind(kind)].shape.model_validate(said)
+    assert told["webhook.secret_rotated"]["reason"] == "Berkala"
+    assert hook["url"] not in str(told)
