@@ -18,7 +18,7 @@ from app.db import Database
 OPERATIONS = (
     *("createClient", "updateClient", "suspendClient", "reinstateClient", "revokeClient"),
     *("rotateSecret", "revokeSecret", "registerKey", "revokeKey", "revokeTokens", "revokeAllTokens"),
-    *("suspendAgency", "reinstateAgency"),
+    *("suspendAgency", "reinstateAgency", "cosign", "erasePerson"),
     *("logTask", "updateTask", "moveTask", "shareTask", "commentOnTask"),
     *("referTask", "answerReferral", "withdrawReferral"),
     *("mapVulnerability", "updateVulnerability", "addVulnerabilityEvidence"),
