@@ -148,6 +148,7 @@ def filled(operation: dict[str, Any], path: str, parameter: dict[str, Any], raw:
         "category": "asn_neutrality",
         "function": "prevention",
         "region": "35.73",
+        "from": "1",
     }
     query = {
         one["name"]: needed[one["name"]]
