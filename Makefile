@@ -27,8 +27,11 @@ test: $(VENV)/.dev ## Run every test against a throwaway PostgreSQL
 attack: $(VENV)/.dev ## Attack it as often as it takes: forged tokens, hostile input, thousands of fuzzed requests
 	SIMPUL_FULL=1 $(BIN)/python -m pytest -n 2 -m attack
 
-bench: $(VENV)/.dev ## Measure what the walls cost a read, beside the same read without them; how fast a log is verified
+bench: $(VENV)/.dev ## Measure what walls, evidence and listening cost, how far the log lags, how fast it is verified
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/access.py
+	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/writing.py
+	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/lag.py
+	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/listening.py
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/verifying.py
 
 check: $(VENV)/.dev ## Lint, types, layers, migrations

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from app.db import digest, encode
+from app.services.feed import Heard
 from app.services.paging import Page
 
 _JSON: Final = "application/json"
@@ -35,6 +36,11 @@ def page(request: Request, found: Page) -> Response:
 def items(found: list[Any]) -> Response:
     """A whole list."""
     return Response(encode({"items": found}), media_type=_JSON, headers={"Cache-Control": _READ})
+
+
+def heard(found: Heard) -> Response:
+    """What was heard of the log."""
+    return Response(encode(found._asdict()), media_type=_JSON, headers={"Cache-Control": _READ})
 
 
 def written(

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +21,9 @@ from app.break_glass import act
 from app.db import Database, encode
 from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
+from app.kept_worker import kept_worker
 from app.main import create_app
-from app.protocol import BoundedHttp
+from app.protocol import BoundedHttp, Server
 from app.rules.vocabulary import Role
 from app.schemas.clients import ClientInput
 from app.services import client_moves
@@ -56,20 +54,21 @@ def serve() -> None:
     try:
         with _socket(chosen) as bound, start.doors(chosen) as logins:
             made = asyncio.run(_prepare(chosen, logins))
-            with _worker(logins.worker):
+            with kept_worker(logins.worker, grace=GRACE):
                 port = bound.getsockname()[1]
                 _welcome(chosen, port, made)
+                api = create_app(chosen, logins.api)
                 config = uvicorn.Config(
-                    create_app(chosen, logins.api),
+                    api,
                     log_config=None,
                     access_log=False,
                     proxy_headers=False,  # an address that anybody may claim restricts nobody
                     server_header=False,
-                    http=BoundedHttp,
+                    http=BoundedHttp.of(chosen.stream_patience),
                     ws="none",
                     timeout_graceful_shutdown=GRACE,
                 )
-                uvicorn.Server(config).run(sockets=[bound])
+                Server(config, ending=api.state.listeners.end).run(sockets=[bound])
     except KeyboardInterrupt:
         return  # Ctrl-C is how one stops it
     except AlreadyRunning as error:
@@ -101,26 +100,6 @@ def _socket(chosen: Settings) -> Iterator[socket.socket]:
         yield bound
     finally:
         bound.close()
-
-
-@contextmanager
-def _worker(url: str) -> Iterator[None]:
-    """The worker as a child that ends when our end of its pipe closes, however we end."""
-    kept = {name: value for name, value in os.environ.items() if name != "SIMPUL_OWNER_URL"}  # none of its business
-    environment = {**kept, "SIMPUL_DATABASE_URL": url, "SIMPUL_WORKER_URL": url}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "app.worker", "--with-parent"], cwd=ROOT, env=environment, stdin=subprocess.PIPE
-    )
-    try:
-        yield
-    finally:
-        if child.stdin is not None:
-            child.stdin.close()
-        try:
-            child.wait(timeout=GRACE)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
 
 
 async def _prepare(chosen: Settings, logins: start.Logins) -> list[dict[str, Any]]:

@@ -218,8 +218,7 @@ def limit_literal(limit: int) -> int:
 
 def utc(column: str) -> str:
     """SQL: an instant inside a JSON document, spelled as `encode` spells it."""
-    shown = f"to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
-    return f"rtrim(rtrim({shown}, '0'), '.') || 'Z'"
+    return f"replace(to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
 
 
 def constraint_of(error: sa.IntegrityError) -> str | None:

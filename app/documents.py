@@ -8,6 +8,7 @@ from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any, Final
 
+from app import event_pages
 from app.main import create_app
 from app.policy_page import policy_cells, policy_page
 from app.rules import workflow
@@ -121,8 +122,12 @@ def renew_readme(path: Path) -> None:
 
 
 def policy_documents() -> dict[str, str]:
-    """The pages of the policy by file name."""
-    return {"policy.md": policy_page(openapi_document()), "policy-cells.txt": policy_cells()}
+    """The pages of the policy and of the events by file name."""
+    return {
+        "policy.md": policy_page(openapi_document()),
+        "policy-cells.txt": policy_cells(),
+        "events.md": event_pages.markdown(),
+    }
 
 
 def write_policy(folder: Path) -> None:

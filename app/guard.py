@@ -21,11 +21,11 @@ from app.errors import (
     InvalidParameter,
     PermissionDenied,
     Problem,
-    TokenInvalid,
     TokenMissing,
     UnknownParameter,
 )
 from app.problems import responses
+from app.refusals import UNKNOWN
 from app.rules.policy import Permission, may_enter
 from app.rules.vocabulary import Role
 from app.services import callers, idempotency, sequencer, signing
@@ -133,7 +133,7 @@ class GuardedRoute(APIRoute):
             kwargs["dependencies"] = [*kwargs["dependencies"], Depends(_idempotency_key)]
         usual = _USUAL + (_OF_WRITES if methods & _WRITES else ()) + (_OF_POST if "POST" in methods else ())
         refusals: tuple[type[Problem], ...] = (*usual, *named[0].refusals)
-        kwargs["responses"] = responses(*dict.fromkeys(refusals))
+        kwargs["responses"] = {**(kwargs.get("responses") or {}), **responses(*dict.fromkeys(refusals))}
         said = inspect.cleandoc(endpoint.__doc__ or "")
         kwargs["description"] = f"{said}\n\nPermission: `{self.permission}`."
         super().__init__(path, endpoint, **kwargs)
@@ -148,11 +148,21 @@ class GuardedRoute(APIRoute):
             answer = self._read if request.method in {"GET", "HEAD"} else self._write
             try:
                 return await answer(asked, handle, known)
-            except (TokenMissing, TokenInvalid):
-                await request.app.state.quota.blame(request)
+            except Problem as refused:
+                await self._note(request, refused)
                 raise
 
         return guarded
+
+    async def _note(self, request: Request, refused: Problem) -> None:
+        """Keep what was refused to a caller, whose transaction is over; raises QuotaExceeded, 503."""
+        kept = request.app.state.refusals
+        if isinstance(refused, UNKNOWN):
+            kept.count(request, refused.code, client=getattr(request.state, "client", None))
+            if refused.status == 401:
+                await request.app.state.quota.blame(request)
+        elif refused.status == 403:
+            await kept.record(request, refused, operation=self.operation_id or self.name)
 
     async def _read(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:
         claims = await _claims(request)
@@ -198,7 +208,7 @@ class GuardedRoute(APIRoute):
             acting_user=_acting_user(request),
             request_id=request.state.request_id,
         )
-        request.state.caller = caller
+        request.state.caller, request.state.claims = caller, claims
         await request.app.state.quota.spend(request, caller)
         if not may_enter(Role(caller.role), self.permission):
             raise PermissionDenied(permission=self.permission.value)
@@ -226,7 +236,9 @@ async def _claims(request: Request) -> Claims:
     match = _BEARER.fullmatch(", ".join(request.headers.getlist("authorization")))
     if match is None:
         raise TokenMissing
-    return await signing.verified(request.app.state.database, request.app.state.keys, match[1])
+    claims = await signing.verified(request.app.state.database, request.app.state.keys, match[1])
+    request.state.client = claims.client_id
+    return claims
 
 
 def _query_parameters(dependant: Dependant) -> frozenset[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import Any, Final
@@ -14,7 +13,7 @@ import uuid_utils
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import cors
+from app import cors, logs
 from app.errors import BodyTooLarge, InvalidParameter, Problem, UriTooLong
 from app.wire import fault, nameable, refuse_text
 
@@ -156,7 +155,7 @@ class _Exchange:
         """Log what nobody refused on purpose: a fault of ours with its traceback, an outage by its name."""
         problem = self.scope["state"].get("problem", "internal")
         if problem == "internal":
-            _log.error("unhandled", traceback="".join(_frames(error)))
+            _log.error("unhandled", traceback=logs.frames(error))
         elif not isinstance(error, Problem):
             _log.warning("unavailable", problem=problem, error=type(error).__qualname__)
 
@@ -182,20 +181,6 @@ def _template(scope: Scope) -> str | None:
     # The route of an included router knows its own part of the path only; the context FastAPI leaves knows the whole.
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     return getattr(route, "path_format", None)
-
-
-def _frames(error: Exception) -> Iterator[str]:
-    """Frames and classes of `error` and all behind it, never their texts, which may repeat what the caller sent."""
-    waiting: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while waiting:
-        # A group and its members may stand behind one another.
-        if (one := waiting.pop()) is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield from traceback.format_tb(one.__traceback__)
-        yield f"{type(one).__module__}.{type(one).__qualname__}\n"
-        waiting += [*getattr(one, "exceptions", ()), one.__cause__ or one.__context__]
 
 
 def _refuse_address(scope: Scope, *, limit: int) -> None:

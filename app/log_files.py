@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, Literal, TypeVar
+from typing import Annotated, Any, BinaryIO, Final, Literal, Self, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app import statements
 from app.claims import strict_object
@@ -94,14 +94,32 @@ class Cosignature(Head):
 
 
 class Receipt(BaseModel):
-    """These leaves will be in the log `within` seconds."""
+    """These leaves will be in the log `within` seconds.
+
+    Of many leaves, which stand one after another, the `first`, their `count`, and the `root` of the tree they make.
+    """
 
     model_config = ConfigDict(strict=True)
     iss: Name
     iat: Instant
     request_id: Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")]
     within: Annotated[int, Field(ge=0, lt=2**31)]
-    leaves: list[Hash]
+    leaves: list[Hash] = []
+    first: Hash | None = None
+    count: Annotated[int, Field(ge=1, lt=2**31)] = 1
+    root: Hash | None = None
+
+    @model_validator(mode="after")
+    def _names_some(self) -> Self:
+        """Refuse a receipt that promises nothing, or in both ways."""
+        if bool(self.leaves) == (self.first is not None) or (self.first is None) != (self.root is None):
+            raise ValueError("leaves")
+        return self
+
+    @property
+    def promised(self) -> list[str]:
+        """What will be found in the log, each by a name that no leaf but the one named can have."""
+        return self.leaves or [f"{self.first} (with {self.count - 1} after it, under {self.root})"]
 
 
 # keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import structlog
 
@@ -18,3 +19,18 @@ def configure() -> None:
         ],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
+
+
+def frames(error: BaseException) -> str:
+    """Frames and classes of an error and all behind it, never their texts, which may repeat what a caller sent."""
+    said: list[str] = []
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        # A group and its members may stand behind one another.
+        if (one := waiting.pop()) is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        said += [*traceback.format_tb(one.__traceback__), f"{type(one).__module__}.{type(one).__qualname__}\n"]
+        waiting += [*getattr(one, "exceptions", ()), one.__cause__ or one.__context__]
+    return "".join(said)

@@ -14,12 +14,14 @@ from app.cors import Origins
 from app.db import Database
 from app.ingress import Ingress
 from app.quota import Quota
+from app.refusals import Refusals
 from app.routers import (
     agencies,
     clients,
     credentials,
     elections,
     erasures,
+    events,
     legal_instruments,
     log,
     mandates,
@@ -31,9 +33,11 @@ from app.routers import (
     regions,
     tasks,
     vulnerabilities,
+    webhooks,
 )
 from app.security import Keys
 from app.services.health import Readiness
+from app.services.listeners import Listeners
 from app.services.log_keys import Published
 from app.settings import Settings
 
@@ -58,8 +62,13 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         describing = asyncio.create_task(
             asyncio.to_thread(app.openapi)
         )  # a second's work, before somebody waits for it
+        keeping = asyncio.create_task(app.state.refusals.keep())
         yield
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await app.state.refusals.enter()
         await describing
+        await app.state.listeners.close()
         await database.close()
 
     app = FastAPI(
@@ -74,9 +83,11 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     )
     app.state.database = database
     app.state.quota = Quota(settings)
+    app.state.refusals = Refusals(database)
     app.state.readiness = Readiness(database)
     app.state.keys = database.keys
     app.state.log_keys = Published(database)
+    app.state.listeners = Listeners(database)
     for module in (
         oauth,
         clients,
@@ -89,6 +100,8 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         agencies,
         legal_instruments,
         elections,
+        events,
+        webhooks,
         regions,
         reference,
         log,

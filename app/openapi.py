@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from app import event_pages
 from app.problems import SCHEMA, TYPE, ProblemDocument, shown_example
 from app.rules.policy import Permission
 from app.rules.vocabulary import Role
@@ -45,6 +46,13 @@ _HEADERS: Final[dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": '"client";r=5999;t=42, "agency";r=11998;t=42',
     },
+    "Audit-Receipt": {
+        "description": "A signed promise (compact JWS, ES256, a key of `/.well-known/log-keys.json`) that the facts of"
+        " this request will stand in the log within so many seconds. `leaves` are their hashes; of more than ten, which"
+        " stand one after another, there are only the `first`, the `count`, and the `root` of the tree (RFC 6962) that"
+        " they make. Absent where nothing was entered.",
+        "schema": {"type": "string"},
+    },
     "Link": {"description": 'The next page, `rel="next"`, if there is one.', "schema": {"type": "string"}},
 }
 
@@ -71,6 +79,7 @@ def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> 
     components = document.setdefault("components", {})
     problem = ProblemDocument.model_json_schema(ref_template=SCHEMA + "{model}")
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    event_pages.describe(document)
     _drop_titles(document["paths"], components["schemas"])
     components["securitySchemes"] = {_SCHEME: _security()}
     for path, method, operation in operations(document):
@@ -126,7 +135,8 @@ def _say_headers(operation: dict[str, Any], method: str, shared: dict[str, Any])
     headers = {one["name"]: one for one in parameters if one["in"] == "header"}
     for header in headers.values():
         parameters.remove(header)
-        header |= {"required": True, "schema": {"type": "string", "maxLength": 255}}
+        if header["name"] != "last-event-id":
+            header |= {"required": True, "schema": {"type": "string", "maxLength": 255}}
     if method != "get":
         headers[_ACTING_USER["name"]] = _ACTING_USER
     shared |= headers
@@ -150,6 +160,7 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
             "ETag": not listed,
         }
         names |= {"Location": status == "201", "Idempotent-Replayed": method == "post"}
+        names["Audit-Receipt"] = method != "get"
         said = {name: {"$ref": f"#/components/headers/{name}"} for name in shared if names[name]}
         response.setdefault("headers", {}).update(said)
 
@@ -176,8 +187,9 @@ def _show(operation: dict[str, Any], example: dict[str, Any]) -> None:
             parameter["example"] = _typed(example["parameters"][parameter["name"]], parameter["schema"].get("type"))
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content["example"] = example["request"]
-    for content in operation["responses"][str(example["status"])].get("content", {}).values():
-        content["example"] = example["response"]
+    for kind, content in operation["responses"][str(example["status"])].get("content", {}).items():
+        if kind != "text/event-stream":
+            content["example"] = example["response"]
 
 
 def _typed(text: str, kind: str | None) -> Any:

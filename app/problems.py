@@ -236,7 +236,7 @@ def catalogue_page(language: Language) -> str:
         f'<dt>{kind.status} <a href="/problems/{kind.code}">{kind.code}</a></dt><dd>{escape(kind.title[place])}</dd>'
         for kind in sorted(Problem.catalogue.values(), key=attrgetter("status", "code"))
     )
-    return _page(heading, f"<dl>{''.join(items)}</dl>", language=language)
+    return page(heading, f"<dl>{''.join(items)}</dl>", language=language)
 
 
 def problem_page(code: str, language: Language) -> str:
@@ -245,10 +245,11 @@ def problem_page(code: str, language: Language) -> str:
         raise errors.NotFound
     shown = _document(Problem.catalogue[code], language)
     example = escape(json.dumps(shown, indent=2, ensure_ascii=False))
-    return _page(shown["title"], f"<p>{escape(shown['detail'])}</p><pre>{example}</pre>", language=language)
+    return page(shown["title"], f"<p>{escape(shown['detail'])}</p><pre>{example}</pre>", language=language)
 
 
-def _page(heading: str, content: str, *, language: Language) -> str:
+def page(heading: str, content: str, *, language: Language) -> str:
+    """A plain page of HTML."""
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{escape(heading)}</title>'
         f"<h1>{escape(heading)}</h1>{content}</html>"

@@ -6,11 +6,15 @@ beyond 64 KiB included, and it keeps a header that does not end for as long as m
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
+from collections.abc import Callable
 from http import HTTPStatus
+from socket import socket
 from typing import Final
 
 import structlog
 import uuid_utils
+import uvicorn
 from starlette.responses import Response
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -35,6 +39,14 @@ class BoundedHttp(HttpToolsProtocol):
     _head: int | None = None
     _refusal = HTTPStatus.BAD_REQUEST
     _thrown_away: int | None = None
+    #: How long a caller may leave an answer unread (seconds), while more waits to be sent than is kept for it.
+    patience: float = 60.0
+    _unread: TimerHandle | None = None
+
+    @classmethod
+    def of(cls, patience: float) -> type[BoundedHttp]:
+        """The same with another patience."""
+        return type(cls.__name__, (cls,), {"patience": patience})
 
     def on_message_begin(self) -> None:
         """Count from the first byte of a request."""
@@ -67,6 +79,26 @@ class BoundedHttp(HttpToolsProtocol):
                 self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
                 self.send_400_response(self._refusal.phrase)
 
+    def pause_writing(self) -> None:
+        """Wait for who does not read, and no longer than that."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        super().resume_writing()
+        self._forgive()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has gone."""
+        self._forgive()
+        super().connection_lost(exc)
+
+    def _forgive(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
     def send_400_response(self, msg: str) -> None:
         """Answer what could not be read, and close; `msg` is uvicorn's own and not sent."""
         request_id = str(uuid_utils.uuid7())
@@ -91,3 +123,16 @@ def _refused(status: HTTPStatus, request_id: str) -> Response:
     # Not HTTP, or none that the API speaks of: RFC 9457 has a type for what its status says all about.
     said = {"type": "about:blank", "title": status.phrase, "status": status.value, "request_id": request_id}
     return Response(encode(said), status, media_type=TYPE)
+
+
+class Server(uvicorn.Server):
+    """A server that, when it is to stop, first ends what would not end by itself."""
+
+    def __init__(self, config: uvicorn.Config, *, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop, gracefully."""
+        self._ending()
+        await super().shutdown(sockets)

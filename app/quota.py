@@ -52,7 +52,7 @@ class Quota:
 
         Raises QuotaExceeded.
         """
-        network = self._known(self._failures, _network(request))
+        network = self._known(self._failures, network_of(request))
         await _spend(self._strangers, request, [("failures", self._failures, network)])
 
     async def blame_grant(self, request: Request, client_id: str) -> None:
@@ -95,10 +95,10 @@ async def _exceeded(limiter: SlidingWindowCounterRateLimiter, limit: RateLimitIt
 
 
 def _pair(request: Request, client_id: str) -> str:
-    return f"{_network(request)} {client_id[:36]}"
+    return f"{network_of(request)} {client_id[:36]}"
 
 
-def _network(request: Request) -> str:
+def network_of(request: Request) -> str:
     """The address of the caller; of IPv6 the /64, all of which one subscriber has."""
     given = request.client.host if request.client else ""
     try:

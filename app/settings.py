@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal, Self
 from urllib.parse import urlsplit
@@ -20,6 +21,11 @@ _PLACEHOLDER: Final = re.compile(
     r"|0123456|1234567|qwerty|(.)\3{7}",
     re.IGNORECASE,
 )
+
+
+def listed(text: str) -> list[str]:
+    """What stands between the commas."""
+    return [one for part in text.split(",") if (one := part.strip())]
 
 
 def _is_placeholder(secret: str) -> bool:
@@ -80,6 +86,26 @@ class Settings(BaseSettings):
     failure_rate: str = Field("600/minute", description="Requests of one address without a good token.")
     grant_failure_rate: str = Field("60/minute", description="Failed grants of one client id from one address.")
     witnesses: int = Field(3, ge=1, le=100, description="Agencies that must cosign a head before facts are witnessed.")
+    stream_heartbeat: float = Field(15.0, gt=0, description="How often a stream of events says that it lives.")
+    stream_patience: float = Field(60.0, gt=0, description="How long a caller may leave an answer unread.")
+    client_streams: int = Field(50, ge=1, description="Streams of events of one client, counted in each process.")
+    process_streams: int = Field(5_000, ge=1, description="Streams of events of one process.")
+    webhook_hosts: str = Field(
+        "", description="Hosts that webhooks may go to, with all names below them, by commas; empty: any public one."
+    )
+    webhook_ports: str = Field("443", description="Ports that webhooks may go to, by commas.")
+    webhook_networks: str = Field(
+        "", description="Networks (CIDR) that webhooks may go to besides public addresses, by commas."
+    )
+    webhook_ca: Path | None = Field(
+        None, description="Certificates (PEM) that receivers of webhooks are held against; empty: the usual ones."
+    )
+    webhook_hours: float = Field(
+        72, gt=0, le=720, description="How long a webhook that fails is tried before it is parked, hours."
+    )
+    webhook_first_delay: float = Field(5.0, gt=0, description="Bound of the first delay of a retry; it doubles.")
+    webhook_longest_delay: float = Field(3600.0, gt=0, description="Bound of all later ones.")
+    webhooks_at_once: int = Field(64, ge=1, le=1000, description="Webhooks that one worker serves at once.")
     register_on_start: bool = Field(True, description="Load the Malang 2024 register on the first start.")
 
     @field_validator("database_url", "owner_url", "worker_url")
@@ -97,6 +123,22 @@ class Settings(BaseSettings):
         if _RATE.fullmatch(rate) is None:
             raise ValueError("give a rate like 600/minute or 20/second")
         return rate
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, networks: str) -> str:
+        """Accept `10.1.0.0/16, fd00:1::/32`."""
+        for one in listed(networks):
+            ip_network(one)
+        return networks
+
+    @field_validator("webhook_ports")
+    @classmethod
+    def _are_ports(cls, ports: str) -> str:
+        """Accept `443, 8443`."""
+        if not all(one.isdecimal() and 0 < int(one) < 65_536 for one in listed(ports)):
+            raise ValueError("give ports like 443, 8443")
+        return ports
 
     @model_validator(mode="after")
     def _one_database(self) -> Self:

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from app import evidence, log_files
-from app.log_files import ENTRIES, Entry
+from app.log_files import ENTRIES, Entry, Receipt
 from app.rules.merkle import Tree
 from app.testimony import Claim, Kept, Promise, Report, Testimony
 
@@ -38,11 +38,16 @@ class _Verification:
         self.entries = log_files.records(folder / ENTRIES, Entry, advance)
         self.index = 0  # of the entry read last
         self.places = dict[str, int]()  # promised leaf -> size of the tree with it; 0 while it was not met
+        self.many = dict[str, list[Receipt]]()  # first leaf -> receipts of many leaves
+        self.begun: list[tuple[Receipt, Tree]] = []  # those whose leaves are being read
         self.witnesses = dict[str, int]()  # agency -> the largest size that it has cosigned
 
     def report_on(self, quorum: int) -> Report:
         promises = list(self.testimony.promises())
-        self.places = {leaf: 0 for promise in promises for leaf in promise.said.leaves}
+        self.places = {leaf: 0 for promise in promises for leaf in promise.said.promised}
+        for promise in promises:
+            if promise.said.first is not None:
+                self.many.setdefault(promise.said.first, []).append(promise.said)
         for claim in self.testimony.claims():
             self._grow(claim.size - self.tree.size)
             self._weigh(claim)
@@ -65,6 +70,17 @@ class _Verification:
             deque(self.tree.append(bytes.fromhex(entry.leaf)), maxlen=0)
             if self.places.get(entry.leaf) == 0:
                 self.places[entry.leaf] = self.tree.size
+            if entry.leaf in self.many or self.begun:
+                self._gather(entry.leaf)
+
+    def _gather(self, leaf: str) -> None:
+        """Grow the small trees of receipts of many; one that is whole stands for its leaves."""
+        self.begun += [(receipt, Tree()) for receipt in self.many.pop(leaf, ())]
+        for receipt, tree in self.begun:
+            deque(tree.append(bytes.fromhex(leaf)), maxlen=0)
+            if tree.size == receipt.count and tree.root().hex() == receipt.root:
+                self.places[receipt.promised[0]] = self.tree.size
+        self.begun = [(receipt, tree) for receipt, tree in self.begun if tree.size < receipt.count]
 
     def _place(self, entry: Entry) -> None:
         last, self.index = self.index, entry.index
@@ -112,7 +128,7 @@ class _Verification:
 
     def _redeem(self, promise: Promise) -> None:
         """Look whether each promised leaf is under a head, if there is a head that is young enough to tell."""
-        missing = [leaf for leaf in promise.said.leaves if not 0 < self.places[leaf] <= self.report.sealed]
+        missing = [leaf for leaf in promise.said.promised if not 0 < self.places[leaf] <= self.report.sealed]
         until, newest = promise.said.iat + promise.said.within, self.report.newest
         if missing and newest is not None and newest > until:
             self.testimony.find(

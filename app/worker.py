@@ -1,4 +1,4 @@
-"""The background process: gives facts their places in the log and signs its heads; keeps house.
+"""The background process: gives facts their places in the log and signs its heads; delivers them; keeps house.
 
 Any number may run; each ends when its parent does.
 """
@@ -15,19 +15,24 @@ import structlog
 
 from app import logs
 from app.db import Database, Writer, problem_of
+from app.deliverer import EVERY, Deliverer
 from app.rules.caller import itself
-from app.services import expiry, idempotency, sequencer, signing, tokens
+from app.services import expiry, idempotency, sequencer, signing, tokens, webhook_keys, webhook_queue
 from app.settings import Settings, settings
 
 PAUSE: Final = 60.0
 #: How often the log is looked after (seconds), and how old a head gets before the next.
 SEQUENCED_EVERY, HEAD_EVERY = 0.1, 0.5
+#: How long one round of a duty may take before it counts as failed, and how long a duty that fails pauses at most.
+LONGEST, MOST_PATIENT = 60.0, 10
 _log: Final = structlog.get_logger()
 #: What there is to do in each round, each in a transaction of its own, by what the log says of it.
 _CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
     "answers_forgotten": idempotency.forget_expired,
     "revocations_forgotten": tokens.forget_ended,
     "expiries_announced": partial(expiry.warn, by=itself("worker")),
+    "deliveries_forgotten": webhook_queue.forget_old,
+    "webhook_keys_forgotten": webhook_keys.forget_ended,
     "keys_retired": partial(signing.retire, by=itself("worker")),
 }
 
@@ -41,43 +46,55 @@ async def tend(database: Database) -> None:
             _log.info(done, count=count)
 
 
-async def sequence(database: Database) -> None:
-    """One round of the log; what is not reached now is placed in a later one."""
+async def sequence(database: Database) -> bool:
+    """One round of the log; whether more waits than it could place."""
     async with database.working() as writer:
-        await sequencer.sequence(writer, head_every=HEAD_EVERY)
+        done = await sequencer.sequence(writer, head_every=HEAD_EVERY)
+    return done.placed >= sequencer.FULL
 
 
 async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | None) -> None:
     """Do all there is to do until the parent's end of the pipe closes, or for ever without one."""
     database = Database(url, chosen)
+    deliverer = Deliverer(database)
+    duties = [
+        asyncio.create_task(repeat(partial(tend, database), PAUSE)),
+        asyncio.create_task(repeat(partial(sequence, database), SEQUENCED_EVERY)),
+        asyncio.create_task(repeat(deliverer.round, EVERY)),
+    ]
+    if parent is not None:
+        duties.append(asyncio.create_task(_read(parent)))
     try:
-        duties = [
-            asyncio.create_task(_repeat(partial(tend, database), PAUSE)),
-            asyncio.create_task(_repeat(partial(sequence, database), SEQUENCED_EVERY)),
-        ]
-        if parent is not None:
-            duties.append(asyncio.create_task(_read(parent)))
-        done, rest = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
-        for one in rest:
-            one.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
         for one in done:
             one.result()
     finally:
+        for one in duties:
+            one.cancel()
+        await asyncio.gather(*duties, return_exceptions=True)
+        await deliverer.close()
         await database.close()
 
 
-async def _repeat(duty: Callable[[], Awaitable[None]], pause: float) -> None:
-    """Do a duty again and again; a database that can't be reached is asked again after a while."""
+async def repeat(duty: Callable[[], Awaitable[bool | None]], pause: float) -> None:
+    """Do a duty again and again, at once where it says that more waits.
+
+    Whatever befalls it, it is tried anew, and the other duties don't feel it.
+    """
+    failed = 0
     while True:
         try:
-            await duty()
-        except Exception as error:
+            async with asyncio.timeout(LONGEST):
+                more = await duty()
+            failed = 0
+        except Exception as error:  # noqa: BLE001 - a worker that ends for one duty ends all of them
+            more, failed = False, failed + 1
             if problem_of(error) is None:
-                raise
-            _log.warning("database_unreachable")
-            await asyncio.sleep(1)
-        await asyncio.sleep(pause)
+                _log.error("duty_failed", traceback=logs.frames(error))
+            else:
+                _log.warning("database_unreachable", error=type(error).__qualname__)
+        if not more:
+            await asyncio.sleep(pause + min(failed, MOST_PATIENT))
 
 
 async def _read(parent: asyncio.StreamReader) -> None:

@@ -63,6 +63,7 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
         "erasePerson": await erasing(operator, bakesbangpol),
         "createClient": Case(operator, "POST", "/v1/clients", CLIENT),
         **await access(operator),
+        **await hooks(operator),
         "logTask": Case(bakesbangpol, "POST", "/v1/tasks", whole_task),
         "updateTask": Case(
             bakesbangpol,
@@ -199,6 +200,18 @@ async def access(operator: Agency) -> dict[str, Case]:
     }
 
 
+async def hooks(operator: Agency) -> dict[str, Case]:
+    """Those that keep webhooks."""
+    made = (await operator.post("/v1/webhooks", WEBHOOK)).json()
+    path = f"/v1/webhooks/{made['id']}"
+    rotation = {"overlap_hours": 3, "reason": "Berkala"}
+    return {
+        "createWebhook": Case(operator, "POST", "/v1/webhooks", {**WEBHOOK, "signature": "v1", "after": 0}),
+        "updateWebhook": Case(operator, "PATCH", path, WEBHOOK_PATCH, '"1"'),
+        "rotateWebhookKey": Case(operator, "POST", f"{path}/secret", rotation),
+    }
+
+
 def in_days(days: float) -> str:
     """The instant that lies so many days ahead, as it is sent."""
     return (datetime.now(UTC) + timedelta(days=days)).isoformat()
@@ -259,6 +272,20 @@ CLIENT_PATCH = {
     "token_minutes": 5,
     "clearance": "terbatas",
     "role": "officer",
+}
+WEBHOOK = {
+    "agency": "BAWASLU_KAB_MALANG",
+    "url": "https://simpul.example.go.id/masuk",
+    "types": ["task.*", "referral.accepted"],
+    "description": "Sistem surat",
+    "clearance": "terbatas",
+}
+WEBHOOK_PATCH: dict[str, Any] = {
+    "url": "https://simpul.example.go.id/lain",
+    "types": [],
+    "description": None,
+    "clearance": "terbatas",
+    "status": "paused",
 }
 MANDATE = {
     "category": "other",

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from catalogued import kinds_told
 from fastapi import FastAPI
 from forger import Forger
 from rich.console import Console
@@ -138,6 +139,7 @@ async def url(clone: Callable[[], Awaitable[str]]) -> str:
 async def app(url: str, settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings, url)
     yield app
+    await kinds_told(app.state.database)
     await app.state.database.close()
 
 

@@ -1,8 +1,10 @@
 """A service with tasks of every class and state and callers of every kind, in whose texts words are planted."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from listener import heard
 from support import Agency, scaled, task
 
 from app.db import Database, rows
@@ -24,6 +26,7 @@ class House:
         self.http, self.credentials = http, credentials
         self.callers: dict[str, Agency] = {}
         self.words = 0
+        self.furnished = ""
 
     async def first(self, agency: str | None, role: str) -> Agency:
         found = next(one for one in self.credentials if one["agency"] == agency and one["role"] == role)
@@ -152,12 +155,15 @@ class House:
     async def seen(self, ids: dict[str, list[str]]) -> dict[str, list[str]]:
         """Caller -> every planted word and every task it meets, wherever it may look."""
         looking = scaled(LOOKING, tuple(self.callers))
+        self.furnished = self.furnished or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {name: await self._met(self.callers[name], ids) for name in looking}
 
     async def _met(self, caller: Agency, ids: dict[str, list[str]]) -> list[str]:
         paths = ["/v1/tasks?limit=200&count=exact", "/v1/referrals?limit=200", "/v1/vulnerabilities?limit=200"]
         paths += ["/v1/meetings?limit=200", "/v1/clients?limit=200", f"/v1/tasks?limit=200&region={VILLAGE}"]
-        paths += [f"/v1/tasks/{one}{part}" for one in ids["task"] for part in ("", *PARTS)]
+        then = f"?as_of={self.furnished}"
+        paths += [f"/v1/tasks{then}&limit=200&status=assigned,accepted,draft"]
+        paths += [f"/v1/tasks/{one}{part}" for one in ids["task"] for part in ("", then, *PARTS)]
         paths += [f"/v1/referrals/{one}" for one in ids["referral"]]
         paths += [f"/v1/vulnerabilities/{one}{part}" for one in ids["vulnerability"] for part in ("", "/evidence")]
         paths += [f"/v1/meetings/{one}{part}" for one in ids["meeting"] for part in ("", "/decisions")]
@@ -169,6 +175,7 @@ class House:
                 met += [f"{path} {one}" for one in _words(answer.json())]
             else:
                 assert answer.status_code in {403, 404}, (path, answer.text)
+        met += [f"/v1/events {one}" for one in _words(await heard(caller))]
         return sorted(met)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bodies import Case, cases
+from bodies import WEBHOOK, Case, cases
 from support import Agency
 
 #: Where each read is asked for; the names stand for what places_of() finds.
@@ -10,12 +10,14 @@ READING = {
     "listAgencies": "/v1/agencies?office=KPU&limit=20",
     "listClients": "/v1/clients?limit=20",
     "listCosignatures": "/v1/log/cosignatures",
+    "listDeliveries": "/v1/webhooks/{webhook}/deliveries",
     "listElections": "/v1/elections",
     "listEntries": "/v1/log/entries?limit=20",
     "listLegalInstruments": "/v1/legal-instruments",
     "listMandates": "/v1/mandates",
     "listMeetingDecisions": "/v1/meetings/{meeting}/decisions",
     "listMeetings": "/v1/meetings",
+    "listEvents": "/v1/events",
     "listKeys": "/v1/clients/{client}/keys",
     "listReferences": "/v1/reference",
     "listReferrals": "/v1/referrals",
@@ -31,6 +33,8 @@ READING = {
     "listVulnerabilityEvidence": "/v1/vulnerabilities/{vulnerability}/evidence",
     "proveConsistency": "/v1/log/proofs/consistency?from={head}",
     "proveInclusion": "/v1/log/proofs/inclusion?index=1&size={head}",
+    "listWebhookKeys": "/v1/webhooks/{webhook}/secret",
+    "listWebhooks": "/v1/webhooks?limit=20",
     "resolveMandate": "/v1/mandates/resolution?category=asn_neutrality&function=prevention&region=35.73",
     "showAgency": "/v1/agencies/KPU_KOTA_MALANG",
     "showClient": "/v1/clients/{client}",
@@ -47,19 +51,28 @@ READING = {
     "showTask": "/v1/tasks/{task}",
     "showTaskHistory": "/v1/tasks/{task}/history",
     "showVulnerability": "/v1/vulnerabilities/{vulnerability}",
+    "showWebhook": "/v1/webhooks/{webhook}",
 }
 #: What an agency may not read, its operator reads.
-OPERATORS = {"listClients", "showClient", "listKeys", "listSecrets"}
+OPERATORS = {
+    *("listClients", "showClient", "listKeys", "listSecrets"),
+    *("listWebhooks", "showWebhook", "listWebhookKeys", "listDeliveries"),
+}
 
 
-async def places_of(agency: Agency) -> dict[str, str]:
+async def places_of(agency: Agency, operator: Agency) -> dict[str, str]:
     """Something to read, two rows deep wherever a list could cost a statement a row."""
     task = await agency.log()
     for body in ("Satu", "Dua"):
         assert (await agency.post(f"/v1/tasks/{task['id']}/comments", {"body": body})).status_code == 201
     meeting = (await agency.get("/v1/meetings?external_reference=RAKOR-2024-08-23")).json()["items"][0]
     vulnerability = (await agency.get("/v1/vulnerabilities?external_reference=V01")).json()["items"][0]
+    webhook = (await operator.post("/v1/webhooks", WEBHOOK)).json()["id"]
+    await operator.post(f"/v1/webhooks/{webhook}/secret", {})
+    pings = [(await operator.post(f"/v1/webhooks/{webhook}/ping")).json()["id"] for _ in range(2)]
     return {
+        "webhook": webhook,
+        "delivery": pings[0],
         "task": task["id"],
         "referral": task["open_referral"]["id"],
         "meeting": meeting["id"],
@@ -73,7 +86,7 @@ async def lawful(
     bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator: Agency
 ) -> tuple[dict[str, Case], dict[str, str]]:
     """A request of each operation by somebody who may; and the ids of what is read."""
-    places = await places_of(bakesbangpol)
+    places = await places_of(bakesbangpol, operator)
     found = {
         name: Case(operator if name in OPERATORS else bakesbangpol, "GET", path.format_map(places), {})
         for name, path in READING.items()
@@ -82,4 +95,9 @@ async def lawful(
     shared = await bakesbangpol.log(shares=[{"agency": "KODIM_0833_KOTA_MALANG", "level": "full"}])
     place = f"/v1/tasks/{shared['id']}/shares/KODIM_0833_KOTA_MALANG"
     found["unshareTask"] = Case(bakesbangpol, "DELETE", place, {}, '"1"')
+    webhook = f"/v1/webhooks/{places['webhook']}"
+    found["pingWebhook"] = Case(operator, "POST", f"{webhook}/ping", {})
+    found["redeliver"] = Case(operator, "POST", f"{webhook}/deliveries/{places['delivery']}/redelivery", {})
+    ended = (await operator.post("/v1/webhooks", WEBHOOK)).json()["id"]
+    found["deleteWebhook"] = Case(operator, "DELETE", f"/v1/webhooks/{ended}", {}, '"1"')
     return found, places

@@ -13,6 +13,7 @@ import rfc8785
 from app import evidence
 from app.rules.merkle import Tree
 from app.security import SigningKey, new_pem
+from app.services.sequencer import NAMED
 from app.statements import Kind, state
 
 KPU, BAWASLU, POLRI, TNI = "KPU_KOTA_MALANG", "BAWASLU_KOTA_MALANG", "POLRESTA_MALANG_KOTA", "KODIM_0833_KOTA_MALANG"
@@ -58,7 +59,13 @@ class Ledger:
         self.now += 1
         size = len(self.entries)
         leaves = [self.enter(one, document(kind="task.accepted", salt=one)) for one in range(size, size + count)]
-        said = {"iss": self.issuer, "iat": self.now, "request_id": f"r-{self.now}", "within": WITHIN, "leaves": leaves}
+        named: Line = {"leaves": leaves}
+        if count > NAMED:
+            own = Tree()
+            for leaf in leaves:
+                list(own.append(bytes.fromhex(leaf)))
+            named = {"first": leaves[0], "count": count, "root": own.root().hex()}
+        said = {"iss": self.issuer, "iat": self.now, "request_id": f"r-{self.now}", "within": WITHIN, **named}
         self.receipts.append(state(self.key, Kind.RECEIPT, said))
         return self.receipts[-1]
 

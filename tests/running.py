@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,8 +45,8 @@ class Running:
 
 
 @contextmanager
-def running(url: str, settings: Settings) -> Iterator[Running]:
-    """`simpul serve` until the block ends."""
+def running(url: str, settings: Settings, *, more: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """`simpul serve` until the block ends; `more` are further settings."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
     rates = ("CLIENT", "AGENCY", "FAILURE", "GRANT_FAILURE")
     environment |= {f"SIMPUL_{name}_RATE": "100000/second" for name in rates}
@@ -54,7 +54,7 @@ def running(url: str, settings: Settings) -> Iterator[Running]:
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "serve"],
         cwd=ROOT,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
+        env={**environment, **(more or {}), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -30,3 +30,9 @@ async def snapshot(database: Database) -> dict[str, tuple[int, int]]:
         found = await db.rows(reader, counts)
     assert len(found) > 20
     return {one["name"]: (one["rows"], one["versions"]) for one in found}
+
+
+def after_refusals(before: dict[str, tuple[int, int]], count: int) -> dict[str, tuple[int, int]]:
+    """The same after so many refusals that are facts, each of which adds its one row and nothing else."""
+    rows, versions = before["event"]
+    return {**before, "event": (rows + count, versions)}

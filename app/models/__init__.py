@@ -23,6 +23,7 @@ from app.models.reference import Category, Election, Enumeration, EnumerationVal
 from app.models.referral import Referral
 from app.models.task import Assignment, Comment, Share, Task, TaskVulnerability
 from app.models.vulnerability import Vulnerability, VulnerabilityEvidence
+from app.models.webhook import Delivery, Webhook, WebhookSecret
 
 __all__ = [
     "Agency",
@@ -38,6 +39,7 @@ __all__ = [
     "Cosignature",
     "DeadlineRule",
     "Decision",
+    "Delivery",
     "Election",
     "Enumeration",
     "EnumerationValue",
@@ -67,6 +69,8 @@ __all__ = [
     "UsedAssertion",
     "Vulnerability",
     "VulnerabilityEvidence",
+    "Webhook",
+    "WebhookSecret",
     "event",
     "metadata",
 ]

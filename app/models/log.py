@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, func, text
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, func, text
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, document, identity, recorded
@@ -18,6 +18,7 @@ class Unsequenced(SQLModel, table=True):
     """An event that has no place in the log yet; a trigger puts it here, the sequencer takes it away."""
 
     event_id: UUID = Field(primary_key=True)
+    number: int = Field(default=None, sa_type=BigInteger, sa_column_args=(Identity(always=True),))
     transaction: int = Field(
         default=None,
         sa_type=BigInteger,

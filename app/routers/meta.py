@@ -1,4 +1,4 @@
-"""What stands beside the resources: health, metrics, documentation, the catalogue of problems."""
+"""What stands beside the resources: health, metrics, documentation, the catalogues of problems and of events."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import HTMLResponse
 
+from app import event_pages
 from app.db import encode
 from app.errors import NotFound
 from app.problems import catalogue_page, language_of, problem_page
+from app.services.health import measure_log
 
 router = APIRouter(include_in_schema=False)
 
@@ -45,6 +47,7 @@ async def show_metrics(request: Request) -> Response:
     """Counters and histograms for Prometheus, and for nobody else: they tell how much others do."""
     if not _may_measure(request):
         raise NotFound
+    await measure_log(request.app.state.database)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -67,6 +70,20 @@ async def list_problems(request: Request) -> HTMLResponse:
 async def show_problem(request: Request, code: str) -> HTMLResponse:
     """One problem: what it means and what to do."""
     return HTMLResponse(problem_page(code, language_of(request)), headers={"Content-Security-Policy": _PAGE})
+
+
+@router.get("/events")
+async def list_kinds_of_events(request: Request) -> HTMLResponse:
+    """The catalogue of events, readable by people."""
+    return HTMLResponse(event_pages.index_page(language_of(request)), headers={"Content-Security-Policy": _PAGE})
+
+
+@router.get("/events/{kind}")
+async def show_kind_of_event(request: Request, kind: str) -> Response:
+    """One kind of event: what happened, what its facts hold; as JSON Schema for who asks for JSON."""
+    if "json" in request.headers.get("accept", ""):
+        return Response(encode(event_pages.data_schema(kind)), media_type="application/schema+json")
+    return HTMLResponse(event_pages.kind_page(kind, language_of(request)), headers={"Content-Security-Policy": _PAGE})
 
 
 @router.get("/docs")

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, unquote_plus
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -60,6 +61,7 @@ _forms = APIRouter(tags=["access"], route_class=_FormRoute)
 
 
 async def _presented(
+    request: Request,
     client_id: Annotated[str | None, Form()] = None,
     client_secret: Annotated[str | None, Form()] = None,
     client_assertion_type: Annotated[str | None, Form(examples=[_ASSERTION])] = None,
@@ -78,25 +80,26 @@ async def _presented(
     if authorization is not None:
         client_id, client_secret = _basic(authorization)
     if not client_id or not client_secret:
-        raise _no_client()
+        raise _no_client(request)
     return Presented(client_id, secret=client_secret)
 
 
 async def _known(request: Request, presented: Presented) -> Known:
     """The client, its use or misuse recorded in a transaction of its own; raises GrantRefused, QuotaExceeded."""
-    quota = request.app.state.quota
-    async with request.app.state.database.writing() as writer:
+    state = request.app.state
+    async with state.database.writing() as writer:
         known = await authentication.authenticate(
             writer,
-            request.app.state.keys,
+            state.keys,
             presented,
             address=request.client.host if request.client else "",
             request_id=request.state.request_id,
         )
     if known is None:
-        await quota.blame_grant(request, presented.client_id or "")
-        raise _no_client()
-    await quota.spend(request, known.caller(request.state.request_id))
+        refused = _no_client(request, authentication.named(presented, audiences=state.database.settings.audiences))
+        await state.quota.blame_grant(request, presented.client_id or "")
+        raise refused
+    await state.quota.spend(request, known.caller(request.state.request_id))
     return known
 
 
@@ -165,7 +168,13 @@ async def introspect_token(
     "/oauth2/revoke",
     operation_id="revokeToken",
     summary="Revoke a token",
-    responses={**_REFUSALS, 200: {"description": "The token is good no more, or never was."}},
+    responses={
+        **_REFUSALS,
+        200: {
+            "description": "The token is good no more, or never was; with a receipt if it was good until now.",
+            "headers": {"Audit-Receipt": {"$ref": "#/components/headers/Audit-Receipt"}},
+        },
+    },
     response_class=Response,
 )
 async def revoke_token(
@@ -179,8 +188,8 @@ async def revoke_token(
     del token_type_hint  # likewise
     wanted, known = _required(token), await _known(request, presented)
     state = request.app.state
-    await tokens.revoke(state.database, state.keys, known, wanted, request_id=request.state.request_id)
-    return Response(headers=_NO_STORE)
+    receipt = await tokens.revoke(state.database, state.keys, known, wanted, request_id=request.state.request_id)
+    return Response(headers={**_NO_STORE, **({"Audit-Receipt": receipt} if receipt else {})})
 
 
 @router.get(
@@ -247,7 +256,9 @@ def _refused(refused: GrantRefused) -> Response:
     return Response(encode(content), refused.status, headers, "application/json")
 
 
-def _no_client() -> GrantRefused:
+def _no_client(request: Request, client: UUID | None = None) -> GrantRefused:
+    """The one refusal of all that is wrong with a client, counted."""
+    request.app.state.refusals.count(request, "invalid-client", client=client)
     return GrantRefused("invalid_client", "What was sent does not prove a usable client.", 401)
 
 

@@ -29,10 +29,10 @@ from app.guard import guarded, needs
 from app.rules.policy import Permission as P
 from app.schemas.comments import Comment, CommentInput, CommentList, History
 from app.schemas.shares import Share, ShareLevel, ShareList
-from app.schemas.tasks import Task, TaskInput, TaskPage, TaskPatch, TaskQuery, TaskSummary
+from app.schemas.tasks import AS_OF, Task, TaskInput, TaskPage, TaskPatch, TaskQuery, TaskSummary
 from app.schemas.transitions import TransitionInput, TransitionList
-from app.schemas.types import AgencyCode
-from app.services import comments, listing, moves, shares, task_rows, tasks, transitions
+from app.schemas.types import AgencyCode, QueryInstant
+from app.services import comments, listing, past, shares, tasks, transitions
 
 router = guarded(prefix="/v1/tasks", tags=["tasks"])
 
@@ -78,10 +78,20 @@ async def log_task(request: Request, writer: Writer, caller: Caller, input: Task
     response_model=Task | TaskSummary,
     dependencies=[needs(P.TASK_LIST, NotFound)],
 )
-async def show_task(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
-    """A task with the moves that are open to you (`available_transitions`); `access` says how much of it you see."""
-    task = await task_rows.load_task(reader, caller, id)
-    return answers.read(request, moves.shown(caller, task), version=task["version"])
+async def show_task(
+    request: Request,
+    reader: Reader,
+    caller: Caller,
+    keys: Keys,
+    id: UUID,
+    as_of: Annotated[QueryInstant | None, Query(description=AS_OF)] = None,
+) -> Response:
+    """A task with the moves that are open to you (`available_transitions`); `access` says how much of it you see.
+
+    The ETag of what is past fits no write.
+    """
+    task, version = await past.show_task(reader, caller, keys, id, as_of=as_of)
+    return answers.read(request, task, version=version)
 
 
 @router.patch(

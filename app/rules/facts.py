@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 
 class EventKind(StrEnum):
@@ -82,6 +83,31 @@ class EventKind(StrEnum):
 
 #: The members of a fact that people wrote: they enter the log as commitments, and are kept sealed beside it.
 WORDS: Final = frozenset({"reason", "note", "facts", "title", "description"})
+
+#: The members of a task that its facts set, so that its past can be told from them. Its links to the register are not
+#: among them: who hears of a task need not see what it is linked to.
+STATE: Final = (
+    *("title", "description", "category", "subcategory", "function", "variant", "subject_kind", "region"),
+    *("polling_station", "event_at", "due_at", "classification", "priority", "external_reference", "logged_by"),
+    *("holder", "accountable", "mandate", "supporting", "informed", "status", "outcome", "note", "facts"),
+    "open_referral",
+)
+
+
+def told(state: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a fact that set these columns of a task says of its state; None: it left the task alone.
+
+    Words that are there stand beside the state, to be sealed, and the state's own `words` names them.
+    """
+    if state is None:
+        return {}
+    members = {name: _in_utc(state[name]) for name in (*STATE, "version") if name in state}
+    words = {name: members.pop(name) for name in sorted(WORDS) if members.get(name)}
+    return {**words, "state": {**members, **({"words": [*words]} if words else {})}}
+
+
+def _in_utc(content: Any) -> Any:
+    return content.astimezone(UTC) if isinstance(content, datetime) else content
 
 
 class Family(StrEnum):

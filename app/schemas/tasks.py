@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -185,6 +185,14 @@ class TaskPage(Shown):
     count: Count | None
 
 
+AS_OF: Final = (
+    "As it stood at this instant, by when things happened (`effective_at`, itself included) and not by when they were"
+    " recorded; seen by your access of today, with its links to the register of today, and without moves."
+)
+AS_OF_LIST: Final = (
+    f"{AS_OF} Filters ask for the state of then; `party`, `updated_after` and the sorts by `updated_at` and `due_at`"
+    " are refused with it."
+)
 Several = BeforeValidator(split)
 SortKey = Literal[
     "updated_at", "-updated_at", "effective_at", "-effective_at", "due_at", "-due_at", "recorded_at", "-recorded_at"
@@ -229,8 +237,14 @@ class TaskQuery(BaseModel):
     updated_after: QueryInstant | None = None
     due_before: QueryInstant | None = None
     due_after: QueryInstant | None = None
-    sort: SortKey = "-updated_at"
+    as_of: QueryInstant | None = Field(None, description=AS_OF_LIST)
+    sort: SortKey | None = Field(None, description="Default `-updated_at`; with `as_of`, `-effective_at`.")
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, Field(max_length=500)] | None = None
     fields: Annotated[list[str] | None, Several, AfterValidator(_known_fields)] = None
     count: Literal["none", "estimate", "exact"] = "none"
+
+    @property
+    def order(self) -> str:
+        """The sort key asked for, or the default."""
+        return self.sort or ("-updated_at" if self.as_of is None else "-effective_at")

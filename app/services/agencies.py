@@ -149,7 +149,15 @@ async def _turn(writer: Writer, caller: Caller, code: str, version: int, turn: _
     new = (await compare_and_set(writer, "agency", {"code": code}, version, changed))["version"]
     now, said = datetime.now(UTC), {"reason": reason}
     await log.record(
-        writer, caller, turn.kind, on="agency", id=code, effective_at=now, versions=(version, new), payload=said
+        writer,
+        caller,
+        turn.kind,
+        on="agency",
+        id=code,
+        concerns=code,
+        effective_at=now,
+        versions=(version, new),
+        payload=said,
     )
     await writer.flush()
     return await show_agency(writer, code)

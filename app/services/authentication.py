@@ -77,6 +77,16 @@ class Known:
         return Caller(self.id, self.agency, self.role, request_id=request_id)
 
 
+def named(presented: Presented, *, audiences: frozenset[str]) -> UUID | None:
+    """The client in whose name this is presented, proved or not."""
+    try:
+        if presented.assertion is None:
+            return UUID(presented.client_id or "")
+        return read_assertion(presented.assertion, audiences=audiences, at=datetime.now(UTC)).client_id
+    except ValueError:
+        return None
+
+
 async def authenticate(
     writer: Writer, keys: Keys, presented: Presented, *, address: str, request_id: str
 ) -> Known | None:
@@ -148,14 +158,15 @@ async def _report(writer: Writer, known: Known, kind: _Kind, *, address: str, en
     if not await value(writer, "select pg_try_advisory_xact_lock(hashtextextended(:name, 732)) as mine", name=name):
         return
     now = datetime.now(UTC)
-    if await log.said(writer, fact, id=known.credential, since=now - _QUIET, of={"address": address}):
+    used = {"credential": str(known.credential), "address": address}
+    if await log.said(writer, fact, on="client", id=known.id, since=now - _QUIET, of=used):
         return
     await log.record(
         writer,
         known.caller(request_id),
         fact,
-        on=kind,
-        id=known.credential,
+        on="client",
+        id=known.id,
         effective_at=now,
-        payload={"address": address, "ended": ended, "client": str(known.id)},
+        payload={**used, "ended": ended},
     )

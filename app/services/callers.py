@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
@@ -18,8 +19,8 @@ from app.rules.vocabulary import Clearance, Role
 _ENTER: Final = "select *, now() as began from app.enter(:id, :credential, :jti, :role, :epoch)"
 
 
-async def claim(writer: Writer, client: UUID) -> None:
-    """Let a transaction see the rows of this one client, which is yet to prove who it is."""
+async def claim(writer: Writer, client: UUID | None) -> None:
+    """Let a transaction see the rows of this one client, which is yet to prove who it is, or of none."""
     writer.info["began"] = await value(writer, "select now() from app.claim(:client)", client=client)
 
 
@@ -106,9 +107,16 @@ async def caller_of(executor: Executor, agency: str) -> Caller:
     found = await one(
         executor,
         "select null::uuid as id, 'rahasia' as clearance, a.code as agency, a.office || '@' || a.tier as office,"
-        " a.coordinator, array(select m.body from member m where m.agency = a.code) as bodies, a.regions,"
+        " a.coordinator, array(select m.body from member m join agency b on b.code = m.body"
+        "  where m.agency = a.code and not b.suspended) as bodies, a.regions,"
         " a.regions = '{}' as nationwide, null::uuid as credential, null::timestamptz as credential_ends"
         " from agency a where a.code = :agency",
         agency=agency,
     )
     return _caller(found, Role.OFFICER, None, "register")
+
+
+async def hearer_of(executor: Executor, agency: str, *, clearance: str) -> Caller:
+    """Whoever listens for an agency without a client, with this clearance, as one who reads. Raises NotFound."""
+    found = await caller_of(executor, agency)
+    return replace(found, role=Role.VIEWER, cleared=clearance == Clearance.RAHASIA, request_id="webhook")

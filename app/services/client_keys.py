@@ -47,6 +47,7 @@ async def register(writer: Writer, caller: Caller, id: UUID, input: KeyInput) ->
         EventKind.KEY_REGISTERED,
         on="client",
         id=id,
+        concerns=client["agency"],
         effective_at=datetime.now(UTC),
         payload={"credential": str(key.id), "kid": jwk["kid"], "expires_at": ends.astimezone(UTC).isoformat()},
     )

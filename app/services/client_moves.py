@@ -53,7 +53,7 @@ async def create_client(writer: Writer, caller: Caller, keys: Keys, input: Clien
     ends = await expiry.lawful_end(writer, None)
     _, secret = client_secrets.add_secret(writer, keys, client.id, by=caller.client_id, ends=ends)
     said = {"agency": agency, "role": input.role, "clearance": input.clearance}
-    await _record(writer, caller, EventKind.CLIENT_CREATED, client.id, (None, 1), said)
+    await _record(writer, caller, EventKind.CLIENT_CREATED, {"id": client.id, "agency": agency}, (None, 1), said)
     await writer.flush()
     return {**await client_rows.shown(writer, client.id), "client_id": client.id, "client_secret": secret}
 
@@ -81,7 +81,7 @@ async def update_client(writer: Writer, caller: Caller, id: UUID, version: int, 
     if "networks" in changed:
         changed["networks"] = [str(network) for network in changed["networks"]]
     new = (await compare_and_set(writer, "client", {"id": id}, version, changed))["version"]
-    await _record(writer, caller, EventKind.CLIENT_UPDATED, id, (version, new), {"changed": sorted(changed)})
+    await _record(writer, caller, EventKind.CLIENT_UPDATED, client, (version, new), {"changed": sorted(changed)})
     await writer.flush()
     return await client_rows.shown(writer, id)
 
@@ -128,7 +128,7 @@ async def _turn(writer: Writer, caller: Caller, client: Row, status: ClientStatu
     key, version = client["id"], client["version"]
     changed = {"status": status, "epoch": client["epoch"] + 1}
     new = (await compare_and_set(writer, "client", {"id": key}, version, changed))["version"]
-    await _record(writer, caller, kind, key, (version, new), {"reason": reason})
+    await _record(writer, caller, kind, client, (version, new), {"reason": reason})
     await writer.flush()
     return await client_rows.shown(writer, key)
 
@@ -151,9 +151,18 @@ async def _record(
     writer: Writer,
     caller: Caller,
     kind: EventKind,
-    id: UUID,
+    client: Row,
     versions: tuple[int | None, int],
     payload: dict[str, Any],
 ) -> None:
-    now = datetime.now(UTC)
-    await log.record(writer, caller, kind, on="client", id=id, effective_at=now, versions=versions, payload=payload)
+    await log.record(
+        writer,
+        caller,
+        kind,
+        on="client",
+        id=client["id"],
+        effective_at=datetime.now(UTC),
+        versions=versions,
+        payload=payload,
+        concerns=client["agency"],
+    )

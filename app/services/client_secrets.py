@@ -56,6 +56,7 @@ async def rotate(writer: Writer, caller: Caller, keys: Keys, id: UUID, input: Ro
         EventKind.SECRET_ROTATED if retired else EventKind.SECRET_CREATED,
         on="client",
         id=id,
+        concerns=client["agency"],
         effective_at=datetime.now(UTC),
         payload={
             "credential": str(made),

@@ -38,6 +38,7 @@ async def end(
         kind,
         on="client",
         id=client["id"],
+        concerns=client["agency"],
         effective_at=datetime.now(UTC),
         payload={"credential": str(id), "reason": reason},
     )

@@ -64,15 +64,24 @@ async def warn(writer: Writer, *, by: Caller) -> int:
     kind, clients = EventKind.CREDENTIAL_EXPIRING, [one["client_id"] for one in ending]
     told = await log.payloads(writer, kind, on="client", ids=clients)
     known = {(one["credential"], one["days"]) for one in told}
-    near = [(one["client_id"], _warning(one)) for one in ending]
-    new = [(client, said) for client, said in near if (said["credential"], said["days"]) not in known]
-    for client, said in new:
-        await log.record(writer, by, kind, on="client", id=client, effective_at=datetime.now(UTC), payload=said)
+    near = [(one, _warning(one)) for one in ending]
+    new = [(one, said) for one, said in near if (said["credential"], said["days"]) not in known]
+    for one, said in new:
+        await log.record(
+            writer,
+            by,
+            kind,
+            on="client",
+            id=one["client_id"],
+            concerns=one["agency"],
+            effective_at=datetime.now(UTC),
+            payload=said,
+        )
     return len(new)
 
 
 _ENDING: Final = """
-    select one.*, one.expires_at - now() as remaining from (
+    select one.*, c.agency, one.expires_at - now() as remaining from (
         select id, client_id, last_four, expires_at from client_secret where revoked_at is null
         union all select id, client_id, right(kid, 4), expires_at from client_key where revoked_at is null
     ) one join client c on c.id = one.client_id

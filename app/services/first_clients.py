@@ -46,6 +46,7 @@ async def _made(writer: Writer, keys: Keys, agency: str | None, role: Role, ends
         EventKind.CLIENT_CREATED,
         on="client",
         id=client.id,
+        concerns=agency,
         effective_at=datetime.now(UTC),
         versions=(None, 1),
         payload={"agency": agency, "role": role, "clearance": Clearance.TERBATAS},

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from math import nan
 from time import monotonic
 from typing import Any, Final
+
+from prometheus_client import Gauge
 
 from app.db import Database, Reader, one, problem_of, row, value
 
@@ -14,6 +17,12 @@ _NEEDED: Final = (
     " has_table_privilege(to_regclass('region'), 'select') as reads_registry"
 )
 _SECONDS: Final = 1.0
+_LOG: Final = {
+    "waiting": Gauge("simpul_log_waiting", "Facts that have no place in the log yet, 10,000 at most."),
+    "waiting_seconds": Gauge("simpul_log_waiting_seconds", "How long the oldest of them has waited."),
+    "size": Gauge("simpul_log_size", "Entries of the log."),
+    "signed": Gauge("simpul_log_signed", "How many of them the newest signed head covers."),
+}
 _MAY_ASK: Final = "select has_schema_privilege(to_regnamespace('app'), 'usage')"
 
 
@@ -23,6 +32,19 @@ async def missing_walls(reader: Reader) -> list[str]:
         return ["schema app, or this login's membership in simpul_api"]
     missing: list[str] = await value(reader, "select app.missing_walls()")
     return missing
+
+
+async def measure_log(database: Database) -> None:
+    """Renew the gauges of the log: whether the worker keeps up; NaN while the database can't be reached."""
+    try:
+        async with database.reading() as reader:
+            state = await one(reader, "select * from app.log_state()")
+    except Exception as error:
+        if problem_of(error) is None:
+            raise
+        state = dict.fromkeys(_LOG, nan)
+    for name, gauge in _LOG.items():
+        gauge.set(state[name])
 
 
 class Readiness:

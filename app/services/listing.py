@@ -11,7 +11,7 @@ from app.rules.caller import Caller
 from app.rules.vocabulary import Access
 from app.schemas.tasks import TaskQuery
 from app.security import Keys
-from app.services import referral_rows, visibility
+from app.services import past, referral_rows, visibility
 from app.services.paging import Keyset, Page, binding, without_place
 from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns, load_task
 
@@ -45,6 +45,7 @@ TASK_FILTERS: Final = {
     "updated_after": "t.updated_at >= :updated_after",
     "due_before": "t.due_at < :due_before",
     "due_after": "t.due_at >= :due_after",
+    "as_of": past.THERE,
 }
 #: What a reader of the summary doesn't see can't be asked about either, or a filter would tell it.
 _FULL_ONLY: Final = frozenset(TASK_FILTERS) - {
@@ -56,6 +57,7 @@ _FULL_ONLY: Final = frozenset(TASK_FILTERS) - {
     "region",
     "due_before",
     "due_after",
+    "as_of",
 }
 _TASK_SORTS: Final = {
     "updated_at": "t.updated_at",
@@ -66,14 +68,16 @@ _TASK_SORTS: Final = {
 
 
 async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Page:
-    """The tasks a caller may see, filtered; raises CursorMismatch."""
+    """The tasks a caller may see, filtered, now or as of an instant; raises CursorMismatch, InvalidParameter."""
     given = query.model_dump(exclude={"sort", "limit", "cursor", "fields", "count"}, exclude_none=True)
     names = FULL_FIELDS if query.fields is None else tuple(dict.fromkeys(("access", *query.fields)))
+    if query.as_of is not None:
+        past.require_askable(query, query.as_of)
     keyset = Keyset(
-        _TASK_SORTS[query.sort.lstrip("-")],
+        _TASK_SORTS[query.order.lstrip("-")],
         "t.id",
-        query.sort.startswith("-"),
-        binding(caller, "tasks", query.sort, given),
+        query.order.startswith("-"),
+        binding(caller, "tasks", query.order, given),
         keys,
         query.limit,
         query.cursor,
@@ -81,20 +85,25 @@ async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     after, tail, place = keyset.clauses()
     where = _task_where(caller, given)
     values = {**_plain(given), **visibility.reach(caller)}
-    source = visibility.tasks(caller)
+    source, state = visibility.tasks(caller), ""
+    if query.as_of is not None:
+        source, state = f"{source} {past.STATE}", ", p.state as _state"
     found = await db.rows(
         executor,
-        f"select {columns(names)}, {keyset.key} as _key, t.id as _id {source} where {where} and {after} {tail}",
+        f"select {columns(names)}{state}, {keyset.key} as _key, t.id as _id {source} where {where} and {after} {tail}",
         **values,
         **place,
     )
+    if query.as_of is not None:
+        found = await past.as_then(executor, keys, found)
     items, following = keyset.page(found, lambda task: _shown(task, query.fields))
     count = await _count(executor, query.count, f"{source} where {where}", values)
     return Page.of(items, following, count=count)
 
 
 def _task_where(caller: Caller, given: dict[str, Any]) -> str:
-    conditions = [visibility.task_visible(caller), *(TASK_FILTERS[name] for name in given)]
+    asked = TASK_FILTERS if "as_of" not in given else {**TASK_FILTERS, **past.FILTERS}
+    conditions = [visibility.task_visible(caller), *(asked[name] for name in given)]
     if _FULL_ONLY & given.keys():
         conditions.append("w.whole")
     return " and ".join(conditions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from app import evidence
 from app.db import Executor, Row, Writer, began, keys_of, rows, value
 from app.models.event import Event
 from app.rules.caller import Caller
-from app.rules.facts import WORDS, EventKind
+from app.rules.facts import WORDS, EventKind, told
 from app.security import Keys
 from app.services import finality, sealing
 
@@ -30,16 +30,19 @@ async def record(
     task_id: UUID | None = None,
     versions: tuple[int | None, int | None] = (None, None),
     payload: dict[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
     concerns: str | None = None,
     place: UUID | None = None,
 ) -> Event:
     """Enter a fact in the transaction of its change: if the fact can't be written, the change can't commit.
 
     `on` is the kind of object, `versions` its version before and after; members of the payload that people wrote
-    (`facts.WORDS`) are sealed. `concerns` is the agency that the fact is about where that is not the caller's.
+    (`facts.WORDS`) are sealed. `state` holds the columns that the change set of the task, as they were set; a fact
+    that leaves the task alone has none. `concerns` is the agency that the fact is about, kept where that is not the
+    caller's.
     `place` is an id taken earlier (`reserve`), for a fact that comes before those it brings about.
     """
-    said = orjson.loads(orjson.dumps(payload or {}, default=str))
+    said = orjson.loads(orjson.dumps({**(payload or {}), **told(state)}, default=str, option=orjson.OPT_UTC_Z))
     event = Event(
         id=place or reserve(),
         kind=kind,
@@ -48,7 +51,7 @@ async def record(
         task_id=task_id,
         agency=caller.agency,
         client_id=caller.client_id,
-        concerns=concerns,
+        concerns=concerns if concerns != caller.agency else None,
         request_id=caller.request_id,
         effective_at=effective_at,
         recorded_at=await began(writer),
@@ -60,7 +63,7 @@ async def record(
     )
     await _seal(writer, event, caller.acting_user, {name: said[name] for name in WORDS & said.keys()})
     event.leaf = evidence.leaf(evidence.document(event.model_dump()))
-    writer.info.setdefault("leaves", []).append(event.leaf)
+    writer.info.setdefault("leaves", {})[event.id] = event.leaf
     writer.add(event)
     return event
 
@@ -88,8 +91,9 @@ def reserve() -> UUID:
 
 
 def leaves(writer: Writer) -> list[bytes]:
-    """The leaves of the facts entered in this transaction so far."""
-    return list(writer.info.get("leaves", ()))
+    """The leaves of the facts entered in this transaction so far, in the order in which the log will have them."""
+    entered: dict[UUID, bytes] = writer.info.get("leaves", {})
+    return [entered[place] for place in sorted(entered)]
 
 
 async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | None:
@@ -105,13 +109,13 @@ async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | 
     return found
 
 
-async def said(executor: Executor, kind: EventKind, *, id: UUID, since: datetime, of: dict[str, Any]) -> bool:
+async def said(executor: Executor, kind: EventKind, *, on: str, id: UUID, since: datetime, of: dict[str, Any]) -> bool:
     """Whether this fact about an object, with these members in its payload, was entered since."""
     found = await value(
         executor,
         "select 1 as said from event where object_type = :on and object_id = :id and kind = :kind"
         " and effective_at >= :since and payload @> cast(:members as jsonb) limit 1",
-        on=kind.partition(".")[0],
+        on=on,
         id=str(id),
         kind=kind,
         since=since,
@@ -123,7 +127,8 @@ async def said(executor: Executor, kind: EventKind, *, id: UUID, since: datetime
 _HISTORY: Final = f"""
     select e.id, e.kind, e.payload ->> 'from' as from_status, e.payload ->> 'to' as to_status, e.agency,
         e.client_id as client, e.effective_at, e.recorded_at, l.index as log_index,
-        {finality.of("l.index")} as finality, e.payload - 'from' - 'to' as facts, {sealing.SEALED}, {sealing.PERSON}
+        {finality.of("l.index")} as finality, e.payload - 'from' - 'to' - 'state' as facts,
+        {sealing.SEALED}, {sealing.PERSON}
     from event e left join log_entry l on l.event_id = e.id {sealing.KEYS_OF} cross join {{standing}}
     where e.task_id = :task_id and (cast(:until as timestamptz) is null or e.recorded_at <= :until)
     order by l.index nulls last, e.id
@@ -142,6 +147,16 @@ async def history(executor: Executor, keys: Keys, task_id: UUID, *, until: datet
         | {"acting_user": sealing.person_of(keys, one), "facts": {**one["facts"], **sealing.words_of(keys, one)}}
         for one in found
     ]
+
+
+async def words(executor: Executor, keys: Keys, ids: Iterable[UUID | str]) -> dict[str, dict[str, Any]]:
+    """What people wrote in some facts, by the id of the fact; None for each word that was erased."""
+    found = await rows(
+        executor,
+        f"select cast(e.id as text) as id, {sealing.SEALED} from event e {sealing.KEYS_OF} where e.id = any(:ids)",
+        ids=sorted({str(one) for one in ids}),
+    )
+    return {one["id"]: sealing.words_of(keys, one) for one in found}
 
 
 #: Joins to each comment `c` the fact that it was made by, to be read with `sealing.PERSON`.

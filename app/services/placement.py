@@ -17,6 +17,7 @@ from app.rules.facts import EventKind
 from app.rules.law import Outcome, Resolution
 from app.rules.vocabulary import ReferralStatus, Status
 from app.services import assignments, log
+from app.services.referral_moves import waiting
 
 _TASK: Final = metadata.tables["task"]
 
@@ -32,14 +33,18 @@ class Placed:
     chosen_supporting: list[str] | None
 
 
-async def place(writer: Writer, caller: Caller, task: Placed, answer: Resolution, *, at: datetime) -> dict[str, Any]:
+async def place(
+    writer: Writer, caller: Caller, task: Placed, answer: Resolution, *, at: datetime
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give a task to the competent agency: accepted at once when that is the logger, else by a referral.
 
-    Returns the facts for the event. Raises ValidationFailed if chosen supporters are not the mandate's.
+    Returns the facts for the event, and what it set of the task. Raises ValidationFailed if chosen supporters are not
+    the mandate's.
     """
     if answer.mandate is None or answer.accountable is None or answer.outcome is not Outcome.RESOLVED:
         raise AssertionError(answer)
     supporting = _supporting(task.chosen_supporting, answer)
+    shown: dict[str, Any] = {}
     party = assignments.Party(answer.accountable, answer.mandate.id, supporting, answer.informed)
     if answer.accountable == task.logged_by:
         await assignments.hand_over(writer, task.id, party, at=at)
@@ -63,6 +68,7 @@ async def place(writer: Writer, caller: Caller, task: Placed, answer: Resolution
             informed=list(answer.informed),
             effective_at=at,
         )
+        shown = {"open_referral": waiting(referral.model_dump())}
         writer.add(referral)
         await writer.flush()
         await assignments.support(writer, task.id, party, at=at)
@@ -80,7 +86,8 @@ async def place(writer: Writer, caller: Caller, task: Placed, answer: Resolution
         )
     values = {**changed, "supporting": list(supporting), "informed": list(answer.informed)}
     await writer.execute(update(_TASK).where(_TASK.c.id == task.id).values(**values))
-    return {"to": changed["status"], "mandate": answer.mandate.id, "competent": answer.accountable}
+    said = {"to": changed["status"], "mandate": answer.mandate.id, "competent": answer.accountable}
+    return said, {**values, **shown}
 
 
 def _supporting(chosen: list[str] | None, answer: Resolution) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.vocabulary import Action, Status
 from app.rules.workflow import ReferralMove
+from app.schemas.tasks import OpenReferral
 from app.services import assignments, log, visibility
 from app.services.referral_rows import show_answered
 from app.services.versions import compare_and_set
@@ -27,8 +28,9 @@ async def close_referral(
 ) -> dict[str, Any]:
     """Move the referral, let the task follow, and record the fact; raises StaleVersion."""
     won = await turn(writer, referral, move, **changed)
-    moved = await _follow(writer, referral, move, won, at)
-    await record_move(writer, caller, move.event, referral, at, {**moved, **said, "to_agency": referral["to_agency"]})
+    before, state = await _follow(writer, referral, move, won, at)
+    moved = {"from": before, "to": state["status"], **said, "to_agency": referral["to_agency"]}
+    await record_move(writer, caller, move.event, referral, at, moved, state=state)
     await writer.flush()
     await visibility.keep_readers(writer, referral["task"])
     return await show_answered(writer, caller, referral["id"])
@@ -53,50 +55,62 @@ _ACCEPTED: Final = """
         accepted_at = coalesce(accepted_at, :at), function = :function, variant = :variant,
         supporting = :supporting, informed = :informed, open_referral = null,
         last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
-    where id = :id and open_referral = :referral returning status
+    where id = :id and open_referral = :referral returning version
 """
 _HANDED_BACK: Final = """
     update task set status = :status, open_referral = null,
         last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
-    where id = :id and open_referral = :referral returning status
+    where id = :id and open_referral = :referral returning version
 """
 _RECEIVED: Final = """
     update task set status = :status, last_effective_at = greatest(last_effective_at, :at), updated_at = now()
-    where id = :id and open_referral = :referral returning status
+    where id = :id and open_referral = :referral returning version
 """
 
 
-async def _follow(writer: Writer, referral: Row, move: ReferralMove, won: Row, at: datetime) -> dict[str, Any]:
-    """What the row of the workflow says the move does to the task; returns from and to for the fact."""
+async def _follow(
+    writer: Writer, referral: Row, move: ReferralMove, won: Row, at: datetime
+) -> tuple[Status, dict[str, Any]]:
+    """What the row of the workflow says the move does to the task; returns its status before, and what it set."""
     locked = await one(writer, "select status from task where id = :id for update", id=referral["task"])
     before = Status(locked["status"])
     after = move.task_target.get(before, before)
     place = {"id": referral["task"], "referral": referral["id"], "at": at, "status": after}
+    state: dict[str, Any] = {"status": after, "open_referral": None}
     if move.action is Action.ACCEPT:
         party = assignments.Party(
             referral["to_agency"], referral["mandate"], tuple(won["supporting"]), tuple(won["informed"])
         )
         await assignments.hand_over(writer, referral["task"], party, at=at)
-        await one(
-            writer,
-            _ACCEPTED,
-            **place,
-            agency=party.agency,
-            mandate=party.mandate,
-            function=referral["function"],
-            variant=referral["variant"],
-            supporting=won["supporting"],
-            informed=won["informed"],
-        )
+        given = {name: referral[name] for name in ("mandate", "function", "variant")}
+        given |= {name: won[name] for name in ("supporting", "informed")}
+        touched = await one(writer, _ACCEPTED, **place, **given, agency=party.agency)
+        state |= {**given, "accountable": party.agency, "holder": party.agency}
+    elif move.action is Action.RECEIVE:
+        touched = await one(writer, _RECEIVED, **place)
+        state["open_referral"] = waiting({**referral, "status": move.target})
     else:
-        await one(writer, _RECEIVED if move.action is Action.RECEIVE else _HANDED_BACK, **place)
-    return {"from": before, "to": after}
+        touched = await one(writer, _HANDED_BACK, **place)
+    return before, {**state, **touched}
+
+
+def waiting(referral: Row) -> dict[str, Any]:
+    """An open referral as its task shows it."""
+    shown = {name: referral[name] for name in OpenReferral.model_fields}
+    return {**shown, "effective_at": shown["effective_at"].astimezone(UTC)}
 
 
 async def record_move(
-    writer: Writer, caller: Caller, kind: EventKind, referral: Row, at: datetime, payload: dict[str, Any]
+    writer: Writer,
+    caller: Caller,
+    kind: EventKind,
+    referral: Row,
+    at: datetime,
+    payload: dict[str, Any],
+    *,
+    state: dict[str, Any] | None = None,
 ) -> None:
-    """Enter the fact of a referral's move."""
+    """Enter the fact of a referral's move, with what it set of the task if that has no fact of its own."""
     task: UUID = referral["task"]
     await log.record(
         writer,
@@ -108,4 +122,5 @@ async def record_move(
         effective_at=at,
         versions=(referral["version"] or None, referral["version"] + 1),
         payload=payload,
+        state=state,
     )

@@ -6,6 +6,7 @@ transaction that gives them their place. One works at a time, of any number.
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -18,14 +19,27 @@ from app.statements import Kind
 _ONE_AT_A_TIME: Final = 731_005_006
 #: Within how many seconds a fact will be covered by a head, as receipts promise.
 WITHIN: Final = 3600
+#: How many leaves a receipt names: proxies leave 4 KiB to all headers of an answer.
+NAMED: Final = 10
+#: How many facts make a round full; the last transaction of it is placed whole.
+FULL: Final = 1000
 
-# The facts of one transaction stay together, in their own order. Who waited for another one's rows entered its facts
-# after that one, so that effects follow their causes.
-_QUEUED: Final = """
+# Who holds the place for longer than this without a word is cut off, so that another one goes on. Rows are looked up
+# one by one: the queue's statistics are always old, and whoever trusts them reads the whole log for three facts.
+_ALONE: Final = """
+    select pg_try_advisory_xact_lock(:key) as mine, set_config('idle_in_transaction_session_timeout', '5000', true),
+        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+"""
+# The facts of one transaction stay together, in their own order and in one round: receipts of many name them by the
+# first. Who waited for what another one changed entered its last fact after all of that one's, so that effects follow
+# their causes. So many at once are answered in one go, even to somebody who has stopped listening, and cut off the
+# sooner.
+_QUEUED: Final = f"""
     select q.event_id, e.leaf from (
-        select event_id, min(entered_at) over (partition by transaction) as began from unsequenced
+        select event_id, max(number) over (partition by transaction) as entered from unsequenced
+        order by entered fetch first {FULL} rows with ties
     ) q join event e on e.id = q.event_id
-    order by q.began, q.event_id limit 2000
+    order by q.entered, q.event_id
 """
 _STATE: Final = """
     select (select coalesce(max(index), 0) from log_entry) as size, coalesce(h.size, 0) as signed,
@@ -60,10 +74,12 @@ async def sequence(writer: Writer, *, head_every: float) -> Round:
 
     Does nothing while another one is at it.
     """
-    if not await value(writer, "select pg_try_advisory_xact_lock(:key) as mine", key=_ONE_AT_A_TIME):
+    if not _calls(await one(writer, _STATE, every=head_every)):
         return Round(0, None)
-    state = await one(writer, _STATE, every=head_every)
-    if not state["waiting"] and state["size"] == state["signed"]:
+    if not await value(writer, _ALONE, key=_ONE_AT_A_TIME):
+        return Round(0, None)
+    state = await one(writer, _STATE, every=head_every)  # once more: only now does nobody else change it
+    if not _calls(state):
         return Round(0, None)
     tree = await _tree(writer, state["size"])
     queued = await rows(writer, _QUEUED) if state["waiting"] else []
@@ -72,6 +88,10 @@ async def sequence(writer: Writer, *, head_every: float) -> Round:
         return Round(len(queued), None)
     await _sign(writer, tree)
     return Round(len(queued), tree.size)
+
+
+def _calls(state: Row) -> bool:
+    return bool(state["waiting"] or (state["due"] and state["size"] > state["signed"]))
 
 
 async def _tree(executor: Executor, size: int) -> Tree:
@@ -122,15 +142,29 @@ async def _sign(writer: Writer, tree: Tree) -> None:
 
 
 async def receipt(writer: Writer, *, request_id: str) -> str | None:
-    """A signed promise that the facts of this transaction will be in the log; None where there are none."""
+    """A signed promise that the facts of this transaction will be in the log; None where there are none.
+
+    It names their leaves; of many only the first, their number and the root (RFC 6962) of the tree that they make in
+    the order of the log, where they stand together: so that it fits among the headers of an answer.
+    """
     leaves = log.leaves(writer)
     if not leaves:
         return None
+    named = [leaf.hex() for leaf in leaves]
+    few = len(leaves) <= NAMED
+    promised = {"leaves": named} if few else {"first": named[0], "count": len(leaves), "root": _root(leaves)}
     said = {
         "iss": keys_of(writer).issuer,
         "iat": int(datetime.now(UTC).timestamp()),
         "request_id": request_id,
         "within": WITHIN,
-        "leaves": [leaf.hex() for leaf in leaves],
+        **promised,
     }
     return statements.state(await log_keys.signer(writer), Kind.RECEIPT, said)
+
+
+def _root(leaves: list[bytes]) -> str:
+    tree = Tree()
+    for leaf in leaves:
+        deque(tree.append(leaf), maxlen=0)
+    return tree.root().hex()

@@ -92,6 +92,7 @@ async def _record(
         effective_at=task["now"],
         versions=(task["version"], new),
         payload=payload,
+        state={},
     )
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])

@@ -66,9 +66,10 @@ async def log_task(
         if input.draft
         else await law.determine(writer, asked, proposed=input.proposed_owner, pointer="/proposed_owner")
     )
+    taken, reference = await _take_up(writer, input.region, at)
     task = Task(
-        id=await visibility.take_up(writer, uuid7()),
-        reference=await _reference(writer, input.region, at),
+        id=taken,
+        reference=reference,
         title=input.title,
         description=input.description,
         category=input.category,
@@ -94,6 +95,7 @@ async def log_task(
         effective_at=at,
         last_effective_at=at,
     )
+    state = {**task.model_dump(), "region": task.region_code}
     writer.add(task)
     await writer.flush()
     await _attach(writer, caller, task.id, input)
@@ -102,7 +104,8 @@ async def log_task(
     if answer is not None:
         informed = await escalated(writer, answer, input.vulnerabilities)
         placed = Placed(task.id, task.logged_by, task.function, task.variant, task.chosen_supporting)
-        outcome = await place(writer, caller, placed, replace(answer, informed=informed), at=at)
+        outcome, given = await place(writer, caller, placed, replace(answer, informed=informed), at=at)
+        state |= given
     kind = EventKind.TASK_DRAFTED if input.draft else EventKind.TASK_LOGGED
     await log.record(
         writer,
@@ -114,6 +117,7 @@ async def log_task(
         effective_at=at,
         versions=(None, 1),
         payload={"from": None, **outcome, "reference": task.reference},
+        state=state,
         place=logged,
     )
     await writer.flush()
@@ -159,13 +163,18 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
     return context
 
 
-async def _reference(writer: Writer, region: str, at: datetime) -> str:
-    """A reference for people: seat of the region, year, and a random part that betrays no number of tasks."""
+async def _take_up(writer: Writer, region: str, at: datetime) -> tuple[UUID, str]:
+    """An id that the transaction works on from here on, and in the same round trip a reference for people.
+
+    That is the seat of the region, the year, and a random part that betrays no number of tasks.
+    """
+    new = uuid7()
+    statement = "select app.reference_taken(:reference) from app.take_up(:id)"
     while True:
         tail = "".join(secrets.choice(_CROCKFORD) for _ in range(6))
         reference = f"{regions.seat(region)}-{at.astimezone(WIB).year}-{tail}"
-        if not await value(writer, "select app.reference_taken(:reference)", reference=reference):
-            return reference
+        if not await value(writer, statement, reference=reference, id=new):
+            return new, reference
 
 
 async def _attach(writer: Writer, caller: Caller, task_id: UUID, input: TaskInput) -> None:
@@ -210,6 +219,7 @@ async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, pa
         effective_at=task["now"],
         versions=(version, won["version"]),
         payload={"changed": sorted(patch.model_fields_set)},
+        state=changed,
     )
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])

@@ -18,9 +18,9 @@ _EVERYBODY: Final = "everybody"
 
 async def revoke_of_client(writer: Writer, caller: Caller, id: UUID, reason: str) -> dict[str, Any]:
     """End all tokens of a client from the next request on; it may fetch new ones. Raises NotFound, PermissionDenied."""
-    await client_rows.locked(writer, caller, id, Permission.TOKENS_REVOKE)
+    client = await client_rows.locked(writer, caller, id, Permission.TOKENS_REVOKE)
     await value(writer, "update client set epoch = epoch + 1 where id = :id returning epoch", id=id)
-    await _record(writer, caller, str(id), "client", reason)
+    await _record(writer, caller, str(id), "client", reason, concerns=client["agency"])
     return _ended(str(id))
 
 
@@ -38,9 +38,11 @@ async def begin_epoch(writer: Writer, by: Caller, reason: str) -> int:
     return number
 
 
-async def _record(writer: Writer, by: Caller, id: str, on: str, reason: str) -> None:
-    now = datetime.now(UTC)
-    await log.record(writer, by, EventKind.TOKENS_REVOKED, on=on, id=id, effective_at=now, payload={"reason": reason})
+async def _record(writer: Writer, by: Caller, id: str, on: str, reason: str, *, concerns: str | None = None) -> None:
+    now, said = datetime.now(UTC), {"reason": reason}
+    await log.record(
+        writer, by, EventKind.TOKENS_REVOKED, on=on, id=id, effective_at=now, payload=said, concerns=concerns
+    )
 
 
 def _ended(tokens_of: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from app.rules import policy
 from app.rules.facts import EventKind
 from app.rules.vocabulary import Role
 from app.security import Keys, issue
-from app.services import callers, log, signing
+from app.services import callers, log, sequencer, signing
 from app.services.authentication import GrantRefused, Known
 
 _INACTIVE: Final[dict[str, Any]] = {"active": False}
@@ -91,15 +91,16 @@ async def _stands(executor: Executor, claims: Claims) -> bool:
     return True
 
 
-async def revoke(database: Database, keys: Keys, known: Known, token: str, *, request_id: str) -> None:
+async def revoke(database: Database, keys: Keys, known: Known, token: str, *, request_id: str) -> str | None:
     """Revoke the client's own token, from the next request on; what is no good token is left alone (RFC 7009).
 
+    Returns the receipt for the fact, or None where there was nothing to revoke.
     Raises GrantRefused for a token of another client, whose holder must know that it still works.
     """
     try:
         claims = await signing.verified(database, keys, token)
     except TokenInvalid:
-        return
+        return None
     if claims.client_id != known.id:
         raise GrantRefused("unauthorized_client", "This token was issued to another client, which alone may revoke it.")
     async with database.writing() as writer:
@@ -122,6 +123,7 @@ async def revoke(database: Database, keys: Keys, known: Known, token: str, *, re
                 effective_at=datetime.now(UTC),
                 payload={"ends": claims.ends.isoformat()},
             )
+        return await sequencer.receipt(writer, request_id=request_id)
 
 
 async def forget_ended(writer: Writer) -> int:

@@ -56,7 +56,8 @@ async def move_task(
     moved = log.reserve()
     target: dict[str, Any] = {"to": move.target}
     if move.action is Action.SUBMIT:
-        target = await _submit(writer, caller, task, at)
+        target, given = await _submit(writer, caller, task, at)
+        changed |= given
     await log.record(
         writer,
         caller,
@@ -67,6 +68,7 @@ async def move_task(
         effective_at=at,
         versions=(version, won["version"]),
         payload={"from": task["status"], **target, **_said(input)},
+        state=changed,
         place=moved,
     )
     await writer.flush()
@@ -146,7 +148,7 @@ async def _withdraw(writer: Writer, caller: Caller, task: Row, at: datetime) -> 
     await record_move(writer, caller, move.event, referral, at, {"to_agency": referral["to_agency"]})
 
 
-async def _submit(writer: Writer, caller: Caller, task: Row, at: datetime) -> dict[str, Any]:
+async def _submit(writer: Writer, caller: Caller, task: Row, at: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
     asked = await law.question_of(writer, task, at=at)
     answer = await law.determine(writer, asked, proposed=task["proposed_owner"], pointer="/proposed_owner")
     draft = Placed(**{name: task[name] for name in ("id", "logged_by", "function", "variant", "chosen_supporting")})

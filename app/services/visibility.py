@@ -146,7 +146,7 @@ def hearing(caller: Caller) -> dict[str, Any]:
 
 
 def _register_heard(table: str) -> str:
-    return f"exists (select from {table} t where cast(t.id as text) = e.object_id and {register_visible(table)})"
+    return f"exists (select from {table} t where t.id = cast(e.object_id as uuid) and {register_visible(table)})"
 
 
 def standings(caller: Caller, task: Row) -> frozenset[Standing]:

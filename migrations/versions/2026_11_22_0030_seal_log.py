@@ -52,6 +52,16 @@ end $$
 create trigger queue_event after insert on event for each row execute function queue_event()
 """
 
+# what an operator watches: how many facts wait (10,000 at most are counted), for how long, and how far heads have come
+STATE = """
+create function app.log_state() returns table (waiting bigint, waiting_seconds double precision, size bigint, signed bigint)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp begin atomic
+    select count(*), coalesce(extract(epoch from clock_timestamp() - min(entered_at)), 0),
+        (select coalesce(max(index), 0) from log_entry), (select coalesce(max(h.size), 0) from log_head h)
+    from (select entered_at from unsequenced limit 10000) q;
+end
+"""
+
 SEALING_KEYS = """
 create function app.sealing_keys(wanted text[], ids uuid[], fresh bytea[])
 returns table (subject text, id uuid, sealed bytea) language plpgsql as $$
@@ -143,6 +153,7 @@ def _walls() -> str:
             "alter function queue_event() security definer set search_path = pg_catalog, public, pg_temp;",
             "alter function queue_event() owner to simpul_worker;",
             "revoke execute on function queue_event() from public;",
+            "alter function app.log_state() owner to simpul_worker;",
         ]
     )
 
@@ -246,6 +257,7 @@ def upgrade() -> None:
     op.create_table(
         "unsequenced",
         sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column(
             "transaction", sa.BigInteger(), server_default=sa.text("pg_current_xact_id()::text::bigint"), nullable=False
         ),
@@ -303,10 +315,10 @@ def upgrade() -> None:
             )
         for trigger in ("keep_facts", "keep_facts_whole"):
             op.execute(f"alter table {table} enable always trigger {trigger}")
-    op.execute("insert into unsequenced (event_id) select id from event")
+    op.execute("insert into unsequenced (event_id) select id from event order by id")
     _run(QUEUE)
     op.execute("alter table event enable always trigger queue_event")
-    for part in (SEALING_KEYS, KEEP_EVIDENCE, RAISE.format(owned=", ".join(repr(one) for one in OWNED))):
+    for part in (SEALING_KEYS, STATE, KEEP_EVIDENCE, RAISE.format(owned=", ".join(repr(one) for one in OWNED))):
         _run(part)
 
 
@@ -372,6 +384,7 @@ def downgrade() -> None:
     for one in ("procedure app.raise_log_walls()", "procedure app.forbid_drops()", "function app.keep_evidence()"):
         op.execute(f"drop {one}")
     op.execute("drop function app.sealing_keys(text[], uuid[], bytea[])")
+    op.execute("drop function app.log_state()")
     op.execute("drop trigger queue_event on event")
     op.execute("drop function queue_event()")
     op.execute(f"do $$ begin if app.stand() then alter policy may_select on event using ({HEARD}); end if; end $$")

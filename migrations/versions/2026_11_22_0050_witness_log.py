@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "witness_1"
-down_revision = "log_1"
+down_revision = "past_1"
 branch_labels = None
 depends_on = None
 

@@ -339,7 +339,7 @@ async def test_an_ended_key_opens_nothing_and_its_use_is_a_fact_once_a_minute(
         found = await row(
             reader,
             "select count(*) as often, max(payload ->> 'ended') as ended from event"
-            " where kind = 'key.misused' and object_id = :id",
+            " where kind = 'key.misused' and payload ->> 'credential' = :id",
             id=str(key),
         )
     assert found == {"often": 1, "ended": "expired"}

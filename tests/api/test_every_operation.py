@@ -15,9 +15,10 @@ from bodies import REASON, Case, in_days
 from fastapi import FastAPI
 from forger import Forger
 from lawful import lawful
-from snapshot import snapshot
+from snapshot import after_refusals, snapshot
 from support import JSON, Agency, Contract, routes
 
+from app.db import rows
 from app.main import create_app
 from app.openapi import operations
 from app.policy_page import permission_of
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.attack
 
 #: Where a stranger is answered like anybody else: it finds what is its own, or what everybody may know.
 OF_EVERYBODY = {
-    *("listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "showMe"),
+    *("listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "listWebhooks", "showMe"),
     *("listCosignatures", "listEntries", "proveConsistency", "proveInclusion", "showHead"),
 }
 #: What a stranger may do as well as anybody: it begins something of its own.
@@ -45,7 +46,7 @@ class Watched:
     """A lawful body that knows whether anybody read it."""
 
     def __init__(self, case: Case) -> None:
-        self.content = json.dumps(case.body).encode() if case.method in {"POST", "PATCH", "PUT"} else b""
+        self.content = json.dumps(case.body).encode() if case.body else b""
         self.read = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -65,6 +66,7 @@ class Siege:
     permissions: dict[str, Permission] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    told: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
     def callers(self) -> list[Agency]:
@@ -79,7 +81,8 @@ class Siege:
     async def ask(self, case: Case, token: str | None) -> tuple[httpx.Response, bool]:
         """The lawful request with somebody's token; and whether its body was read."""
         body = Watched(case)
-        headers = {"Content-Type": JSON, "Idempotency-Key": str(uuid4())} if body.content else {}
+        headers = {"Content-Type": JSON} if body.content else {}
+        headers |= {"Idempotency-Key": str(uuid4())} if case.method == "POST" else {}
         headers |= {"If-Match": case.etag} if case.etag else {}
         headers |= {"Authorization": f"Bearer {token}"} if token else {}
         answer = await self.http.request(
@@ -94,9 +97,28 @@ class Siege:
         if (answer.status_code, said.get("code"), said.get("permission"))[: len(expected)] != expected or read:
             self.faults.append(f"{name} with {who}: {answer.status_code} {said.get('code')}{', read' if read else ''}")
         self.refused[who] += 1
+        self.note(name, answer)
+
+    def note(self, name: str, answer: httpx.Response) -> None:
+        """A refusal that must stand in the log: of a caller who was known."""
+        code = answer.json()["code"]
+        if answer.status_code == 403 and code != "agency-suspended":
+            self.told.append((answer.headers["request-id"], name, code))
 
     async def unchanged(self, name: str, before: dict[str, Any]) -> dict[str, Any]:
-        after = await snapshot(self.app.state.database)
+        """Nothing is otherwise than before but for one fact of each refusal."""
+        database, told = self.app.state.database, self.told
+        after, self.told = await snapshot(database), []
+        async with database.working() as worker:
+            found = await rows(
+                worker,
+                "select request_id as id, payload ->> 'operation' as name, payload ->> 'code' as code from event"
+                " where kind = 'request.refused' and request_id = any(:ids) order by id",
+                ids=[request_id for request_id, _, _ in told],
+            )
+        if [tuple(one.values()) for one in found] != sorted(told):
+            self.faults.append(f"{name} is in the log as {found}")
+        before = after_refusals(before, len(told))
         if after != before:
             self.faults.append(f"{name} changed {sorted(one for one in after if after[one] != before[one])}")
         return after
@@ -240,7 +262,8 @@ async def come_from_elsewhere(siege: Siege, name: str, strangers: dict[Role, Age
         if answer.status_code != 200 or any(place in answer.text for place in hidden):
             siege.faults.append(f"{name} by a stranger: {answer.status_code} {answer.text[:200]}")
         return
-    expected = (403, "permission-denied") if name == "createClient" else (404, "not-found")
+    expected = (403, "permission-denied") if name in {"createClient", "createWebhook"} else (404, "not-found")
     if (answer.status_code, answer.json()["code"]) != expected:
         siege.faults.append(f"{name} by a stranger: {answer.status_code} {answer.json()['code']}")
     siege.refused["an agency of elsewhere"] += 1
+    siege.note(name, answer)

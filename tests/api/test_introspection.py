@@ -273,7 +273,7 @@ async def test_the_use_of_an_ended_secret_is_a_fact_once_a_minute_and_address_an
         found = await row(
             reader,
             "select array_agg(payload ->> 'address' order by id) as addresses, min(payload ->> 'ended') as ended,"
-            " min(agency) as agency from event where kind = 'secret.misused' and client_id = cast(:id as uuid)",
+            " min(agency) as agency from event where kind = 'secret.misused' and object_id = :id",
             id=client.credentials["client_id"],
         )
     assert found == {"addresses": ["192.0.2.7", "192.0.2.8"], "ended": ended, "agency": "KPU_KOTA_MALANG"}

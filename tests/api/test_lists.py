@@ -79,6 +79,11 @@ def filters(known: dict[str, dict[str, Any]]) -> dict[str, list[tuple[str, set[s
         "created_before": [("2024-09-20T00:00:00Z", {"first"}), ("2024-09-20T07:00:01+07:00", {"first", "second"})],
         "updated_after": [(second["updated_at"], {"second", "third"}), ("2100-01-01T00:00:00Z", set())],
         "due_before": [("2031-02-01T00:00:00Z", {"first"}), ("2031-01-01T00:00:00Z", set())],
+        "as_of": [
+            ("2024-09-20T00:00:00Z", {"first", "second"}),
+            ("2024-09-20T06:59:59+07:00", {"first"}),
+            ("2024-08-19T23:59:59Z", set()),
+        ],
         "due_after": [("2031-02-01T00:00:00Z", {"second"}), ("2031-01-01T00:00:00Z", {"first", "second"})],
     }
 

@@ -106,8 +106,8 @@ async def _asked(line: Line, path: str, token: str) -> None:
 async def compare(port: int, kept: list[dict[str, Any]], console: Console) -> None:
     """Ask, and print what it took."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-        await _ready(http)
-        kpu, kodim = await _token(http, kept[0]), await _token(http, kept[3])
+        await ready(http)
+        kpu, kodim = await token_of(http, kept[0]), await token_of(http, kept[3])
         body = {
             "title": "Bandingkan",
             "description": "-",
@@ -167,7 +167,7 @@ def _report(console: Console, ours: list[float], without: list[float], pairs: tu
     console.print(f"hidden to absent: {statistics.median(pairs[0]) / statistics.median(pairs[1]):.3f} ({PAIRS} pairs)")
 
 
-async def _ready(http: httpx.AsyncClient) -> None:
+async def ready(http: httpx.AsyncClient) -> None:
     for _ in range(200):
         try:
             if (await http.get("/livez")).status_code == 200:
@@ -177,7 +177,7 @@ async def _ready(http: httpx.AsyncClient) -> None:
     raise RuntimeError("the server did not come up")
 
 
-async def _token(http: httpx.AsyncClient, one: dict[str, Any]) -> str:
+async def token_of(http: httpx.AsyncClient, one: dict[str, Any]) -> str:
     form = {"grant_type": "client_credentials", "client_id": one["client_id"], "client_secret": one["client_secret"]}
     return str((await http.post("/oauth2/token", data=form)).json()["access_token"])
 
@@ -205,18 +205,23 @@ async def prepare(url: str, var: Path) -> list[dict[str, Any]]:
     return list(json.loads((var / start.CREDENTIALS).read_text()))
 
 
-def bench(run: Callable[[int, list[dict[str, Any]], Console], Coroutine[Any, Any, None]]) -> None:
+def bench(
+    run: Callable[[int, list[dict[str, Any]], Console], Coroutine[Any, Any, None]],
+    *,
+    served: Callable[[str, Path, socket.socket], None] = serve,
+    durable: bool = False,
+) -> None:
     """Start everything, run, stop everything."""
     console = Console(width=110, highlight=False)
     with tempfile.TemporaryDirectory(prefix="simpul-bench-") as folder:
         Path(folder).chmod(0o755)
         var = Path(folder, "var")
         var.mkdir()
-        with embedded.serve(Path(folder, "postgres"), durable=False) as cluster:
+        with embedded.serve(Path(folder, "postgres"), durable=durable) as cluster:
             kept = asyncio.run(prepare(cluster.url, var))
             bound = socket.create_server(("127.0.0.1", 0))
             child = multiprocessing.get_context("spawn").Process(
-                target=serve, args=(cluster.url, var, bound), daemon=True
+                target=served, args=(cluster.url, var, bound), daemon=True
             )
             child.start()
             try:

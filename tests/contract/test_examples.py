@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from bodies import public_jwk
+from catalogued import kinds_told
 from scribe import Scribe
 from support import Agency, Contract, task
 
@@ -45,6 +46,7 @@ async def cast(
         transport=httpx.ASGITransport(app), base_url="http://simpul", event_hooks=hooks
     ) as http:
         yield Cast(http, scribe, credentials)
+    await kinds_told(app.state.database)
     await app.state.database.close()
 
 
@@ -154,6 +156,7 @@ async def _registry_is_kept(operator: Agency) -> None:
         "networks": ["10.0.0.0/8"],
     }
     patch = {"origins": ["https://simpul.kpu-malangkota.go.id"], "token_minutes": 5}
+    await _webhooks_are_kept(operator)
     await _clients_come_and_go(operator, await _made(operator, "/v1/clients", front_end, patch))
 
 
@@ -172,6 +175,23 @@ async def _clients_come_and_go(operator: Agency, client: dict[str, Any]) -> None
     for move in ("suspension", "reinstatement"):
         _ok(await operator.post(f"{agency}/{move}", why, etag=(await operator.get(agency)).headers["etag"]))
     _ok(await operator.post("/v1/token-revocation", why))
+
+
+async def _webhooks_are_kept(operator: Agency) -> None:
+    body = {
+        "agency": "KPU_KOTA_MALANG",
+        "url": "https://simpul.kpu-malangkota.go.id/masuk",
+        "types": ["task.*", "referral.*"],
+        "description": "Letter system of the secretariat",
+    }
+    here = f"/v1/webhooks/{(await _made(operator, '/v1/webhooks', body, {'types': []}))['id']}"
+    await operator.get("/v1/webhooks?agency=KPU_KOTA_MALANG&limit=1")
+    _ok(await operator.post(f"{here}/secret", {"overlap_hours": 48, "reason": "Rotasi berkala"}))
+    await operator.get(f"{here}/secret")
+    ping = _ok(await operator.post(f"{here}/ping"))["id"]
+    await operator.get(f"{here}/deliveries")
+    _ok(await operator.post(f"{here}/deliveries/{ping}/redelivery"))
+    _ok(await operator.delete(here, etag=(await operator.get(here)).headers["etag"]), "request-id")
 
 
 async def _agencies_sit_together(kpu: Agency, bakesbangpol: Agency) -> None:

@@ -17,7 +17,7 @@ from ledger import BAWASLU, KPU, POLRI, TNI, WITHIN, Ledger, fresh
 from support import scaled
 
 from app.settings import ROOT
-from app.statements import Kind, state
+from app.statements import Kind, read, state
 from app.testimony import Kept, Report
 from app.verifying import verify
 
@@ -121,6 +121,27 @@ def test_a_receipt_of_several_facts_and_several_receipts_a_line_are_read(agency:
     ledger.seal()
     report = agency.verify(ledger, receipts=[f"{receipts[0]}, {receipts[1]}\r", "", receipts[2]])
     assert (report.findings, report.pending, report.receipts) == ([], [], 3)
+
+
+def test_a_receipt_of_many_facts_is_redeemed_by_all_of_them_and_by_nothing_else(agency: Agency) -> None:
+    ledger = Ledger.of(3)
+    receipts = [ledger.record(41), ledger.record(11)]
+    ledger.record()
+    ledger.seal()
+    report = agency.verify(ledger, receipts=receipts)
+    assert (report.findings, report.pending, report.receipts) == ([], [], 2)
+    for tamper in (Ledger.edit, Ledger.delete, Ledger.insert, Ledger.reorder):
+        for place in (4, 20, 43):
+            other = ledger.copy()
+            tamper(other, place)
+            other.rebuild()
+            assert told(agency.verify(other, receipts=receipts[:1]), "Receipt of request", "40 after it", "no head")
+    gone = ledger.copy()
+    del gone.entries[3:44]
+    leaf = read([ledger.key.published()], Kind.RECEIPT, receipts[0])[0]["root"]
+    gone.entries.insert(3, {"index": 4, "leaf": leaf, "document": None})
+    gone.rebuild()
+    assert told(agency.verify(gone, receipts=receipts[:1]), "Receipt of request", "40 after it", "no head")
 
 
 @pytest.mark.parametrize("form", ["{}", '{{"size": 4, "head": "{}"}}', '  {{"head":"{}"}}', "{}\r"])

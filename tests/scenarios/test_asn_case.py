@@ -131,6 +131,31 @@ async def test_from_24_august_another_case_goes_to_bkn_and_kasn_is_refused(bawas
     assert (sent.status_code, sent.json()["to_agency"], sent.json()["mandate"]) == (201, "BKN", "M06")
 
 
+async def test_who_was_accountable_at_the_last_second_of_kasn_and_who_from_midnight_on(bawaslu: Agency) -> None:
+    case, referral = await _referred_to_kasn(bawaslu)
+    etag = (await bawaslu.get(f"/v1/referrals/{referral['id']}")).headers["etag"]
+    taken_back = {"reason": "KASN berakhir.", "effective_at": LAST_SECOND}
+    withdrawn = await bawaslu.post(f"/v1/referrals/{referral['id']}/withdrawal", taken_back, etag=etag)
+    assert withdrawn.status_code == 200, withdrawn.text
+    sent = await bawaslu.refer(
+        case["id"], to_agency="BKN", function="adjudication", letter=LETTER, effective_at=MIDNIGHT
+    )
+    accepted = await bawaslu.answer(sent.json()["id"], "accepted", letter=REPLY, effective_at=MIDNIGHT)
+    assert accepted.status_code == 200, accepted.text
+    stood = {}
+    for at in (ANSWERED, LAST_SECOND, MIDNIGHT):
+        then = (await bawaslu.get(f"/v1/tasks/{case['id']}", params={"as_of": at})).json()
+        asked = (then["open_referral"] or {}).get("to_agency")
+        stood[at] = (then["status"], then["accountable"], then["mandate"], then["function"], asked)
+        listed = await bawaslu.get("/v1/tasks", params={"as_of": at, "accountable": then["accountable"], "limit": 200})
+        assert case["id"] in {one["id"] for one in listed.json()["items"]}
+    assert stood == {
+        ANSWERED: ("in_progress", bawaslu.code, "M03", "handling", "KASN"),
+        LAST_SECOND: ("in_progress", bawaslu.code, "M03", "handling", None),
+        MIDNIGHT: ("accepted", "BKN", "M06", "adjudication", None),
+    }
+
+
 async def test_an_acceptance_is_never_earlier_than_what_it_answers(bawaslu: Agency) -> None:
     case, referral = await _referred_to_kasn(bawaslu)
     early = await bawaslu.answer(referral["id"], "accepted", letter=REPLY, effective_at=REPORTED)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from catalogued import kinds_told
 from support import Agency, Contract
 
 from app.main import create_app
@@ -79,5 +80,6 @@ async def open_world(url: str, settings: Settings, credentials: list[Json]) -> A
         async with httpx.AsyncClient(transport=transport, base_url="http://simpul", event_hooks=hooks) as http:
             operator = next(one for one in credentials if one["role"] == "operator")
             yield World(url, http, credentials, await Agency(http, operator).sign_in())
+            await kinds_told(app.state.database)
     finally:
         await app.state.database.close()

@@ -1,0 +1,125 @@
+"""The catalogue of events: each kind with a sentence in two languages and the shape of what it says, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from app.rules.facts import EventKind as K
+from app.schemas import facts as s
+
+
+class Row(NamedTuple):
+    """A kind of fact: its sentence in English and Indonesian, and the shape of what it says."""
+
+    en: str
+    id: str
+    shape: type[s.Said]
+
+
+CATALOGUE: Final[Mapping[K, Row]] = {
+    K.TASK_DRAFTED: Row("A task was written down as a draft.", "Tugas ditulis sebagai konsep.", s.TaskLogged),
+    K.TASK_LOGGED: Row(
+        "A task was logged, and the law said whose it is.",
+        "Tugas dicatat, dan hukum menentukan pemiliknya.",
+        s.TaskLogged,
+    ),
+    K.TASK_UPDATED: Row("Members of a task were changed.", "Isian tugas diubah.", s.Changed),
+    K.TASK_SUBMITTED: Row("A draft became a task.", "Konsep menjadi tugas.", s.TaskMoved),
+    K.TASK_STARTED: Row("The owner began work.", "Pemilik mulai bekerja.", s.TaskMoved),
+    K.TASK_INFO_AWAITED: Row("The owner waits for information.", "Pemilik menunggu informasi.", s.TaskMoved),
+    K.TASK_RESUMED: Row("Work went on.", "Pekerjaan dilanjutkan.", s.TaskMoved),
+    K.TASK_RESOLVED: Row("The owner reported an outcome.", "Pemilik melaporkan hasil.", s.TaskMoved),
+    K.TASK_CONFIRMED: Row("The outcome was confirmed.", "Hasil dikonfirmasi.", s.TaskMoved),
+    K.TASK_OUTCOME_REJECTED: Row(
+        "The outcome was not accepted; work goes on.", "Hasil ditolak; pekerjaan dilanjutkan.", s.TaskMoved
+    ),
+    K.TASK_REOPENED: Row("A closed task was opened again.", "Tugas yang selesai dibuka kembali.", s.TaskMoved),
+    K.TASK_CANCELLED: Row("A task was cancelled.", "Tugas dibatalkan.", s.TaskMoved),
+    K.TASK_SHARED: Row("A task was shown to an agency.", "Tugas dibagikan kepada instansi.", s.TaskShared),
+    K.TASK_UNSHARED: Row("A share was taken back.", "Pembagian dicabut.", s.TaskShared),
+    K.TASK_COMMENTED: Row("Somebody commented on a task.", "Tugas dikomentari.", s.Commented),
+    K.REFERRAL_SENT: Row("A task was referred to an agency.", "Tugas dilimpahkan kepada instansi.", s.ReferralMoved),
+    K.REFERRAL_RECEIVED: Row("The receiver confirmed receipt.", "Penerima menyatakan telah menerima.", s.ReferralMoved),
+    K.REFERRAL_ACCEPTED: Row(
+        "The receiver accepted, and owns the task.", "Penerima menyanggupi dan memiliki tugas.", s.ReferralMoved
+    ),
+    K.REFERRAL_RETURNED: Row(
+        "The receiver returned the task, with a reason.", "Penerima mengembalikan tugas dengan alasan.", s.ReferralMoved
+    ),
+    K.REFERRAL_WITHDRAWN: Row("The sender took the referral back.", "Pengirim menarik pelimpahan.", s.ReferralMoved),
+    K.VULNERABILITY_MAPPED: Row("A vulnerability was mapped.", "Kerawanan dipetakan.", s.Mapped),
+    K.VULNERABILITY_UPDATED: Row("A vulnerability was changed.", "Kerawanan diubah.", s.VulnerabilityChanged),
+    K.VULNERABILITY_EVIDENCED: Row(
+        "Evidence was brought for a vulnerability.", "Bukti kerawanan ditambahkan.", s.Evidenced
+    ),
+    K.MEETING_HELD: Row("A meeting was recorded.", "Rapat dicatat.", s.Held),
+    K.MEETING_UPDATED: Row("The record of a meeting was changed.", "Catatan rapat diubah.", s.Changed),
+    K.MEETING_DECIDED: Row("A meeting's decision was recorded.", "Keputusan rapat dicatat.", s.Decided),
+    K.AGENCY_CREATED: Row("An agency was registered.", "Instansi didaftarkan.", s.Nothing),
+    K.AGENCY_UPDATED: Row("An agency's entry was changed.", "Data instansi diubah.", s.Changed),
+    K.INSTRUMENT_CREATED: Row("A legal instrument was registered.", "Peraturan didaftarkan.", s.Nothing),
+    K.INSTRUMENT_UPDATED: Row("A legal instrument's entry was changed.", "Data peraturan diubah.", s.Changed),
+    K.MANDATE_CREATED: Row("A mandate was registered.", "Kewenangan didaftarkan.", s.Nothing),
+    K.ELECTION_CREATED: Row("An election was registered.", "Pemilihan didaftarkan.", s.Nothing),
+    K.ELECTION_UPDATED: Row("An election's entry was changed.", "Data pemilihan diubah.", s.Changed),
+    K.STAGE_CREATED: Row("A stage of an election was registered.", "Tahapan pemilihan didaftarkan.", s.Nothing),
+    K.STAGE_UPDATED: Row("A stage of an election was changed.", "Tahapan pemilihan diubah.", s.Changed),
+    K.CLIENT_CREATED: Row("A client was made.", "Klien dibuat.", s.ClientMade),
+    K.CLIENT_UPDATED: Row("A client was changed.", "Klien diubah.", s.Changed),
+    K.CLIENT_SUSPENDED: Row("A client was shut out for a time.", "Klien ditangguhkan.", s.Reasoned),
+    K.CLIENT_REINSTATED: Row("A client was let in again.", "Klien diaktifkan kembali.", s.Reasoned),
+    K.CLIENT_REVOKED: Row("A client was shut out for good.", "Klien dicabut untuk seterusnya.", s.Reasoned),
+    K.SECRET_CREATED: Row("A client got a secret.", "Klien mendapat rahasia.", s.SecretMade),
+    K.SECRET_ROTATED: Row(
+        "A client got a new secret; the old one ends.", "Klien mendapat rahasia baru; yang lama berakhir.", s.SecretMade
+    ),
+    K.SECRET_REVOKED: Row("A secret was ended.", "Rahasia dicabut.", s.CredentialEnded),
+    K.SECRET_MISUSED: Row("Somebody used a secret that had ended.", "Rahasia yang sudah berakhir dipakai.", s.Misused),
+    K.KEY_REGISTERED: Row("A client registered a public key.", "Klien mendaftarkan kunci publik.", s.KeyRegistered),
+    K.KEY_REVOKED: Row("A client's key was ended.", "Kunci klien dicabut.", s.CredentialEnded),
+    K.KEY_MISUSED: Row("Somebody used a key that had ended.", "Kunci yang sudah berakhir dipakai.", s.Misused),
+    K.TOKEN_REVOKED: Row("A client gave a token back.", "Klien mengembalikan token.", s.TokenEnded),
+    K.TOKENS_REVOKED: Row(
+        "All tokens of a client, or of everybody, were ended.",
+        "Semua token klien, atau semua pihak, diakhiri.",
+        s.Reasoned,
+    ),
+    K.CREDENTIAL_EXPIRING: Row(
+        "A credential ends in 30, 14, 7 or 1 days.", "Kredensial berakhir dalam 30, 14, 7, atau 1 hari.", s.Expiring
+    ),
+    K.AGENCY_SUSPENDED: Row("An agency was shut out for a time.", "Instansi ditangguhkan.", s.Reasoned),
+    K.AGENCY_REINSTATED: Row("An agency was let in again.", "Instansi diaktifkan kembali.", s.Reasoned),
+    K.SIGNING_KEY_ADDED: Row("A key for access tokens was published.", "Kunci token akses diumumkan.", s.Nothing),
+    K.SIGNING_KEY_ACTIVATED: Row(
+        "A key began to sign access tokens.", "Kunci mulai menandatangani token akses.", s.Nothing
+    ),
+    K.SIGNING_KEY_ENDED: Row("A key for access tokens ended.", "Kunci token akses berakhir.", s.SigningKeyEnded),
+    K.LOG_KEY_ADDED: Row(
+        "A key began to sign heads and receipts of the log.", "Kunci mulai menandatangani log.", s.Nothing
+    ),
+    K.LOG_KEY_RETIRED: Row("A key signs the log no more.", "Kunci tidak lagi menandatangani log.", s.Nothing),
+    K.LOG_COSIGNED: Row("An agency cosigned a head of the log.", "Instansi ikut menandatangani log.", s.Cosigned),
+    K.WEBHOOK_CREATED: Row("A webhook was registered.", "Webhook didaftarkan.", s.Open),
+    K.WEBHOOK_UPDATED: Row("A webhook was changed.", "Webhook diubah.", s.Open),
+    K.WEBHOOK_DELETED: Row("A webhook was taken off.", "Webhook dihapus.", s.Open),
+    K.WEBHOOK_SECRET_ROTATED: Row("A webhook signs with a new key.", "Webhook memakai kunci baru.", s.Open),
+    K.WEBHOOK_PARKED: Row(
+        "A receiver was out of reach too long; its webhook waits.",
+        "Penerima terlalu lama tak terjangkau; webhook menunggu.",
+        s.Open,
+    ),
+    K.WEBHOOK_RESUMED: Row("A webhook goes on where it stopped.", "Webhook melanjutkan dari tempat berhenti.", s.Open),
+    K.REQUEST_REFUSED: Row(
+        "A request of a known client was refused.", "Permintaan klien yang dikenal ditolak.", s.Refused
+    ),
+    K.AUTHENTICATION_FAILED: Row("Somebody failed to prove who it is.", "Autentikasi gagal.", s.Failed),
+    K.PERSON_ERASED: Row(
+        "A person's name was erased; the log still verifies.", "Nama seseorang dihapus; log tetap terbukti.", s.Open
+    ),
+    K.RECORD_ERASED: Row(
+        "What was written about a record was erased; the log still verifies.",
+        "Tulisan tentang suatu catatan dihapus; log tetap terbukti.",
+        s.Open,
+    ),
+}

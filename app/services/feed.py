@@ -1,0 +1,123 @@
+"""The log as those hear it whom it concerns: CloudEvents 1.0, in the one sequence, from any place in it."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from app.db import Executor, Row, limit_literal, one, rows
+from app.rules.caller import Caller
+from app.rules.facts import EventKind, Family, family
+from app.rules.vocabulary import Classification
+from app.security import Keys
+from app.services import sealing
+from app.services.visibility import heard, hearing
+
+#: How many entries one call looks at, heard or not.
+LOOKED_AT: Final = 500
+
+Envelope = dict[str, Any]
+
+
+class Heard(NamedTuple):
+    """What was heard, the last index looked at, and the newest signed head (None before the first)."""
+
+    items: list[Envelope]
+    after: int
+    head: str | None
+
+
+_STANDING: Final = """
+    select coalesce((select max(place) + 1 from log_node where level = 0), 0) as size,
+        (select signed from log_head order by size desc limit 1) as head
+"""
+_HEARD: Final = f"""
+    select l.index, e.id, e.kind, e.object_type, e.object_id, e.task_id, e.agency, e.client_id, e.concerns,
+        e.request_id, e.effective_at, e.recorded_at, e.version_before, e.version_after, e.payload, {sealing.SEALED},
+        {sealing.PERSON}, coalesce(t.classification, v.classification, m.classification) as classification
+    from log_entry l join event e on e.id = l.event_id {sealing.KEYS_OF}
+    left join task t on t.id = e.task_id
+    left join vulnerability v on v.id = case when e.object_type = 'vulnerability' then cast(e.object_id as uuid) end
+    left join meeting m on m.id = case when e.object_type = 'meeting' then cast(e.object_id as uuid) end
+    where l.index > :after and l.index <= :until {{chosen}} and {{heard}} order by l.index limit {{limit}}
+"""
+
+
+async def read(
+    executor: Executor, caller: Caller, keys: Keys, *, after: int, types: frozenset[EventKind] | None, limit: int
+) -> Heard:
+    """What the caller hears of the entries after a place in the log, at most `limit` (200 or fewer), of some kinds.
+
+    It looks at LOOKED_AT entries at most, so that there may be nothing to hear although more comes after.
+    """
+    standing = await one(executor, _STANDING)
+    until = min(after + LOOKED_AT, standing["size"])
+    if until <= after:
+        return Heard([], after, standing["head"])
+    found = await rows(
+        executor,
+        _HEARD.format(
+            chosen="" if types is None else "and e.kind = any(:types)", heard=heard(caller), limit=limit_literal(limit)
+        ),
+        after=after,
+        until=until,
+        **({} if types is None else {"types": sorted(types)}),
+        **hearing(caller),
+    )
+    items = [_envelope(keys, caller, row) for row in found[:limit]]
+    return Heard(items, items[-1]["logindex"] if len(found) > limit else until, standing["head"])
+
+
+def _envelope(keys: Keys, caller: Caller, event: Row) -> Envelope:
+    about = event["object_type"]
+    return {
+        "specversion": "1.0",
+        "id": event["id"],
+        "source": keys.issuer,
+        "type": event["kind"],
+        "subject": f"{_PLURALS.get(about, f'{about}s')}/{event['object_id']}",
+        "time": event["effective_at"],
+        "recordedtime": event["recorded_at"],
+        "logindex": event["index"],
+        "datacontenttype": "application/json",
+        "dataschema": f"{keys.issuer if '://' in keys.issuer else ''}/events/{event['kind']}",
+        "data": {
+            "object_type": about,
+            "object_id": event["object_id"],
+            "task": event["task_id"],
+            "classification": event["classification"],
+            "agency": event["agency"],
+            "concerns": event["concerns"],
+            "client": event["client_id"],
+            "acting_user": _acting_user(keys, caller, event),
+            "request_id": event["request_id"],
+            "version_before": event["version_before"],
+            "version_after": event["version_after"],
+            "facts": {**event["payload"], **sealing.words_of(keys, event)},
+        },
+    }
+
+
+_PLURALS: Final = {
+    "agency": "agencies",
+    "legal_instrument": "legal-instruments",
+    "vulnerability": "vulnerabilities",
+}
+
+
+def _acting_user(keys: Keys, caller: Caller, event: Row) -> str | None:
+    """Who acted, except where everybody hears of it: there the staff of an agency is its own affair."""
+    if family(EventKind(event["kind"])) is Family.REGISTRY and event["agency"] != caller.agency:
+        return None
+    return sealing.person_of(keys, event)
+
+
+def thin(envelope: Envelope) -> Envelope:
+    """The envelope without what it says, ids only, where its matter is not open to everybody (`terbuka`)."""
+    data = envelope["data"]
+    if data["classification"] == Classification.TERBUKA or family(EventKind(envelope["type"])) not in _MATTERS:
+        return envelope
+    return {**envelope, "data": {name: data[name] for name in _IDS}}
+
+
+_MATTERS: Final = frozenset({Family.WORK, Family.VULNERABILITY, Family.MEETING})
+_IDS: Final = ("object_type", "object_id", "task", "request_id")
