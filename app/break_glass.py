@@ -26,13 +26,22 @@ Reason = Annotated[str, typer.Option(help="Why; it stands in the log.", prompt=T
 
 def act(deed: Callable[[Writer, Caller, Keys], Awaitable[Answer]]) -> Answer:
     """Do one thing in one transaction; a refusal ends the command with its sentences."""
+
+    async def in_one(database: Database) -> Answer:
+        async with database.working() as writer:
+            return await deed(writer, itself("cli"), database.keys)
+
+    return on_database(in_one)
+
+
+def on_database(deed: Callable[[Database], Awaitable[Answer]]) -> Answer:
+    """Do something that takes transactions of its own; a refusal ends the command with its sentences."""
     chosen = chosen_settings()
 
     async def run(url: str) -> Answer:
         database = Database(url, chosen)
         try:
-            async with database.working() as writer:
-                return await deed(writer, itself("cli"), database.keys)
+            return await deed(database)
         finally:
             await database.close()
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from app import log_files
+from app.break_glass import on_database
 from app.db import Database, Row, encode
 from app.services import log_export
-from app.terminal import chosen_settings, console, fail, own_database
+from app.terminal import console, fail
 
 
 def export_log(folder: Annotated[Path, typer.Argument(help="Where to write it; must not be there yet.")]) -> None:
@@ -23,57 +24,73 @@ def export_log(folder: Annotated[Path, typer.Argument(help="Where to write it; m
 
     What people wrote and who acted stand in it as commitments only.
     """
-    chosen = chosen_settings()
 
-    async def run(url: str) -> int:
-        database = Database(url, chosen)
-        try:
-            with Progress(console=Console(stderr=True), transient=True) as bar:
-                task = bar.add_task("Entries", total=None)
-                return await write(database, folder, lambda done, size: bar.update(task, completed=done, total=size))
-        finally:
-            await database.close()
+    async def export(database: Database) -> int:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("Entries", total=None)
+            return await write(database, folder, lambda done, size: bar.update(task, completed=done, total=size))
 
-    try:
-        folder.mkdir(mode=0o700, parents=True)
-        with own_database(chosen) as url:
-            size = asyncio.run(run(url))
-    except FileExistsError:
+    if folder.exists():
         fail(f"{folder} is there already: an export overwrites nothing.")
-    except OSError as error:
-        fail(f"{folder} can't be written: {error.strerror}.")
+    try:
+        size = on_database(export)
+    except Unwritable as error:
+        fail(str(error))
     console.print(f"Wrote {size:,} entries to {folder}.", markup=False)
 
 
+class Unwritable(Exception):
+    """A file of the export can't be written; the text is a sentence that names it."""
+
+
 async def write(database: Database, folder: Path, advance: Callable[[int, int], object]) -> int:
-    """Write the files of an export into an empty folder; returns how many entries.
+    """Write the files of an export into a new folder; returns how many entries. Raises Unwritable.
 
     `advance` hears now and then how many are written of how many.
     """
     size = await log_export.extent(database.working)
+    _make(folder)
     done = 0
-    with _new(folder / log_files.ENTRIES) as file:
+    with _new(folder / log_files.ENTRIES) as add:
         async for some in log_export.entries(database.working, size=size):
-            _write(file, some)
+            add(some)
             done += len(some)
             advance(done, size)
     await _copy(folder / log_files.HEADS, log_export.heads(database.working, size=size))
     await _copy(folder / log_files.COSIGNATURES, log_export.cosignatures(database.working, size=size))
-    with _new(folder / log_files.KEYS) as file:
-        file.write(encode(await log_export.keys(database.working)))
+    with _new(folder / log_files.KEYS) as add:
+        add([await log_export.keys(database.working)])
     return done
 
 
 async def _copy(path: Path, found: AsyncIterator[list[Row]]) -> None:
-    with _new(path) as file:
+    with _new(path) as add:
         async for some in found:
-            _write(file, some)
+            add(some)
 
 
-def _write(file: BinaryIO, lines: list[Row]) -> None:
-    file.write(b"".join(encode(line) + b"\n" for line in lines))
+def _make(folder: Path) -> None:
+    with _writing(folder):
+        folder.mkdir(mode=0o700, parents=True)
 
 
-def _new(path: Path) -> BinaryIO:
-    """A file that was not there, for its owner only."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+@contextmanager
+def _new(path: Path) -> Iterator[Callable[[list[Row]], None]]:
+    """A file that was not there, for its owner only; what it yields adds lines to it."""
+    with _writing(path):
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+
+    def add(lines: list[Row]) -> None:
+        with _writing(path):
+            file.write(b"".join(encode(line) + b"\n" for line in lines))
+
+    with file:
+        yield add
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unwritable(f"{path} can't be written: {error.strerror}.") from error

@@ -107,7 +107,6 @@ class House:
 
     async def export(self, name: str) -> Path:
         folder = self.folder / name
-        folder.mkdir()
         await write(self.app.state.database, folder, lambda *_: None)
         return folder
 

@@ -21,9 +21,11 @@ router = APIRouter(tags=["log"])
 _guarded = guarded(prefix="/v1/log", tags=["log"])
 
 _SHORT: Final = {"Cache-Control": "public, max-age=60"}
+#: More entries than there will be.
+MOST: Final = 10_000_000_000
 _OF_SIZE: Final = "The size of a head; default the newest."
-Size = Annotated[int | None, Query(ge=1, lt=2**63, description=_OF_SIZE)]
-After = Annotated[int, Query(ge=0, lt=2**62)]
+Size = Annotated[int | None, Query(ge=1, le=MOST, description=_OF_SIZE)]
+After = Annotated[int, Query(ge=0, le=MOST)]
 
 
 @_guarded.get(
@@ -74,7 +76,7 @@ async def list_entries(
 async def prove_inclusion(
     request: Request,
     reader: Reader,
-    index: Annotated[int | None, Query(ge=1, lt=2**62, description="The entry's index, from 1.")] = None,
+    index: Annotated[int | None, Query(ge=1, le=MOST, description="The entry's index, from 1.")] = None,
     leaf: Annotated[Hash | None, Query(description="Or its leaf, as a receipt names it (hex).")] = None,
     size: Size = None,
 ) -> Response:
@@ -96,8 +98,8 @@ async def prove_inclusion(
 async def prove_consistency(
     request: Request,
     reader: Reader,
-    old: Annotated[int, Query(alias="from", ge=1, lt=2**63, description="The size of the head that you hold.")],
-    new: Annotated[int | None, Query(alias="to", ge=1, lt=2**63, description=_OF_SIZE)] = None,
+    old: Annotated[int, Query(alias="from", ge=1, le=MOST, description="The size of the head that you hold.")],
+    new: Annotated[int | None, Query(alias="to", ge=1, le=MOST, description=_OF_SIZE)] = None,
 ) -> Response:
     """The proof of RFC 6962, section 2.1.2, in its order; checked as in RFC 9162, section 2.1.4.2.
 

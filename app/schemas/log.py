@@ -12,7 +12,6 @@ from app.rules.vocabulary import Finality
 from app.schemas.types import Command, Shown
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
-Size = Annotated[int, Field(ge=1, lt=2**63)]
 Jws = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$", max_length=2000)]
 _HEAD: Final = "The head itself: a compact JWS of the log, whose payload is `{iss, size, root, iat}`."
 

@@ -19,6 +19,7 @@ OPERATIONS = (
     *("createClient", "updateClient", "suspendClient", "reinstateClient", "revokeClient"),
     *("rotateSecret", "revokeSecret", "registerKey", "revokeKey", "revokeTokens", "revokeAllTokens"),
     *("suspendAgency", "reinstateAgency", "createWebhook", "updateWebhook", "rotateWebhookKey"),
+    *("cosign", "erasePerson"),
     *("logTask", "updateTask", "moveTask", "shareTask", "commentOnTask"),
     *("referTask", "answerReferral", "withdrawReferral"),
     *("mapVulnerability", "updateVulnerability", "addVulnerabilityEvidence"),
@@ -149,6 +150,7 @@ def filled(operation: dict[str, Any], path: str, parameter: dict[str, Any], raw:
         "category": "asn_neutrality",
         "function": "prevention",
         "region": "35.73",
+        "from": "1",
     }
     query = {
         one["name"]: needed[one["name"]]

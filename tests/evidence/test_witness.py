@@ -204,6 +204,8 @@ async def test_an_export_overwrites_nothing_and_verifies(house: House, watch: Wa
     again = await machine("log", "export", str(folder))
     assert (again.exit_code, "overwrites nothing" in again.stderr) == (1, True)
     assert {one.name: one.read_bytes() for one in folder.iterdir()} == before
+    nowhere = await machine("log", "export", str(folder / "keys.json" / "export"))
+    assert (nowhere.exit_code, "can't be written: Not a directory" in nowhere.stderr) == (1, True)
     keys = house.folder / "keys.json"
     keys.write_text(json.dumps({"keys": await jwks_of(house.http)}))
     verified = await machine("log", "verify", str(folder), "--keys", str(keys))
