@@ -19,6 +19,7 @@ READS = {
     "listAgencies": 2,
     "listClients": 2,
     "listElections": 2,
+    "listEvents": 3,
     "listLegalInstruments": 2,
     "listMandates": 2,
     "listMeetingDecisions": 3,
