@@ -68,9 +68,10 @@ class Listener:
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._news.wait()
         except TimeoutError:
-            return False
+            pass  # it may have been woken in the very moment in which it waited no longer
+        found = self._news.is_set()
         self._news.clear()
-        return True
+        return found
 
 
 class Listeners:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from lawful import OPERATORS, READING, places_of
+from listener import sequence
 from sqlalchemy import event
 from support import Agency
 
+from app.db import Database
 from app.openapi import operations
 
 #: One statement knows who is asking; the others are the read's own.
@@ -72,8 +74,10 @@ def statements(app: FastAPI) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="module")
-async def places(bakesbangpol: Agency) -> dict[str, str]:
-    return await places_of(bakesbangpol)
+async def places(bakesbangpol: Agency, database: Database) -> dict[str, str]:
+    found = await places_of(bakesbangpol)
+    await sequence(database)
+    return found
 
 
 def test_every_read_is_counted(app: FastAPI) -> None:
