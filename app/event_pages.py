@@ -17,7 +17,8 @@ from app.schemas.events import Event
 from app.schemas.facts import Said
 
 _KINDS: Final = sorted(CATALOGUE)
-_HOOK: Final = "Answer 2xx within ten seconds; what is not terbuka comes without what it says, ids only."
+_SHAPES: Final = sorted({row.shape for row in CATALOGUE.values()}, key=lambda shape: shape.__name__)
+_HEARD: Final = "Heard. Of a matter that is not `terbuka` a webhook brings ids only."
 
 
 def index_page(language: Language) -> str:
@@ -84,23 +85,27 @@ def markdown() -> str:
 def describe(document: dict[str, Any]) -> None:
     """Add to an OpenAPI document what each kind of event says, as the webhooks that bring it."""
     shapes: dict[str, Any] = {}
-    for shape in {row.shape for row in CATALOGUE.values()}:
+    for shape in _SHAPES:
         schema = shape.model_json_schema(by_alias=True, ref_template=SCHEMA + "{model}")
         shapes |= {**schema.pop("$defs", {}), _name(shape): schema}
-    document["components"]["schemas"] |= shapes
-    document["webhooks"] = {kind: {"post": _webhook(kind, CATALOGUE[kind])} for kind in _KINDS}
+    components = document["components"]
+    components["schemas"] |= shapes
+    components["requestBodies"] = {_name(shape): _body(shape) for shape in _SHAPES}
+    components["responses"] = {**components.get("responses", {}), "heard": {"description": _HEARD}}
+    document["webhooks"] = {kind: {"post": _webhook(CATALOGUE[kind])} for kind in _KINDS}
 
 
-def _webhook(kind: EventKind, row: Row) -> dict[str, Any]:
-    said = {"properties": {"facts": {"$ref": SCHEMA + _name(row.shape)}}}
-    schema = {"allOf": [{"$ref": f"{SCHEMA}Event"}, {"properties": {"type": {"const": kind.value}, "data": said}}]}
+def _body(shape: type[Said]) -> dict[str, Any]:
+    said = {"properties": {"facts": {"$ref": SCHEMA + _name(shape)}}}
+    schema = {"allOf": [{"$ref": f"{SCHEMA}Event"}, {"properties": {"data": said}}]}
+    return {"content": {"application/cloudevents+json": {"schema": schema}}}
+
+
+def _webhook(row: Row) -> dict[str, Any]:
     return {
-        "operationId": f"hear.{kind}",
         "summary": row.en,
-        "description": _HOOK,
-        "tags": ["events"],
-        "requestBody": {"content": {"application/cloudevents+json": {"schema": schema}}},
-        "responses": {"2XX": {"description": "Heard."}},
+        "requestBody": {"$ref": f"#/components/requestBodies/{_name(row.shape)}"},
+        "responses": {"2XX": {"$ref": "#/components/responses/heard"}},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Header, Query, Request, Response
 
@@ -16,13 +16,15 @@ from app.services import feed
 
 router = guarded(prefix="/v1/events", tags=["events"])
 
+_STREAM: Final = "event: task.logged\ndata: {...}\nid: 7\n\n: heartbeat\nid: 9\n\n"
+
 
 @router.get(
     "",
     operation_id="listEvents",
     summary="Hear of changes",
     response_model=EventList,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}}}},
     dependencies=[needs(P.EVENT_READ, NotAcceptable)],
 )
 async def list_events(

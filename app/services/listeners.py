@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -68,9 +68,10 @@ class Listener:
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._news.wait()
         except TimeoutError:
-            return False
+            pass  # it may have been woken in the very moment in which it waited no longer
+        found = self._news.is_set()
         self._news.clear()
-        return True
+        return found
 
 
 class Listeners:
@@ -81,6 +82,7 @@ class Listeners:
         self._waiting: dict[str, set[Listener]] = {}
         self._clients: Counter[UUID | None] = Counter()
         self._gate = asyncio.Semaphore(max(1, self._settings.pool_size // 4))
+        self._reading: dict[tuple[Any, ...], asyncio.Task[tuple[feed.Heard, frozenset[str]]]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._ended = False
         self.at: int | None = None
@@ -114,12 +116,24 @@ class Listeners:
 
         Raises TokenInvalid, AgencySuspended, AddressNotAllowed.
         """
+        key = (ask.claims.jti, ask.address, ask.types, after)
+        reading = self._reading.get(key)
+        if reading is None:  # one token at one place: one read serves all who wait with it
+            reading = self._reading[key] = asyncio.create_task(self._read(ask, after))
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        found, wanted = await asyncio.shield(reading)
+        if wanted != listener.words:
+            self._register(listener, wanted)
+            listener.wake()  # what came meanwhile may be for its new ears
+        return found
+
+    async def _read(self, ask: Ask, after: int) -> tuple[feed.Heard, frozenset[str]]:
         async with self._gate, self._database.reading() as reader:
             caller = await callers.identify(
                 reader, ask.claims, address=ask.address, acting_user=None, request_id=ask.request_id
             )
-            self._register(listener, words(caller))
-            return await feed.read(reader, caller, self._database.keys, after=after, types=ask.types, limit=PAGE)
+            found = await feed.read(reader, caller, self._database.keys, after=after, types=ask.types, limit=PAGE)
+            return found, words(caller)
 
     def end(self) -> None:
         """Let all go, and nobody in."""

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from lawful import OPERATORS, READING, places_of
+from listener import sequence
 from sqlalchemy import event
 from support import Agency
 
+from app.db import Database
 from app.openapi import operations
 
 #: One statement knows who is asking; the others are the read's own.
@@ -23,6 +25,7 @@ READS = {
     "listDeliveries": 3,
     "listElections": 2,
     "listEntries": 2,
+    "listEvents": 3,
     "listLegalInstruments": 2,
     "listMandates": 2,
     "listMeetingDecisions": 3,
@@ -85,8 +88,10 @@ def statements(app: FastAPI) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="module")
-async def places(bakesbangpol: Agency, operator: Agency) -> dict[str, str]:
-    return await places_of(bakesbangpol, operator)
+async def places(bakesbangpol: Agency, operator: Agency, database: Database) -> dict[str, str]:
+    found = await places_of(bakesbangpol, operator)
+    await sequence(database)
+    return found
 
 
 def test_every_read_is_counted(app: FastAPI) -> None:

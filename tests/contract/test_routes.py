@@ -14,7 +14,7 @@ from app.rules.policy import Permission, effective
 from app.rules.vocabulary import Role
 
 #: Whoever must be able to ask without a token.
-OPEN = {"/livez", "/readyz", "/metrics", "/problems", "/problems/{code}", "/docs"} | {
+OPEN = {"/livez", "/readyz", "/metrics", "/problems", "/problems/{code}", "/events", "/events/{kind}", "/docs"} | {
     "/oauth2/token",  # these three prove the client by themselves
     "/oauth2/introspect",
     "/oauth2/revoke",

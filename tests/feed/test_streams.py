@@ -21,6 +21,7 @@ from support import Agency, SignIn, scaled
 
 from app.claims import unb64
 from app.db import Database
+from app.services.listeners import Listener
 from app.settings import Settings
 
 SOON = 10.0
@@ -262,6 +263,18 @@ async def test_a_client_and_a_process_have_so_many_streams_and_end_them_when_the
         assert await asyncio.to_thread(served.process.wait, 15) is not None
         assert time.monotonic() - began < 10
         streams[3].close()
+
+
+async def test_who_is_woken_in_the_moment_in_which_it_stops_waiting_has_been_woken() -> None:
+    listener = Listener(None)
+    assert await listener.wait(0)
+    loop = asyncio.get_running_loop()
+    waiting = loop.create_task(listener.wait(0.01))
+    await asyncio.sleep(0)
+    loop.call_later(0.02, listener.wake)
+    time.sleep(0.05)  # noqa: ASYNC251 - both are due when the loop looks again
+    assert await waiting
+    assert not await listener.wait(0)
 
 
 # what it costs
