@@ -24,7 +24,7 @@ CATALOGUE: Final[Mapping[K, Row]] = {
         "Tugas dicatat, dan hukum menentukan pemiliknya.",
         s.TaskLogged,
     ),
-    K.TASK_UPDATED: Row("Members of a task were changed.", "Isian tugas diubah.", s.Changed),
+    K.TASK_UPDATED: Row("Members of a task were changed.", "Isian tugas diubah.", s.TaskChanged),
     K.TASK_SUBMITTED: Row("A draft became a task.", "Konsep menjadi tugas.", s.TaskMoved),
     K.TASK_STARTED: Row("The owner began work.", "Pemilik mulai bekerja.", s.TaskMoved),
     K.TASK_INFO_AWAITED: Row("The owner waits for information.", "Pemilik menunggu informasi.", s.TaskMoved),

@@ -39,7 +39,25 @@ class Reasoned(Said):
 # tasks and referrals; `from` and `to` are the task's status
 
 
-class TaskLogged(Said):
+class OfTask(Said):
+    """What a fact set of its task: members as the task shows them; what somebody wrote stands beside `state`."""
+
+    state: dict[str, Any] | None = Field(
+        None, description="The members that were set; `words` names those that stand beside it."
+    )
+    title: str | None = Field(None, description=WORD)
+    description: str | None = Field(None, description=WORD)
+    note: str | None = Field(None, description=WORD)
+    facts: dict[str, Any] | None = Field(None, description=WORD)
+
+
+class TaskChanged(OfTask):
+    """The members that were changed."""
+
+    changed: list[str]
+
+
+class TaskLogged(OfTask):
     """A task as it began: its reference, and to whom the law gave it."""
 
     from_: Status | None = Field(None, alias="from")
@@ -49,7 +67,7 @@ class TaskLogged(Said):
     competent: str | None = None
 
 
-class TaskMoved(Said):
+class TaskMoved(OfTask):
     """A move of a task, with what was said on the occasion."""
 
     from_: Status = Field(alias="from")
@@ -58,11 +76,9 @@ class TaskMoved(Said):
     competent: str | None = None
     outcome: CaseOutcome | None = None
     reason: str | None = Field(None, description=WORD)
-    note: str | None = Field(None, description=WORD)
-    facts: dict[str, Any] | None = Field(None, description=WORD)
 
 
-class TaskShared(Said):
+class TaskShared(OfTask):
     """With whom, and how much of it."""
 
     agency: str
@@ -75,7 +91,7 @@ class Commented(Said):
     comment: UUID
 
 
-class ReferralMoved(Said):
+class ReferralMoved(OfTask):
     """A move of a referral: to whom it went, what was answered, what became of its task."""
 
     from_: Status | None = Field(None, alias="from")

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from bodies import public_jwk
 from catalogued import kinds_told
+from notary import Notary, witness
 from scribe import Scribe
 from support import Agency, Contract, task
 
@@ -26,8 +27,10 @@ PLACE = "35.73"
 class Cast:
     """Who takes part; each answer is checked against the contract and shown to the scribe."""
 
-    def __init__(self, http: httpx.AsyncClient, scribe: Scribe, credentials: list[dict[str, Any]]) -> None:
-        self._http, self.scribe, self._credentials = http, scribe, credentials
+    def __init__(
+        self, http: httpx.AsyncClient, scribe: Scribe, notary: Notary, credentials: list[dict[str, Any]]
+    ) -> None:
+        self._http, self.scribe, self.notary, self._credentials = http, scribe, notary, credentials
 
     async def sign_in(self, agency: str | None, role: str = "supervisor") -> Agency:
         found = next(one for one in self._credentials if (one["agency"], one["role"]) == (agency, role))
@@ -45,7 +48,7 @@ async def cast(
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://simpul", event_hooks=hooks
     ) as http:
-        yield Cast(http, scribe, credentials)
+        yield Cast(http, scribe, Notary(app), credentials)
     await kinds_told(app.state.database)
     await app.state.database.close()
 
@@ -58,6 +61,8 @@ async def test_one_story_asks_for_every_operation_and_the_kept_examples_still_ho
     await _clients_prove_themselves(kpu)
     await _agencies_sit_together(kpu, bakesbangpol)
     await _task_goes_from_hand_to_hand(bakesbangpol, bkpsdm)
+    await _log_is_proven(cast.notary, kpu)
+    await _person_is_forgotten(await cast.sign_in("KPU_KOTA_MALANG", "agency_admin"), kpu)
     heard = cast.scribe.seen
     assert cast.scribe.all == set(heard), "the story leaves operations out"
     if os.environ.get("SIMPUL_CAPTURE"):
@@ -71,6 +76,32 @@ def _shape(example: dict[str, Any]) -> Any:
     answer = example["response"] or {}
     items = answer.get("items") or [{}]
     return example["status"], sorted(example["request"] or ()), sorted(answer), sorted(items[0])
+
+
+async def _log_is_proven(notary: Notary, kpu: Agency) -> None:
+    first = await notary.seal()
+    signer = await witness(kpu)
+    last = await notary.seal()
+    head = (await kpu.get("/v1/log/head")).json()
+    assert (await signer.cosign(head)).status_code == 201
+    for path in (
+        f"events?after={last - 3}&limit=1",
+        f"log/entries?after={last - 1}&limit=1",
+        f"log/proofs/inclusion?index=1&size={last}",
+        f"log/proofs/consistency?from={first}&to={last}",
+        "log/cosignatures",
+    ):
+        assert (await kpu.get(f"/v1/{path}")).is_success, path
+    assert (await kpu.http.get("/.well-known/log-keys.json")).is_success
+
+
+async def _person_is_forgotten(admin: Agency, kpu: Agency) -> None:
+    task_ = await kpu.log()
+    said = {"body": "Sudah dicek"}
+    answer = await kpu.post(f"/v1/tasks/{task_['id']}/comments", said, headers={"Acting-User": "staf-17"})
+    assert answer.status_code == 201
+    erased = {"acting_user": "staf-17", "reason": "Permintaan subjek data"}
+    assert (await admin.post("/v1/erasures", erased)).status_code == 201
 
 
 async def _clients_prove_themselves(kpu: Agency) -> None:
