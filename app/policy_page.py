@@ -39,6 +39,7 @@ WITHIN: Final[dict[Permission, tuple[str, ...]]] = {
     Permission.TASK_READ_SUMMARY: ("listTasks", "showTask"),
     Permission.TASK_RENUMBER: ("updateTask",),
     Permission.TASK_DECLASSIFY: ("updateTask",),
+    Permission.EVENT_READ_ACCESS: ("listEvents", "listEntries"),
 }
 #: An answer that comes by letter is recorded by the sender; the cells of it stand in capitals.
 _BY_LETTER: Final = frozenset({Action.RECEIVE, Action.ACCEPT, Action.RETURN})

@@ -34,7 +34,7 @@ async def list_events(
     keys: Keys,
     query: Annotated[EventQuery, Query()],
     last_event_id: Annotated[
-        int | None, Header(ge=0, le=2**63 - 1, description="Of a stream: where to go on; wins over `after`.")
+        int | None, Header(ge=0, le=10_000_000_000, description="Of a stream: where to go on; wins over `after`.")
     ] = None,
 ) -> Response:
     """What changed after a place in the log, of all that concerns you, in the one order of the log.

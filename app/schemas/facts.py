@@ -231,6 +231,10 @@ class Refused(Open):
     """The code of the problem, and what was asked for."""
 
     code: str
+    operation: str | None = None
+    method: str | None = None
+    permission: str | None = None
+    object: str | None = None
 
 
 class Failed(Open):

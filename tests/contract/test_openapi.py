@@ -15,6 +15,7 @@ from differ import broken_promises
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from app.claims import unb64
 from app.documents import openapi_document, write_openapi
 from app.openapi import operations
 from app.rules.policy import Permission
@@ -55,7 +56,7 @@ async def test_the_live_document_is_the_kept_one(http: httpx.AsyncClient) -> Non
 
 def test_the_document_is_valid_and_no_larger_than_it_need_be() -> None:
     validate(DOCUMENT)
-    assert len(json.dumps(DOCUMENT)) < 420_000
+    assert len(json.dumps(DOCUMENT)) < 460_000
 
 
 def test_every_operation_has_a_name_of_its_own() -> None:
@@ -125,7 +126,9 @@ def test_no_example_shows_a_usable_credential() -> None:
     assert set(re.findall(r"smp_[a-z]+_\w+", text)) <= {
         "smp_embedded_ThisIsAnExampleAndNobodysSecretAtAll0000000_000000"
     }
-    assert {one.rpartition(".")[2] for one in re.findall(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", text)} == {"A" * 86}
+    signed = [one.split(".") for one in re.findall(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", text)]
+    # statements of the log are for everybody
+    assert {signature for header, _, signature in signed if b"simpul-" not in unb64(header)} == {"A" * 86}
 
 
 def test_nothing_that_was_released_is_broken() -> None:

@@ -80,6 +80,10 @@ async def office(
     await app.state.database.close()
 
 
+#: What asks for a delivery decides nothing, and enters no fact.
+WITHOUT_FACTS = {"pingWebhook", "redeliver"}
+
+
 async def ask(case: Case, key: str) -> httpx.Response:
     headers = {**case.caller.headers, "Content-Type": JSON, "Idempotency-Key": key}
     headers |= {"If-Match": case.etag} if case.etag else {}
@@ -100,6 +104,9 @@ async def test_every_operation_that_changes_something_answers_with_a_receipt_for
         case, key = changing[name], str(uuid4())
         answer = await ask(case, key)
         assert answer.is_success, (name, answer.text)
+        if name in WITHOUT_FACTS:
+            assert "audit-receipt" not in answer.headers
+            continue
         said = office.read(answer.headers["audit-receipt"])
         request_id = answer.headers["request-id"]
         assert said.keys() == {"iss", "iat", "request_id", "within", "leaves"}, name

@@ -239,7 +239,7 @@ async def test_the_owner_itself_sees_nothing_until_it_works(city: tuple[Cluster,
     "statement",
     [
         "drop table log_entry cascade",
-        "alter table event drop column payload",
+        "alter table event drop column payload cascade",
         "drop trigger queue_event on event",
         "drop trigger keep_facts on log_node",
         "drop function keep_facts() cascade",

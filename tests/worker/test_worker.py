@@ -79,7 +79,6 @@ def workers_of(parent: int) -> list[int]:
 async def test_the_facts_of_the_first_load_are_in_the_log_when_the_service_has_just_begun(
     own: str, kept: Database, settings: Settings
 ) -> None:
-    assert await waiting(kept) > 10  # what the register's load and the first clients brought about
     with running(own, settings) as service:
         await all_placed(kept, service, within=30)
     found = await judge(kept)
