@@ -24,5 +24,5 @@ async def kinds_told(database: Database) -> set[EventKind]:
             CATALOGUE[EventKind(one["kind"])].shape.model_validate(said)
         except ValidationError as error:
             wrong.append((one["kind"], error.errors(include_url=False)))
-    assert not wrong, {kind: errors for kind, errors in wrong}
+    assert not wrong, dict(wrong)
     return {EventKind(one["kind"]) for one in found}

@@ -180,7 +180,7 @@ class Misused(Said):
 
     address: str
     ended: Literal["revoked", "expired"]
-    client: UUID
+    credential: UUID
 
 
 class KeyRegistered(Said):
