@@ -192,9 +192,15 @@ begin
 end $$
 
 create procedure app.raise_walls() language plpgsql as $$
+declare
+    step text;
 begin
-    call app.raise_first_walls();
-    call app.raise_log_walls();
+    -- those of each migration, raise_..._walls, in the order of their names: the first ones come first
+    for step in select proname from pg_proc where pronamespace = 'app'::regnamespace and proname ~ '^raise_.+_walls$'
+        order by proname
+    loop
+        execute format('call app.%I()', step);
+    end loop;
     call app.forbid_drops();
 end $$
 

@@ -49,10 +49,7 @@ end $$
 """
 
 RAISE = """
--- squawk-ignore renaming-object
-alter procedure app.raise_walls() rename to raise_walls_before_past
-
-create procedure app.raise_past_wall() language plpgsql as $$
+create procedure app.raise_past_walls() language plpgsql as $$
 begin
     if not app.stand() or (select pg_get_userbyid(p.proowner) = 'simpul_worker' from pg_proc p
         where p.oid = 'app.state_of(uuid, timestamptz)'::regprocedure) then
@@ -63,12 +60,6 @@ begin
     revoke execute on function app.state_of(uuid, timestamptz) from public;
     grant execute on function app.state_of(uuid, timestamptz) to simpul_api, simpul_worker;
     revoke create on schema app from simpul_worker;
-end $$
-
-create procedure app.raise_walls() language plpgsql as $$
-begin
-    call app.raise_walls_before_past();
-    call app.raise_past_wall();
 end $$
 
 call app.raise_walls()
@@ -89,7 +80,5 @@ def _run(statements: str) -> None:
 
 def downgrade() -> None:
     """Be silent on it."""
-    op.execute("drop procedure app.raise_walls()")
-    op.execute("alter procedure app.raise_walls_before_past() rename to raise_walls")
-    op.execute("drop procedure app.raise_past_wall()")
+    op.execute("drop procedure app.raise_past_walls()")
     op.execute("drop function app.state_of(uuid, timestamptz)")

@@ -20,12 +20,8 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
     order by k.id;
 end
 
--- squawk-ignore renaming-object
-alter procedure app.raise_walls() rename to raise_walls_before_witnesses
-
-create procedure app.raise_walls() language plpgsql as $$
+create procedure app.raise_witness_walls() language plpgsql as $$
 begin
-    call app.raise_walls_before_witnesses();
     if app.stand() and (select pg_get_userbyid(proowner) from pg_proc
         where oid = 'app.witness_keys()'::regprocedure) <> 'simpul_worker' then
         grant create on schema app to simpul_worker;
@@ -49,8 +45,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
-    op.execute("drop procedure app.raise_walls()")
-    op.execute("alter procedure app.raise_walls_before_witnesses() rename to raise_walls")
+    op.execute("drop procedure app.raise_witness_walls()")
     op.execute("drop function app.witness_keys()")
     op.execute("drop index ix_cosignature_kid")
     op.execute("drop index ix_cosignature_size")

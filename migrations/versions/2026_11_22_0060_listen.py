@@ -39,9 +39,6 @@ end
 """
 
 RAISE = """
--- squawk-ignore renaming-object
-alter procedure app.raise_walls() rename to raise_walls_before_listening
-
 create procedure app.raise_listening_walls() language plpgsql as $$
 begin
     if not app.stand() or (select pg_get_userbyid(p.proowner) = 'simpul_worker' from pg_proc p
@@ -53,12 +50,6 @@ begin
     revoke execute on function app.audience(bigint, integer) from public;
     grant execute on function app.audience(bigint, integer) to simpul_api, simpul_worker;
     revoke create on schema app from simpul_worker;
-end $$
-
-create procedure app.raise_walls() language plpgsql as $$
-begin
-    call app.raise_walls_before_listening();
-    call app.raise_listening_walls();
 end $$
 
 call app.raise_walls()
@@ -79,7 +70,5 @@ def _run(statements: str) -> None:
 
 def downgrade() -> None:
     """Take it back."""
-    op.execute("drop procedure app.raise_walls()")
-    op.execute("alter procedure app.raise_walls_before_listening() rename to raise_walls")
     op.execute("drop procedure app.raise_listening_walls()")
     op.execute("drop function app.audience(bigint, integer)")

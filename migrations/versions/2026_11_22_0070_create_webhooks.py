@@ -50,15 +50,6 @@ begin
 end $$
 
 -- squawk-ignore renaming-object
-alter procedure app.raise_walls() rename to raise_walls_before_webhooks
-
-create procedure app.raise_walls() language plpgsql as $$
-begin
-    call app.raise_walls_before_webhooks();
-    call app.raise_webhook_walls();
-end $$
-
--- squawk-ignore renaming-object
 alter function app.missing_walls() rename to missing_walls_before_webhooks
 
 create function app.missing_walls() returns text[] language sql stable
@@ -160,8 +151,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
-    op.execute("drop procedure app.raise_walls()")
-    op.execute("alter procedure app.raise_walls_before_webhooks() rename to raise_walls")
     op.execute("drop procedure app.raise_webhook_walls()")
     op.execute("drop function app.missing_walls()")
     op.execute("alter function app.missing_walls_before_webhooks() rename to missing_walls")
