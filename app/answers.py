@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import Request, Response
 
 from app.db import digest, encode
+from app.errors import Problem
+from app.problems import language_of
+from app.services.batch import Outcome
 from app.services.feed import Heard
 from app.services.paging import Page
 
 _JSON: Final = "application/json"
 _READ: Final = "private, no-cache"
+_MINIMUM: Final = "return=minimal"
 
 
 def read(request: Request, content: dict[str, Any], *, version: int | None = None) -> Response:
@@ -56,10 +61,41 @@ def written(
     headers = {"ETag": etag(version if version is not None else content.get("version", 1), body)}
     if location is not None:
         headers["Location"] = location
-    if "return=minimal" in request.headers.get("prefer", "").replace(" ", "").lower().split(","):
-        headers["Preference-Applied"] = "return=minimal"
+    if _wants_minimum(request):
+        headers["Preference-Applied"] = _MINIMUM
         return Response(status_code=status if status == 201 else 204, headers=headers)
     return Response(body, status, headers, _JSON)
+
+
+def reported(request: Request, outcomes: Sequence[Outcome], *, status: int) -> Response:
+    """What became of many operations, each with the answer it would have had alone."""
+    minimal = _wants_minimum(request)
+    results = [_result(request, place, one, minimal=minimal) for place, one in enumerate(outcomes)]
+    headers = {"Preference-Applied": _MINIMUM} if minimal else {}
+    return Response(encode({"results": results}), status, headers, _JSON)
+
+
+def _result(request: Request, place: int, outcome: Outcome, *, minimal: bool) -> dict[str, Any]:
+    if isinstance(outcome, Problem):
+        problem = outcome.document(
+            language=language_of(request),
+            instance=f"{request.scope['path']}#/operations/{place}",
+            request_id=request.state.request_id,
+        )
+        none = dict.fromkeys(("etag", "location", "result"))
+        return {"operation": place, "status": outcome.status, **none, "problem": problem}
+    return {
+        "operation": place,
+        "status": outcome.status,
+        "etag": etag(outcome.version, encode(outcome.content) if outcome.content else b""),
+        "location": outcome.location,
+        "result": None if minimal else outcome.content,
+        "problem": None,
+    }
+
+
+def _wants_minimum(request: Request) -> bool:
+    return _MINIMUM in request.headers.get("prefer", "").replace(" ", "").lower().split(",")
 
 
 def etag(version: int, body: bytes) -> str:

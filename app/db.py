@@ -150,6 +150,19 @@ def keys_of(executor: Executor) -> Keys:
     return keys
 
 
+@asynccontextmanager
+async def attempting(writer: Writer) -> AsyncIterator[None]:
+    """A part of a transaction: what it wrote, and what it noted, is taken back when the block raises."""
+    known = {name: dict(noted) if isinstance(noted, dict) else noted for name, noted in writer.info.items()}
+    try:
+        async with writer.begin_nested():
+            yield
+    except BaseException:
+        writer.info.clear()
+        writer.info.update(known)
+        raise
+
+
 async def began(writer: Writer) -> datetime:
     """When this transaction began, by the database's clock: the `recorded_at` of all that it writes."""
     if "began" not in writer.info:

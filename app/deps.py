@@ -5,17 +5,14 @@ All of them are coroutines, though they wait for nothing: the framework runs pla
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
 
 from app import db, security
-from app.errors import PreconditionRequired
 from app.rules import caller as asking
-
-_ETAG: Final = re.compile(r'"?(\d{1,9})(-[0-9a-f]{1,64})?"?', re.ASCII)
+from app.services.versions import version_of
 
 
 async def _reader(request: Request) -> db.Reader:
@@ -43,11 +40,7 @@ async def _if_match(
         str | None, Header(description="The ETag last read; required (428 without, 412 when outdated).")
     ] = None,
 ) -> int:
-    """The version that the caller last read; 0, which no record has, when the header names no single one of ours."""
-    if if_match is None:
-        raise PreconditionRequired
-    match = _ETAG.fullmatch(if_match.strip())
-    return int(match[1]) if match else 0
+    return version_of(if_match)
 
 
 @dataclass(frozen=True, slots=True)

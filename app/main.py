@@ -17,6 +17,7 @@ from app.quota import Quota
 from app.refusals import Refusals
 from app.routers import (
     agencies,
+    batch,
     clients,
     credentials,
     elections,
@@ -41,6 +42,8 @@ from app.services.listeners import Listeners
 from app.services.log_keys import Published
 from app.settings import Settings
 
+#: Bytes that a batch may have: 200 operations of five kilobytes each.
+BATCH: Final = 1_048_576
 DESCRIPTION: Final = """
 Simpul is the service in which Indonesian election agencies coordinate: any agency logs a mitigation task, the law
 decides who owns it, the owner accepts, acts and closes, and everybody entitled sees the state.
@@ -93,6 +96,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         clients,
         credentials,
         tasks,
+        batch,
         referrals,
         vulnerabilities,
         meetings,
@@ -112,5 +116,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.mount("/docs/assets", meta.ASSETS)
     problems.install(app)
     openapi.install(app)
-    app.add_middleware(Ingress, answer=problems.answer, origins=Origins(database.reading))
+    app.add_middleware(
+        Ingress, answer=problems.answer, larger_bodies={batch.PATH: BATCH}, origins=Origins(database.reading)
+    )
     return app

@@ -42,10 +42,18 @@ class Quota:
         if hasattr(request.state, "counted"):
             return  # the guard looks at a caller again before it lets it write
         request.state.counted = True
+        await _spend(self._callers, request, self._whose(caller))
+
+    async def spend_more(self, request: Request, caller: Caller, count: int) -> None:
+        """Count what a request holds beyond the one that it is counted as; raises QuotaExceeded."""
+        if count:
+            await _spend(self._callers, request, self._whose(caller), cost=count)
+
+    def _whose(self, caller: Caller) -> Spent:
         spent = [("client", self._client, str(caller.client_id))]
         if caller.agency is not None:
             spent.append(("agency", self._agency, caller.agency))
-        await _spend(self._callers, request, spent)
+        return spent
 
     async def blame(self, request: Request) -> None:
         """Count a request without a good token for its address, whose good tokens are not concerned.
@@ -73,10 +81,10 @@ class Quota:
         return who if any(key in self._wrong.expirations for key in seen) else _CROWD
 
 
-async def _spend(limiter: SlidingWindowCounterRateLimiter, request: Request, spent: Spent) -> None:
+async def _spend(limiter: SlidingWindowCounterRateLimiter, request: Request, spent: Spent, *, cost: int = 1) -> None:
     exceeded = None
     for _, limit, who in spent:
-        if exceeded is None and not await limiter.hit(limit, who):
+        if exceeded is None and not await limiter.hit(limit, who, cost=cost):
             exceeded = await _exceeded(limiter, limit, who)
     left = [(name, await limiter.get_window_stats(limit, who)) for name, limit, who in spent]
     now = time.time()

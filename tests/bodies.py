@@ -79,6 +79,23 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
             {"action": "cancel", "reason": "Salah catat", "facts": {"participants": 3}},
             one,
         ),
+        "runBatch": Case(
+            bakesbangpol,
+            "POST",
+            "/v1/tasks/batch",
+            {
+                "atomic": True,
+                "operations": [
+                    {"operation": "log", "input": task()},
+                    {
+                        "operation": "update",
+                        "task": (await bakesbangpol.log())["id"],
+                        "if_match": one,
+                        "input": {"title": "Bersama"},
+                    },
+                ],
+            },
+        ),
         "shareTask": Case(
             bawaslu, "PUT", f"/v1/tasks/{(await bawaslu.log())['id']}/shares/KPU_RI", {"level": "full"}, one
         ),

@@ -59,6 +59,7 @@ class Permission(StrEnum):
     TASK_CANCEL_OWN = "task.cancel_own"
     TASK_CANCEL_ACCEPTED = "task.cancel_accepted"
     TASK_MOVE = "task.move"
+    TASK_BATCH = "task.batch"
     TASK_SHARE = "task.share"
     TASK_COMMENT = "task.comment"
     REFERRAL_READ = "referral.read"
@@ -93,24 +94,29 @@ _PARTIES: Final = frozenset(
 _SUMMARY: Final = _PARTIES | {S.COORDINATOR, S.FORMER}
 _JUDGES: Final = frozenset({S.JUDGE, S.COORDINATOR})
 
-#: Permissions a route may name although a row of the workflow decides the rest: any of these is enough to enter.
+_MOVES: Final = frozenset(
+    {
+        P.TASK_SUBMIT,
+        P.TASK_START,
+        P.TASK_AWAIT_INFO,
+        P.TASK_RESUME,
+        P.TASK_RESOLVE,
+        P.TASK_CONFIRM,
+        P.TASK_REJECT_OUTCOME,
+        P.TASK_REOPEN,
+        P.TASK_CANCEL_OWN,
+        P.TASK_CANCEL_ACCEPTED,
+    }
+)
+_SENDS: Final = frozenset({P.REFERRAL_SEND, P.REFERRAL_SEND_AGAIN})
+_ANSWERS: Final = frozenset({P.REFERRAL_RECEIVE, P.REFERRAL_ACCEPT, P.REFERRAL_RETURN, P.REFERRAL_RECORD_ANSWER})
+_WRITES: Final = frozenset({P.TASK_LOG, P.TASK_UPDATE, P.TASK_COMMENT, P.TASK_SHARE, P.REFERRAL_WITHDRAW})
+#: Permissions a route may name although something else decides the rest: any of these is enough to enter.
 ENTRANCES: Final[Mapping[P, frozenset[P]]] = {
-    P.TASK_MOVE: frozenset(
-        {
-            P.TASK_SUBMIT,
-            P.TASK_START,
-            P.TASK_AWAIT_INFO,
-            P.TASK_RESUME,
-            P.TASK_RESOLVE,
-            P.TASK_CONFIRM,
-            P.TASK_REJECT_OUTCOME,
-            P.TASK_REOPEN,
-            P.TASK_CANCEL_OWN,
-            P.TASK_CANCEL_ACCEPTED,
-        }
-    ),
-    P.REFERRAL_REFER: frozenset({P.REFERRAL_SEND, P.REFERRAL_SEND_AGAIN}),
-    P.REFERRAL_ANSWER: frozenset({P.REFERRAL_RECEIVE, P.REFERRAL_ACCEPT, P.REFERRAL_RETURN, P.REFERRAL_RECORD_ANSWER}),
+    P.TASK_MOVE: _MOVES,
+    P.REFERRAL_REFER: _SENDS,
+    P.REFERRAL_ANSWER: _ANSWERS,
+    P.TASK_BATCH: _WRITES | _MOVES | _SENDS | _ANSWERS,
 }
 
 _ALL_ROLES: Final = dict.fromkeys((Role.VIEWER, Role.AUDITOR, Role.EXPERT, Role.AGENCY_ADMIN, Role.OPERATOR), _EVERYONE)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
-from app.db import Executor, Row, Writer, one, utc
+from app.db import Executor, Row, Writer, one, rows, utc
 from app.rules.caller import Caller
 from app.schemas.tasks import TaskFields, TaskSummaryFields
 from app.services import visibility
@@ -56,6 +56,22 @@ async def load_task(executor: Executor, caller: Caller, id: UUID) -> Row:
 async def take_task(writer: Writer, caller: Caller, id: UUID) -> Row:
     """The same, and the transaction may work on it from here on; raises NotFound."""
     return await _load(writer, caller, id, f"{_INTERNAL}, app.take_up(t.id)", visibility.task_visible(caller))
+
+
+async def hold_tasks(writer: Writer, *, tasks: Iterable[UUID], referrals: Iterable[UUID]) -> None:
+    """Lock, in one order for everybody, the tasks that the transaction will work on: those that it sees."""
+    held = "t.id = any(:tasks) or t.id in (select r.task_id from referral r where r.id = any(:referrals))"
+    taken = await rows(
+        writer,
+        f"select t.id, app.take_up(t.id) from task t where {held}",
+        tasks=list(tasks),
+        referrals=list(referrals),
+    )
+    await rows(
+        writer,
+        "select t.id from task t where t.id = any(:ids) order by t.id for no key update",
+        ids=[one["id"] for one in taken],
+    )
 
 
 async def load_written(writer: Writer, caller: Caller, id: UUID) -> Row:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, select, update
 
 from app.db import Row, Writer
-from app.errors import NotFound, StaleVersion
+from app.errors import NotFound, PreconditionRequired, StaleVersion
 from app.models import metadata
+
+_ETAG: Final = re.compile(r'"?(\d{1,9})(-[0-9a-f]{1,64})?"?', re.ASCII)
+
+
+def version_of(tag: str | None) -> int:
+    """The version that an If-Match names; 0, which no record has, when it names no single one of ours.
+
+    Raises PreconditionRequired where there is none.
+    """
+    if tag is None:
+        raise PreconditionRequired
+    match = _ETAG.fullmatch(tag.strip())
+    return int(match[1]) if match else 0
 
 
 def check_version(current: int, expected: int) -> None:

@@ -20,7 +20,7 @@ OPERATIONS = (
     *("rotateSecret", "revokeSecret", "registerKey", "revokeKey", "revokeTokens", "revokeAllTokens"),
     *("suspendAgency", "reinstateAgency", "createWebhook", "updateWebhook", "rotateWebhookKey"),
     *("cosign", "erasePerson"),
-    *("logTask", "updateTask", "moveTask", "shareTask", "commentOnTask"),
+    *("logTask", "updateTask", "moveTask", "shareTask", "commentOnTask", "runBatch"),
     *("referTask", "answerReferral", "withdrawReferral"),
     *("mapVulnerability", "updateVulnerability", "addVulnerabilityEvidence"),
     *("holdMeeting", "updateMeeting", "decide"),

@@ -294,6 +294,9 @@ async def _task_goes_from_hand_to_hand(bakesbangpol: Agency, bkpsdm: Agency) -> 
     _ok(await bkpsdm.post(f"{here}/comments", {"body": "Sosialisasi dijadwalkan 26 Agustus 2024."}))
     await bkpsdm.get(f"{here}/comments")
     await bakesbangpol.get(f"{here}/history")
+    told = {"operation": "comment", "task": logged["id"], "input": {"body": "Diteruskan ke dinas."}}
+    unread = {"operation": "move", "task": logged["id"], "input": {"action": "cancel", "reason": "Salah catat."}}
+    _ok(await bakesbangpol.post("/v1/tasks/batch", {"atomic": False, "operations": [told, unread]}))
     await bakesbangpol.get("/v1/tasks?status=in_progress&holder=BKPSDM_KOTA_MALANG&limit=1&count=exact")
 
 
