@@ -71,9 +71,9 @@ _HEADERS: Final[dict[str, Any]] = {
         "description": "A signed promise (compact JWS, ES256, `typ` `simpul-receipt+jwt`, a key of"
         " `/.well-known/log-keys.json`) that the facts of this request will stand in the log `within` so many seconds"
         " of `iat`. Its payload is `{iss, iat, request_id, within, leaves}`: `leaves` are their hashes (hex), each to"
-        " be looked for in `/v1/log/proofs/inclusion?leaf=`. Of more than ten, which stand one after another, there are in"
-        " place of `leaves` only the `first`, the `count`, and the `root` of the tree (RFC 6962) that they make. Absent"
-        " where nothing was entered.",
+        " be looked for in `/v1/log/proofs/inclusion?leaf=`. Of more than ten, which stand one after another, there are"
+        " in place of `leaves` only the `first`, the `count`, and the `root` of the tree (RFC 6962) that they make."
+        " Absent where nothing was entered.",
         "schema": {"type": "string"},
         "example": _unsigned(Kind.RECEIPT, _RECEIPT),
     },
@@ -186,7 +186,7 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
         if not status.startswith("2"):
             continue
         schema = str(response.get("content", {}).get("application/json", {}).get("schema", ""))
-        listed = method == "get" and schema.endswith(("Page'}", "List'}"))
+        listed = method == "get" and not path.endswith("}") and schema.endswith(("Page'}", "List'}"))
         names = {
             "Request-Id": True,
             "RateLimit-Policy": True,

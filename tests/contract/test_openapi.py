@@ -121,6 +121,17 @@ def test_every_operation_shows_a_real_request_and_answer(path: str, operation: d
             assert faults(content["example"], content["schema"]) == []
 
 
+def test_a_read_that_may_be_304_says_so_and_no_other_does() -> None:
+    said = {
+        operation["operationId"]: ({"$ref": "#/components/parameters/if-none-match"} in operation["parameters"])
+        for path, _, operation in operations(DOCUMENT)
+        if "304" in operation["responses"]
+    }
+    assert all(said.values())
+    assert {"showTask", "showHead", "listEntries", "showReference"} <= said.keys()
+    assert not {"listTasks", "listEvents", "showLogKeys", "logTask"} & said.keys()
+
+
 def test_no_example_shows_a_usable_credential() -> None:
     text = json.dumps(DOCUMENT)
     assert set(re.findall(r"smp_[a-z]+_\w+", text)) <= {
