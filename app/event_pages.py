@@ -13,12 +13,23 @@ from app.errors import NotFound
 from app.problems import SCHEMA, Language, page
 from app.rules.facts import EventKind
 from app.schemas.catalogue import CATALOGUE, Row
-from app.schemas.events import Event
+from app.schemas.events import Event, Ping
 from app.schemas.facts import Said
 
+_ENVELOPE: Final = "application/cloudevents+json"
 _KINDS: Final = sorted(CATALOGUE)
 _SHAPES: Final = sorted({row.shape for row in CATALOGUE.values()}, key=lambda shape: shape.__name__)
 _HEARD: Final = "Heard. Of a matter that is not `terbuka` a webhook brings ids only."
+#: What a delivery brings beside its body; `ping` too.
+_SENT: Final = {
+    "webhook-id": "The same whenever this is sent again: what you had under it you need not have twice.",
+    "webhook-timestamp": "When it was sent, in seconds since 1970: refuse what is five minutes off.",
+    "webhook-signature": "One or two, with a space between them: `v1a,` or `v1,` and base64 of the signature over"
+    " `webhook-id`, `.`, `webhook-timestamp`, `.` and the body as it came. Ed25519 with the key after `whpk_`, or"
+    " HMAC-SHA-256 under the bytes after `whsec_`. One that verifies is enough.",
+    "log-head": "The newest signed head of the log, as `head` of `/v1/log/head`; absent before the first.",
+}
+_PING: Final = "The receiver of a webhook was tried (`POST /v1/webhooks/{id}/ping`); no event, and in no log."
 
 
 def index_page(language: Language) -> str:
@@ -92,18 +103,39 @@ def describe(document: dict[str, Any]) -> None:
     components["schemas"] |= shapes
     components["requestBodies"] = {_name(shape): _body(shape) for shape in _SHAPES}
     components["responses"] = {**components.get("responses", {}), "heard": {"description": _HEARD}}
+    components["parameters"] = {**components.get("parameters", {}), **{name: _header(name) for name in _SENT}}
     document["webhooks"] = {kind: {"post": _webhook(CATALOGUE[kind])} for kind in _KINDS}
+    document["webhooks"]["ping"] = {
+        "post": {
+            "summary": _PING,
+            "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _SENT],
+            "requestBody": {"content": {_ENVELOPE: {"schema": Ping.model_json_schema()}}},
+            "responses": {"2XX": {"$ref": "#/components/responses/heard"}},
+        }
+    }
+
+
+def _header(name: str) -> dict[str, Any]:
+    required = name != "log-head"
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": _SENT[name],
+        "schema": {"type": "string"},
+    }
 
 
 def _body(shape: type[Said]) -> dict[str, Any]:
     said = {"properties": {"facts": {"$ref": SCHEMA + _name(shape)}}}
     schema = {"allOf": [{"$ref": f"{SCHEMA}Event"}, {"properties": {"data": said}}]}
-    return {"content": {"application/cloudevents+json": {"schema": schema}}}
+    return {"content": {_ENVELOPE: {"schema": schema}}}
 
 
 def _webhook(row: Row) -> dict[str, Any]:
     return {
         "summary": row.en,
+        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _SENT],
         "requestBody": {"$ref": f"#/components/requestBodies/{_name(row.shape)}"},
         "responses": {"2XX": {"$ref": "#/components/responses/heard"}},
     }

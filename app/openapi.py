@@ -11,10 +11,27 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from app import event_pages
+from app.claims import b64
 from app.problems import SCHEMA, TYPE, ProblemDocument, shown_example
 from app.rules.policy import Permission
 from app.rules.vocabulary import Role
 from app.settings import ROOT
+from app.statements import Kind
+
+_RECEIPT: Final[dict[str, Any]] = {
+    "iat": 1_795_326_630,
+    "iss": "simpul",
+    "leaves": ["8592003fcf7a749dd9516e74da01d279e741df9c18c04dc882ab656faee5c449"],
+    "request_id": "01a201ce-5ba2-75e8-9b88-37558a95c7a8",
+    "within": 3600,
+}
+
+
+def _unsigned(kind: Kind, said: dict[str, Any]) -> str:
+    """What a statement looks like, under a signature that nobody made."""
+    header = {"alg": "ES256", "kid": "QfdAVh52_1VMDaPy", "typ": kind}
+    return ".".join((*(b64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, said)), "A" * 86))
+
 
 EXAMPLES: Final = ROOT / "openapi" / "examples"
 
@@ -31,10 +48,14 @@ _ACTING_USER: Final[dict[str, Any]] = {
 _HEADERS: Final[dict[str, Any]] = {
     "Request-Id": {"description": "Yours, or ours: name it when you ask for help.", "schema": {"type": "string"}},
     "ETag": {
-        "description": "The version you see, for If-Match and If-None-Match; it may differ between agencies.",
+        "description": "The version you see and a digest of it, for If-Match and If-None-Match; it may differ between"
+        ' agencies. If-Match needs the version alone (`"7"`), as a 412 names it; `*` fits nothing.',
         "schema": {"type": "string"},
     },
-    "Location": {"description": "Where the new record is.", "schema": {"type": "string"}},
+    "Location": {
+        "description": "Where the new record is, or the list that it is in; absent where there is nothing to read.",
+        "schema": {"type": "string"},
+    },
     "Idempotent-Replayed": {"description": "`true` on the kept answer to a retry.", "schema": {"type": "string"}},
     "RateLimit-Policy": {
         "description": "The quotas of the client and of its agency: `q` requests in `w` seconds.",
@@ -47,14 +68,27 @@ _HEADERS: Final[dict[str, Any]] = {
         "example": '"client";r=5999;t=42, "agency";r=11998;t=42',
     },
     "Audit-Receipt": {
-        "description": "A signed promise (compact JWS, ES256, a key of `/.well-known/log-keys.json`) that the facts of"
-        " this request will stand in the log within so many seconds. `leaves` are their hashes; of more than ten, which"
-        " stand one after another, there are only the `first`, the `count`, and the `root` of the tree (RFC 6962) that"
-        " they make. Absent where nothing was entered.",
+        "description": "A signed promise (compact JWS, ES256, `typ` `simpul-receipt+jwt`, a key of"
+        " `/.well-known/log-keys.json`) that the facts of this request will stand in the log `within` so many seconds"
+        " of `iat`. Its payload is `{iss, iat, request_id, within, leaves}`: `leaves` are their hashes (hex), each to"
+        " be looked for in `/v1/log/proofs/inclusion?leaf=`. Of more than ten, which stand one after another, there are"
+        " in place of `leaves` only the `first`, the `count`, and the `root` of the tree (RFC 6962) that they make."
+        " Absent where nothing was entered.",
         "schema": {"type": "string"},
+        "example": _unsigned(Kind.RECEIPT, _RECEIPT),
     },
     "Link": {"description": 'The next page, `rel="next"`, if there is one.', "schema": {"type": "string"}},
 }
+
+
+_IF_NONE_MATCH: Final[dict[str, Any]] = {
+    "name": "if-none-match",
+    "in": "header",
+    "required": False,
+    "description": "ETags of what you hold, with commas: where one still holds, the answer is 304.",
+    "schema": {"type": "string"},
+}
+_NOT_MODIFIED: Final = "304.not-modified"
 
 
 def install(app: FastAPI) -> None:
@@ -93,6 +127,7 @@ def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> 
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
         _say_response_headers(operation["responses"], path, method, components.setdefault("headers", _HEADERS))
+        _say_conditional(operation, method, components)
         _share_refusals(operation["responses"], components)
         if operation["operationId"] in examples:
             _show(operation, examples[operation["operationId"]])
@@ -151,7 +186,7 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
         if not status.startswith("2"):
             continue
         schema = str(response.get("content", {}).get("application/json", {}).get("schema", ""))
-        listed = method == "get" and schema.endswith(("Page'}", "List'}"))
+        listed = method == "get" and not path.endswith("}") and schema.endswith(("Page'}", "List'}"))
         names = {
             "Request-Id": True,
             "RateLimit-Policy": True,
@@ -163,6 +198,19 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
         names["Audit-Receipt"] = method != "get"
         said = {name: {"$ref": f"#/components/headers/{name}"} for name in shared if names[name]}
         response.setdefault("headers", {}).update(said)
+
+
+def _say_conditional(operation: dict[str, Any], method: str, components: dict[str, Any]) -> None:
+    """Say that who holds a record reads it again only when it has changed."""
+    if method != "get" or "ETag" not in operation["responses"].get("200", {}).get("headers", {}):
+        return
+    components["parameters"].setdefault(_IF_NONE_MATCH["name"], _IF_NONE_MATCH)
+    components.setdefault("responses", {}).setdefault(
+        _NOT_MODIFIED,
+        {"description": "You hold it already", "headers": {"ETag": {"$ref": "#/components/headers/ETag"}}},
+    )
+    operation["parameters"].append({"$ref": f"#/components/parameters/{_IF_NONE_MATCH['name']}"})
+    operation["responses"]["304"] = {"$ref": f"#/components/responses/{_NOT_MODIFIED}"}
 
 
 def _share_refusals(responses: dict[str, Any], components: dict[str, Any]) -> None:

@@ -91,7 +91,7 @@ class ProblemError(BaseModel):
 
     pointer: str = Field(default_factory=str, examples=["/title"])
     parameter: str = Field(default_factory=str, examples=["limit"])
-    code: str = Field(examples=["missing"])
+    code: str = Field(examples=["missing"], description="Stays as it is, as `detail` does not; more may come.")
     detail: str
 
 

@@ -27,6 +27,7 @@ async def erase_person(request: Request, writer: Writer, caller: Caller, input: 
     """Destroy the key under which the person's name is sealed: from now on every fact is shown without it.
 
     The log is not touched and verifies as before; no backup but one taken earlier holds the name. Somebody who acts
-    under the same name later is recorded anew. Texts of your own in which you named the person are yours to change.
+    under the same name later is recorded anew. Where nobody acted under it, or the name is gone already, there is
+    nothing to erase (404). Texts of your own in which you named the person are yours to change.
     """
     return answers.written(request, await erasures.erase_person(writer, caller, input), status=201)

@@ -16,7 +16,10 @@ from app.services import feed
 
 router = guarded(prefix="/v1/events", tags=["events"])
 
-_STREAM: Final = "event: task.logged\ndata: {...}\nid: 7\n\n: heartbeat\nid: 9\n\n"
+_STREAM: Final = (
+    'retry: 3000\n\nevent: task.logged\ndata: {"specversion":"1.0",...}\nid: 7\n\n'
+    ': heartbeat\nid: 9\n\nevent: log.head\ndata: {"head":"eyJ..."}\n\n'
+)
 
 
 @router.get(
@@ -39,12 +42,18 @@ async def list_events(
 ) -> Response:
     """What changed after a place in the log, of all that concerns you, in the one order of the log.
 
+    Keep what a page brought together with its `after`, and ask on after that: nothing is lost and nothing comes twice.
+    A page whose `after` is the one that you sent is the last for now. A place beyond the end of the log is refused: it
+    is of another log.
+
     With `Accept: text/event-stream` the same as Server-Sent Events, as it comes: `id` is the place in the log, `event`
-    the kind, `data` the envelope. Comments say that the stream lives, with an `id` that moves on; `log.head` brings the
-    newest signed head. The stream ends with its token: come back with `Last-Event-ID`.
+    the kind, `data` the envelope. Comments say that the stream lives, every 15 seconds unless the service is set
+    otherwise, with an `id` that moves on; `log.head`, without an `id`, brings the newest signed head as `{"head"}`.
+    The stream ends with its token: come back with `Last-Event-ID`. A client has 50 streams at once (429).
     """
     types = kinds(query.types)
     if streams.wanted(request):
         after = query.after if last_event_id is None else last_event_id
+        await feed.require_place(reader, after)
         return streams.EventStream(request, after=after, types=types)
     return answers.heard(await feed.read(reader, caller, keys, after=query.after, types=types, limit=query.limit))

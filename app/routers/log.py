@@ -17,7 +17,7 @@ from app.schemas.clients import PublishedKeys
 from app.schemas.log import Consistency, Cosignature, CosignatureInput, Cosignatures, Entries, Hash, Head, Inclusion
 from app.services import cosignatures, log_reads
 
-router = APIRouter(tags=["log"])
+router = APIRouter()
 _guarded = guarded(prefix="/v1/log", tags=["log"])
 
 _SHORT: Final = {"Cache-Control": "public, max-age=60"}
@@ -60,8 +60,8 @@ async def list_entries(
 ) -> Response:
     """Every entry from index 1 on, without a gap: to whom hears of the fact its document, to all others the leaf alone.
 
-    The document is canonical JSON (RFC 8785). What people wrote, and the person who acted, stand in it as commitments:
-    hex of SHA-256 over the 16 bytes of a salt of their own and canonical JSON, so that they can be erased.
+    The document is canonical JSON (RFC 8785), its instants in UTC with six decimals. What people wrote, and the person
+    who acted, stand in it as commitments, which an erasure leaves as they are: the leaf stays what it was.
     """
     return answers.read(request, await log_reads.list_entries(reader, caller, after=after, limit=limit))
 
@@ -136,8 +136,8 @@ async def list_cosignatures(
 async def cosign(request: Request, writer: Writer, caller: Caller, input: CosignatureInput) -> Response:
     """Witness a head, after its consistency with the last one that you witnessed was proven to you.
 
-    What enough agencies have cosigned (SIMPUL_WITNESSES, 3) is `witnessed`. A second cosignature of one size changes
-    nothing; the answer is the first.
+    What enough agencies have cosigned (three, unless the service is set otherwise) is `witnessed`. A second
+    cosignature of one size changes nothing; the answer is the first.
     """
     kept = await cosignatures.cosign(writer, caller, input)
     return answers.written(request, kept, status=201, location="/v1/log/cosignatures")
@@ -145,6 +145,7 @@ async def cosign(request: Request, writer: Writer, caller: Caller, input: Cosign
 
 @router.get(
     "/.well-known/log-keys.json",
+    tags=["log"],
     operation_id="showLogKeys",
     summary="The public keys of the log",
     response_model=PublishedKeys,
@@ -153,7 +154,8 @@ async def cosign(request: Request, writer: Writer, caller: Caller, input: Cosign
 async def show_log_keys(request: Request) -> Response:
     """Every key that ever signed heads and receipts (RFC 7517), the oldest first.
 
-    Fetch them once, keep them, and trust a new one only when the log was handed over to it in a way you can check.
+    The `kid` of a head or of a receipt names one of them. Fetch them once, keep them, and trust a new one only when the
+    log was handed over to it in a way you can check.
     """
     return Response(encode(await request.app.state.log_keys.now()), headers=_SHORT, media_type="application/json")
 

@@ -57,7 +57,7 @@ class _FormRoute(APIRoute):
 
 
 router = APIRouter(tags=["access"])
-_forms = APIRouter(tags=["access"], route_class=_FormRoute)
+_forms = APIRouter(route_class=_FormRoute)
 
 
 async def _presented(

@@ -117,9 +117,9 @@ async def delete_webhook(writer: Writer, caller: Caller, id: UUID, version: IfMa
     response_model=WebhookKeys,
     dependencies=[needs(P.WEBHOOK_READ, NotFound)],
 )
-async def list_webhook_keys(reader: Reader, caller: Caller, id: UUID) -> Response:
+async def list_webhook_keys(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
     """The keys that sign its deliveries now, by their public halves, newest first."""
-    return answers.items(await webhook_keys.list_keys(reader, caller, id))
+    return answers.read(request, {"items": await webhook_keys.list_keys(reader, caller, id)})
 
 
 @router.post(

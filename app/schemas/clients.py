@@ -172,7 +172,7 @@ class InactiveToken(Shown):
 
 
 class PublishedKey(Shown):
-    """A public key under which our tokens are verified (RFC 7517)."""
+    """A public key under which what we sign is verified (RFC 7517)."""
 
     kid: str
     kty: Literal["EC"]
@@ -184,7 +184,7 @@ class PublishedKey(Shown):
 
 
 class PublishedKeys(Shown):
-    """The signing ring's public halves: the one that signs, the next, and those whose tokens may still live."""
+    """Public keys. Of tokens: the one that signs, the next, and those whose tokens may still live; of the log: all."""
 
     keys: list[PublishedKey]
 

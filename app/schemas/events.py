@@ -49,6 +49,19 @@ class Event(Shown):
     data: EventData
 
 
+class Ping(Shown):
+    """What tries a receiver: an envelope that is no event, with no place in the log."""
+
+    specversion: Literal["1.0"]
+    id: UUID = Field(description="That of the delivery.")
+    source: str = Field(description="The issuer, as in tokens and heads.")
+    type: Literal["ping"]
+    subject: str = Field(examples=["webhooks/0193f2a4-7c1e-7b52-9d0a-3f6c1e8b2d47"])
+    time: datetime = Field(description="When it was asked for.")
+    datacontenttype: Literal["application/json"]
+    data: dict[str, Any] = Field(description="Nothing.")
+
+
 class EventList(Shown):
     """What there is to hear after a place in the log; perhaps nothing although more comes: ask on after `after`."""
 
@@ -93,7 +106,10 @@ class EventQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     after: int = Field(
-        0, ge=0, le=10_000_000_000, description="The place in the log after which to go on; 0: its begin."
+        0,
+        ge=0,
+        le=10_000_000_000,
+        description="The place in the log after which to go on, not beyond its end; 0: its begin.",
     )
     types: EventTypes | None = Field(None, description="Kinds, or families of kinds like `task.*`; comma is any of.")
-    limit: int = Field(50, ge=1, le=200, description="Events on a page.")
+    limit: int = Field(50, ge=1, le=200, description="Events on a page; a stream has no pages.")

@@ -13,7 +13,10 @@ from app.schemas.types import Command, Shown
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
 Jws = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$", max_length=2000)]
-_HEAD: Final = "The head itself: a compact JWS of the log, whose payload is `{iss, size, root, iat}`."
+_HEAD: Final = (
+    "The head itself: a compact JWS of the log (ES256, `typ` `simpul-head+jwt`, a key of `/.well-known/log-keys.json`),"
+    " whose payload is `{iss, size, root, iat}`."
+)
 
 
 class Head(Shown):
@@ -35,7 +38,9 @@ class Entry(Shown):
     kind: EventKind | None
     document: str | None = Field(
         description="The very text that was hashed: `leaf` is SHA-256 over a byte 0, `simpul-event-v1`, a byte 0 and"
-        " this text in UTF-8."
+        " this text in UTF-8. `salt` in it keeps others from guessing it; `payload` is the `facts` of the event without"
+        " what people wrote; `words` (by member) and `person` are commitments to that and to who acted: hex of SHA-256"
+        " over the 16 bytes of a salt and its canonical JSON. These salts nobody is shown."
     )
 
 
@@ -75,7 +80,7 @@ class CosignatureInput(Command):
     cosignature: Jws = Field(
         description="A compact JWS, ES256, `typ` `simpul-cosignature+jwt`, header and payload in canonical JSON"
         " (RFC 8785): `{iss: your agency, log: the iss of the head, size, root, iat}`, signed with a live registered"
-        " key of a client of your agency."
+        " key of a client of your agency; `iat` in seconds since 1970, and not in the future."
     )
 
 

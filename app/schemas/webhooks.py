@@ -45,7 +45,9 @@ class WebhookInput(Command):
 
     agency: AgencyCode | None = None
     url: WebhookUrl = Field(description="https only, without user, password or fragment.")
-    types: Types = Field([], description="Which events it hears; none: all that it may.")
+    types: Types = Field(
+        [], description="Which events it hears, by kind or by family (`task.*`); none: all that it may."
+    )
     description: Line | None = None
     clearance: Clearance = Field(Clearance.TERBATAS, description=_CLEARANCE)
     signature: SignatureScheme = Field(
@@ -69,7 +71,7 @@ class WebhookPatch(Command):
 
 
 class Webhook(Shown):
-    """A webhook. `position` is the log index up to which it has heard; the rest says how the next delivery fares."""
+    """A webhook, and how its next delivery fares."""
 
     id: UUID
     agency: str
@@ -79,10 +81,10 @@ class Webhook(Shown):
     clearance: Clearance
     signature: SignatureScheme
     status: WebhookStatus
-    position: int
+    position: int = Field(description="Log index up to which it has heard, or passed by what it does not hear.")
     failing_since: datetime | None
     attempts: int = Field(description="Failed attempts of the delivery that it stands at.")
-    retry_at: datetime | None
+    retry_at: datetime | None = Field(description="When that is tried again; null while nothing fails.")
     recorded_at: datetime
     version: int
 
@@ -93,7 +95,7 @@ class WebhookKey(Shown):
     id: UUID
     public_key: str | None = Field(description="`whpk_` and the base64 of an Ed25519 key; null for a shared secret.")
     recorded_at: datetime
-    ends_at: datetime | None
+    ends_at: datetime | None = Field(description="When it stops signing, if another has come.")
 
 
 class NewWebhookKey(WebhookKey):
@@ -140,7 +142,7 @@ class Delivery(Shown):
     log_index: int | None
     type: str
     status: DeliveryStatus
-    attempts: int
+    attempts: int = Field(description="All of them, also those asked for by a redelivery.")
     first_attempt_at: datetime | None
     last_attempt_at: datetime | None
     status_code: int | None

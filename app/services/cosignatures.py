@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from app import log_files
+from app.claims import LEEWAY
 from app.db import Executor, Row, Writer, keys_of, one, row, rows, value
 from app.errors import HeadMismatch, ValidationFailed
 from app.rules import policy
@@ -86,9 +87,16 @@ async def _read(writer: Writer, caller: Caller, text: str) -> tuple[log_files.Co
                 "/cosignature", "addressee", f"`iss` must be {caller.body}, and `log` {keys_of(writer).issuer}.",
                 f"`iss` harus {caller.body}, dan `log` {keys_of(writer).issuer}.",
             )  # fmt: skip
+        _require_past(statement.iat)
         await _require_one_key(writer, caller, found["jwk"])
         return statement, found["jwk"]
     raise _unsigned()
+
+
+def _require_past(iat: int) -> None:
+    """Refuse an instant that has not come, but for clocks that differ; raises ValidationFailed."""
+    if iat > (datetime.now(UTC) + LEEWAY).timestamp():
+        raise records.refused("/cosignature", "in_future", "Its `iat` lies in the future.", "`iat` belum terjadi.")
 
 
 async def _require_one_key(writer: Writer, caller: Caller, jwk: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from app.db import Executor, Row, limit_literal, one, rows
+from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.rules.facts import EventKind, Family, family
 from app.rules.vocabulary import Classification
@@ -47,9 +48,11 @@ async def read(
 ) -> Heard:
     """What the caller hears of the entries after a place in the log, at most `limit` (200 or fewer), of some kinds.
 
-    It looks at LOOKED_AT entries at most, so that there may be nothing to hear although more comes after.
+    It looks at LOOKED_AT entries at most, so that there may be nothing to hear although more comes after. Raises
+    InvalidParameter for a place that the log has not reached.
     """
     standing = await one(executor, _STANDING)
+    _require_place(after, standing["size"])
     until = min(after + LOOKED_AT, standing["size"])
     if until <= after:
         return Heard([], after, standing["head"])
@@ -65,6 +68,22 @@ async def read(
     )
     items = [_envelope(keys, caller, row) for row in found[:limit]]
     return Heard(items, items[-1]["logindex"] if len(found) > limit else until, standing["head"])
+
+
+async def require_place(executor: Executor, after: int) -> None:
+    """Refuse a place that the log has not reached; raises InvalidParameter.
+
+    Nobody was ever told one: who comes with it followed another log, and would wait for what it never hears.
+    """
+    _require_place(after, (await one(executor, _STANDING))["size"])
+
+
+def _require_place(after: int, size: int) -> None:
+    if after > size:
+        raise InvalidParameter(errors=[_BEYOND])
+
+
+_BEYOND: Final = Fault("too-large", "The log is not that long yet.", "Log belum sepanjang itu.", parameter="after")
 
 
 def _envelope(keys: Keys, caller: Caller, event: Row) -> Envelope:

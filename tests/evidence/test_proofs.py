@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
+from time import time
 from typing import Any
 
 import httpx
@@ -210,6 +211,7 @@ async def test_what_is_not_signed_by_a_live_key_of_the_agency_is_no_cosignature(
         {"log": "other"},
         {"size": str(size)},
         {"iat": -1},
+        {"iat": int(time()) + 120},
         {"root": "A" * 64},
     ):
         assert (await key.cosign(head, **said)).json()["code"] == "validation-failed", said

@@ -113,12 +113,17 @@ async def end(database: Database) -> int:
         return int(await value(worker, "select max(index) from log_entry"))
 
 
-async def test_beyond_the_end_there_is_nothing_and_one_stays_there(database: Database, kpu: Agency) -> None:
+async def test_at_the_end_there_is_nothing_and_beyond_it_nobody_can_have_been(database: Database, kpu: Agency) -> None:
     await kpu.log()
     await sequence(database)
-    page = (await kpu.get("/v1/events?after=999999999")).json()
-    assert (page["items"], page["after"]) == ([], 999_999_999)
+    size = await end(database)
+    page = (await kpu.get(f"/v1/events?after={size}")).json()
+    assert (page["items"], page["after"]) == ([], size)
     assert page["head"].count(".") == 2
+    for accept in ("application/json", "text/event-stream"):
+        refused = await kpu.get(f"/v1/events?after={size + 1}", headers={"Accept": accept})
+        (fault,) = refused.json()["errors"]
+        assert (refused.status_code, fault["parameter"], fault["code"]) == (400, "after", "too-large")
 
 
 async def test_what_has_no_place_in_the_log_yet_is_not_told(database: Database, kpu: Agency) -> None:

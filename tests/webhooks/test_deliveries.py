@@ -16,6 +16,7 @@ from support import Agency, task
 from yard import BAWASLU, KPU, Yard
 
 from app import statements
+from app.schemas.events import Ping
 from app.services import log_keys
 from app.statements import Kind
 
@@ -251,6 +252,7 @@ async def test_a_ping_is_signed_and_no_event_and_stands_among_the_deliveries(yar
     (post,) = await yard.receiver.until("/ping", 1)
     event = verified(post, hook["key"]["public_key"])
     assert (event["type"], event["id"], event["data"]) == ("ping", asked.json()["id"], {})
+    Ping.model_validate_json(orjson.dumps(event))
     (kept,) = await delivered(yard, hook, 1)
     assert (kept["id"], kept["event"], kept["status_code"], kept["attempts"]) == (asked.json()["id"], None, 204, 1)
 

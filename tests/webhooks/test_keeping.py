@@ -15,6 +15,14 @@ from app.main import create_app
 from app.rules.webhooks import MOST
 
 
+async def test_the_keys_of_a_webhook_are_read_again_only_when_they_changed(idle: Yard) -> None:
+    path = f"/v1/webhooks/{(await idle.hook(KPU, '/again'))['id']}/secret"
+    held = {"If-None-Match": (await idle.operator.get(path)).headers["etag"]}
+    assert (await idle.operator.get(path, headers=held)).status_code == 304
+    assert (await idle.operator.post(path, {})).status_code == 201
+    assert (await idle.operator.get(path, headers=held)).status_code == 200
+
+
 async def test_a_webhook_begins_at_the_newest_entry_and_shows_its_public_key(idle: Yard) -> None:
     async with idle.database.working() as writer:
         size = await db.value(writer, "select coalesce(max(index), 0) from log_entry")
