@@ -91,7 +91,7 @@ async def ping(writer: Writer, caller: Caller, id: UUID) -> Row:
 
 
 async def _require_room(writer: Writer, webhook: UUID) -> None:
-    """Refuse to queue more for one webhook than its receiver takes in a while: all that waits is looked at for each turn.
+    """Refuse to queue more for one webhook than its receiver takes in a while: each turn looks at all that waits.
 
     Raises QuotaExceeded.
     """

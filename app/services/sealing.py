@@ -69,7 +69,7 @@ def words_of(keys: Keys, event: Row) -> dict[str, Any]:
 
 
 def person_of(keys: Keys, event: Row) -> str | None:
-    """The acting user of an event that was read with PERSON; None where there was none, or it was erased or exchanged."""
+    """The acting user of an event that was read with PERSON; None where there was none, erased or exchanged too."""
     given = {"person": event["person"]} if event["person"] else {}
     found = _shown(keys, given, event["person_sealed"], event["person_key"], event["person_key_sealed"])
     return found.get("person")
