@@ -86,9 +86,10 @@ class TaskShared(OfTask):
 
 
 class Commented(Said):
-    """The comment's id; its text is read with the task."""
+    """The comment's id, and what it says."""
 
     comment: UUID
+    body: str | None = Field(None, description=WORD)
 
 
 class ReferralMoved(OfTask):

@@ -255,3 +255,24 @@ async def test_other_words_or_people_beside_a_fact_are_shown_to_nobody(change: s
     assert set(shown[-1]) <= {None, "staf-2", "Sudah selesai"}
     page = await house.bakesbangpol.get("/v1/events", params={"after": "0", "types": "task.cancelled"})
     assert page.status_code == 200, page.text
+
+
+async def test_a_comment_says_what_the_log_was_given(house: House) -> None:
+    task = await house.bakesbangpol.log()
+    place = f"/v1/tasks/{task['id']}/comments"
+    assert (await house.bakesbangpol.post(place, {"body": "Saya keberatan."})).status_code == 201
+    async with house.superuser() as connection:
+        await connection.execute(
+            text("update comment set body = 'Saya setuju.' where task_id = :id"), {"id": task["id"]}
+        )
+    (shown,) = (await house.bakesbangpol.get(place)).json()["items"]
+    assert shown["body"] == "Saya keberatan."
+    await house.seal()
+    page = await house.bakesbangpol.get("/v1/events", params={"after": "0", "types": "task.commented"})
+    assert [one["data"]["facts"]["body"] for one in page.json()["items"]] == ["Saya keberatan."]
+    async with house.superuser() as connection:
+        await guards(connection, up=False)
+        await connection.execute(text("update event set words_sealed = 'x' where kind = 'task.commented'"))
+        await guards(connection, up=True)
+    (shown,) = (await house.bakesbangpol.get(place)).json()["items"]
+    assert shown["body"] == "\u2014"
