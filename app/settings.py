@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     stream_heartbeat: float = Field(15.0, gt=0, description="How often a stream of events says that it lives.")
     stream_patience: float = Field(60.0, gt=0, description="How long a caller may leave an answer unread.")
     client_streams: int = Field(50, ge=1, description="Streams of events of one client, counted in each process.")
+    agency_streams: int = Field(1_000, ge=1, description="Streams of events of all clients of one agency, likewise.")
     process_streams: int = Field(5_000, ge=1, description="Streams of events of one process.")
     webhook_hosts: str = Field(
         "", description="Hosts that webhooks may go to, with all names below them, by commas; empty: any public one."

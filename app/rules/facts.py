@@ -82,7 +82,7 @@ class EventKind(StrEnum):
 
 
 #: The members of a fact that people wrote: they enter the log as commitments, and are kept sealed beside it.
-WORDS: Final = frozenset({"reason", "note", "facts", "title", "description"})
+WORDS: Final = frozenset({"reason", "note", "facts", "title", "description", "body"})
 
 #: The members of a task that its facts set, so that its past can be told from them. Its links to the register are not
 #: among them: who hears of a task need not see what it is linked to.

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 MOST: Final = 20
 #: Of one agency's webhooks, how many are served at once, by however many processes.
 AT_ONCE: Final = 4
+#: Of one webhook, how many deliveries may be asked for out of order and not yet have been tried.
+MOST_ASKED: Final = 50
 
 
 class WebhookStatus(StrEnum):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.rules.vocabulary import Access, CaseOutcome, Clearance, Role, Status
 from app.rules.webhooks import Failure, SignatureScheme
 
-WORD: Final = "What somebody wrote; null where it was erased."
+WORD: Final = "What somebody wrote; null where it was erased, or is no longer what the log was given."
 
 
 class Said(BaseModel):
@@ -86,9 +86,10 @@ class TaskShared(OfTask):
 
 
 class Commented(Said):
-    """The comment's id; its text is read with the task."""
+    """The comment's id, and what it says."""
 
     comment: UUID
+    body: str | None = Field(None, description=WORD)
 
 
 class ReferralMoved(OfTask):

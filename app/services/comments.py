@@ -15,6 +15,7 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import Access
 from app.security import Keys
 from app.services import assignments, log, sealing, visibility
+from app.services.erasures import ERASED
 from app.services.task_rows import load_task, take_task
 
 _SHOWN: Final = ("id", "body", "agency", "client", "recorded_at")
@@ -31,16 +32,26 @@ async def show_history(executor: Executor, caller: Caller, keys: Keys, id: UUID)
 
 
 async def list_comments(executor: Executor, caller: Caller, keys: Keys, id: UUID) -> list[Row]:
-    """What was said about a task, oldest first; a previous owner reads up to its hand-over."""
+    """What was said about a task, as the log was given it, oldest first; a previous owner reads up to its hand-over."""
     until = await _sight(executor, caller, id)
     found = await rows(
         executor,
-        f"select {_READ}, {sealing.PERSON} from comment c {log.COMMENTED} where c.task_id = :id"
+        f"select {_READ}, {sealing.SEALED}, {sealing.PERSON} from comment c {log.COMMENTED} where c.task_id = :id"
         " and (cast(:until as timestamptz) is null or c.recorded_at <= :until) order by c.id",
         id=id,
         until=until,
     )
-    return [{**{name: one[name] for name in _SHOWN}, "acting_user": sealing.person_of(keys, one)} for one in found]
+    return [
+        {**{name: one[name] for name in _SHOWN}, "body": _said(keys, one), "acting_user": sealing.person_of(keys, one)}
+        for one in found
+    ]
+
+
+def _said(keys: Keys, comment: Row) -> str:
+    """What the fact of a comment seals, whatever stands in the table; the table's word where the fact has none."""
+    if "body" not in (comment["words"] or {}):
+        return str(comment["body"])
+    return sealing.words_of(keys, comment)["body"] or ERASED
 
 
 async def _sight(executor: Executor, caller: Caller, id: UUID) -> datetime | None:
@@ -68,7 +79,7 @@ async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -
         id=comment.id,
         task_id=id,
         effective_at=task["now"],
-        payload={"comment": str(comment.id)},
+        payload={"comment": str(comment.id), "body": body},
     )
     await writer.flush()
     kept = await one(writer, f"select {_READ} from comment c where c.id = :id", id=comment.id)

@@ -45,10 +45,10 @@ class Ask:
 class Listener:
     """One who waits: by which words it is woken, whether there may be news, and whether it is over."""
 
-    __slots__ = ("_news", "client", "over", "words")
+    __slots__ = ("_news", "over", "words")
 
-    def __init__(self, client: UUID | None) -> None:
-        self.client, self.words = client, frozenset[str]()
+    def __init__(self) -> None:
+        self.words = frozenset[str]()
         self.over = False
         self._news = asyncio.Event()
         self.wake()
@@ -81,6 +81,7 @@ class Listeners:
         self._database, self._settings = database, database.settings
         self._waiting: dict[str, set[Listener]] = {}
         self._clients: Counter[UUID | None] = Counter()
+        self._agencies: Counter[str | None] = Counter()
         self._gate = asyncio.Semaphore(max(1, self._settings.pool_size // 4))
         self._reading: dict[tuple[Any, ...], asyncio.Task[tuple[feed.Heard, frozenset[str]]]] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -95,11 +96,13 @@ class Listeners:
             raise TemporarilyUnavailable
         if (
             self._clients[caller.client_id] >= self._settings.client_streams
+            or self._agencies[caller.agency] >= self._settings.agency_streams  # it makes as many clients as it likes
             or self._clients.total() >= self._settings.process_streams
         ):
             raise QuotaExceeded
-        listener = Listener(caller.client_id)
-        self._clients[listener.client] += 1
+        listener = Listener()
+        self._clients[caller.client_id] += 1
+        self._agencies[caller.agency] += 1
         self._register(listener, words(caller))
         if self._looking is None:
             self._looking = asyncio.create_task(self._look_on())
@@ -107,9 +110,8 @@ class Listeners:
             yield listener
         finally:
             self._register(listener, frozenset())
-            self._clients[listener.client] -= 1
-            if not self._clients[listener.client]:
-                del self._clients[listener.client]
+            self._clients -= Counter([caller.client_id])
+            self._agencies -= Counter([caller.agency])
 
     async def hear(self, listener: Listener, ask: Ask, *, after: int) -> feed.Heard:
         """What there is after a place in the log for who holds these claims now.

@@ -159,10 +159,9 @@ async def words(executor: Executor, keys: Keys, ids: Iterable[UUID | str]) -> di
     return {one["id"]: sealing.words_of(keys, one) for one in found}
 
 
-#: Joins to each comment `c` the fact that it was made by, to be read with `sealing.PERSON`.
+#: Joins to each comment `c` the fact that it was made by, to be read with `sealing.SEALED` and `PERSON`.
 COMMENTED: Final = (
-    "left join event e on e.object_type = 'comment' and e.object_id = cast(c.id as text)"
-    " left join sealing_key p on p.id = e.person_key"
+    f"left join event e on e.object_type = 'comment' and e.object_id = cast(c.id as text) {sealing.KEYS_OF}"
 )
 
 

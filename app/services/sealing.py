@@ -1,6 +1,7 @@
 """Keys for what people wrote and who they are, one for each record and each person: destroying one erases them.
 
-The log holds commitments only, so that it still verifies; see `app.evidence`.
+The log holds commitments only, so that it still verifies; see `app.evidence`. What is sealed is shown only where it is
+what the log was given: nobody puts other words, or another person, beside a fact that is sealed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+import structlog
 from uuid_utils.compat import uuid7
 
 from app import evidence
@@ -20,8 +22,10 @@ from app.security import Keys, lock, seal, unlock, unseal
 
 #: The columns that `opened` needs of an event `e`, and where they come from.
 SEALED: Final = "e.words, e.words_sealed, w.id as words_key, w.sealed as words_key_sealed"
-PERSON: Final = "e.person_sealed, p.id as person_key, p.sealed as person_key_sealed"
+PERSON: Final = "e.person, e.person_sealed, p.id as person_key, p.sealed as person_key_sealed"
 KEYS_OF: Final = "left join sealing_key w on w.id = e.words_key left join sealing_key p on p.id = e.person_key"
+
+_log: Final = structlog.get_logger()
 
 
 def of_person(keys: Keys, agency: str | None, acting_user: str) -> str:
@@ -60,15 +64,15 @@ def committed(words: Mapping[str, Any], key: bytes) -> tuple[dict[str, str], byt
 
 
 def words_of(keys: Keys, event: Row) -> dict[str, Any]:
-    """What people wrote in an event that was read with SEALED; None for each word that was erased."""
-    salted = _unsealed(keys, event["words_sealed"], event["words_key"], event["words_key_sealed"])
-    return {name: salted[name][1] if salted else None for name in event["words"]}
+    """What people wrote in an event that was read with SEALED; None for each word that was erased or exchanged."""
+    return _shown(keys, event["words"], event["words_sealed"], event["words_key"], event["words_key_sealed"])
 
 
 def person_of(keys: Keys, event: Row) -> str | None:
-    """The acting user of an event that was read with PERSON; None where there was none or it was erased."""
-    salted = _unsealed(keys, event["person_sealed"], event["person_key"], event["person_key_sealed"])
-    return str(salted["person"][1]) if salted else None
+    """The acting user of an event that was read with PERSON; None where there was none, erased or exchanged too."""
+    given = {"person": event["person"]} if event["person"] else {}
+    found = _shown(keys, given, event["person_sealed"], event["person_key"], event["person_key_sealed"])
+    return found.get("person")
 
 
 async def destroy(writer: Writer, subject: str) -> UUID | None:
@@ -82,11 +86,21 @@ async def destroy(writer: Writer, subject: str) -> UUID | None:
     return destroyed
 
 
-def _unsealed(keys: Keys, content: bytes | None, id: UUID | None, sealed: bytes | None) -> dict[str, Any] | None:
+def _shown(
+    keys: Keys, given: Mapping[str, str], content: bytes | None, id: UUID | None, sealed: bytes | None
+) -> dict[str, Any]:
+    """The words to these commitments; None for each that is not there, or not the one that was committed to."""
     if content is None or id is None or sealed is None:
-        return None
-    found: dict[str, Any] = orjson.loads(unlock(_opened(keys, id, sealed), content))
-    return found
+        return dict.fromkeys(given)
+    try:
+        salted: dict[str, tuple[str, Any]] = orjson.loads(unlock(_opened(keys, id, sealed), content))
+    except ValueError:  # the seal was broken: one such row takes no others down
+        salted = {}
+    found = {name: salted[name] for name in given if name in salted}
+    true = {name: word for name, (salt, word) in found.items() if evidence.commitment(word, salt) == given[name]}
+    if true.keys() < given.keys():
+        _log.error("sealed_words_do_not_fit_the_log", key=str(id), words=sorted(given.keys() - true.keys()))
+    return {name: true.get(name) for name in given}
 
 
 def _opened(keys: Keys, id: UUID, sealed: bytes) -> bytes:

@@ -26,7 +26,12 @@ from app.settings import Settings
 
 LISTENERS = int(os.environ.get("SIMPUL_BENCH_LISTENERS", "2000"))
 ROUNDS = 3
-_MORE = {"SIMPUL_CLIENT_STREAMS": "5000", "SIMPUL_REGISTER_ON_START": "false", "SIMPUL_STREAM_HEARTBEAT": "5"}
+_MORE = {
+    "SIMPUL_CLIENT_STREAMS": "5000",
+    "SIMPUL_AGENCY_STREAMS": "5000",
+    "SIMPUL_REGISTER_ON_START": "false",
+    "SIMPUL_STREAM_HEARTBEAT": "5",
+}
 
 
 def resident(pid: int) -> float:

@@ -205,3 +205,74 @@ async def test_what_was_promised_and_left_out_is_found_by_its_receipt(house: Hou
 def evidence_of(kept: Kept) -> str:
 
     return str(read_jws(kept.receipts[0].read_text().strip())["leaves"][0])
+
+
+async def said_of(house: House, task: str) -> list[tuple[str | None, str | None]]:
+    """Who acted in each fact of a task, and the reason that was given."""
+    items = (await house.bakesbangpol.get(f"/v1/tasks/{task}/history")).json()["items"]
+    return [(one["acting_user"], one["facts"].get("reason")) for one in items]
+
+
+EXCHANGED = {
+    "the words of another fact": "words_sealed = o.words_sealed",
+    "the person of another fact": "person_sealed = o.person_sealed, person_key = o.person_key",
+    "no seal at all": "words_sealed = 'x', person_sealed = 'x'",
+    "half a seal": "words_sealed = substr(e.words_sealed, 1, 20), person_sealed = ''",
+}
+
+
+@pytest.mark.parametrize("change", EXCHANGED.values(), ids=EXCHANGED)
+async def test_other_words_or_people_beside_a_fact_are_shown_to_nobody(change: str, house: House) -> None:
+    logged = await house.bakesbangpol.post("/v1/tasks", TASK, headers={"Acting-User": "staf-1"})
+    task, referral = logged.json()["id"], logged.json()["open_referral"]["id"]
+    await house.bkpsdm.answer(referral, "returned", reason="Bukan wewenang kami")
+    etag = (await house.bakesbangpol.get(f"/v1/tasks/{task}")).headers["etag"]
+    cancelled = await house.bakesbangpol.post(
+        f"/v1/tasks/{task}/transitions",
+        {"action": "cancel", "reason": "Sudah selesai"},
+        etag=etag,
+        headers={"Acting-User": "staf-2"},
+    )
+    assert cancelled.status_code == 200, cancelled.text
+    await house.seal()
+    true = await said_of(house, task)
+    assert true[-1] == ("staf-2", "Sudah selesai")
+    async with house.superuser() as connection:
+        await guards(connection, up=False)
+        other = "referral.returned" if "words_sealed = o" in change else "task.logged"
+        changed = await connection.execute(
+            text(
+                f"update event e set {change} from event o where e.task_id = :task and o.task_id = :task"
+                " and e.kind = 'task.cancelled' and o.kind = :other"
+            ),
+            {"task": task, "other": other},
+        )
+        assert changed.rowcount == 1
+        await guards(connection, up=True)
+    shown = await said_of(house, task)
+    assert shown[:-1] == true[:-1]
+    assert shown[-1] != true[-1]
+    assert set(shown[-1]) <= {None, "staf-2", "Sudah selesai"}
+    page = await house.bakesbangpol.get("/v1/events", params={"after": "0", "types": "task.cancelled"})
+    assert page.status_code == 200, page.text
+
+
+async def test_a_comment_says_what_the_log_was_given(house: House) -> None:
+    task = await house.bakesbangpol.log()
+    place = f"/v1/tasks/{task['id']}/comments"
+    assert (await house.bakesbangpol.post(place, {"body": "Saya keberatan."})).status_code == 201
+    async with house.superuser() as connection:
+        await connection.execute(
+            text("update comment set body = 'Saya setuju.' where task_id = :id"), {"id": task["id"]}
+        )
+    (shown,) = (await house.bakesbangpol.get(place)).json()["items"]
+    assert shown["body"] == "Saya keberatan."
+    await house.seal()
+    page = await house.bakesbangpol.get("/v1/events", params={"after": "0", "types": "task.commented"})
+    assert [one["data"]["facts"]["body"] for one in page.json()["items"]] == ["Saya keberatan."]
+    async with house.superuser() as connection:
+        await guards(connection, up=False)
+        await connection.execute(text("update event set words_sealed = 'x' where kind = 'task.commented'"))
+        await guards(connection, up=True)
+    (shown,) = (await house.bakesbangpol.get(place)).json()["items"]
+    assert shown["body"] == "\u2014"

@@ -265,8 +265,30 @@ async def test_a_client_and_a_process_have_so_many_streams_and_end_them_when_the
         streams[3].close()
 
 
+async def test_an_agency_with_many_clients_leaves_streams_to_the_others(
+    served_url: str, settings: Settings, credentials: list[dict[str, Any]]
+) -> None:
+    more = {"SIMPUL_CLIENT_STREAMS": "2", "SIMPUL_AGENCY_STREAMS": "3", "SIMPUL_PROCESS_STREAMS": "5"}
+    with running(served_url, settings, more=more) as served:
+        async with httpx.AsyncClient(base_url=served.address, timeout=30) as http:
+            of_kpu = [one for one in credentials if one["agency"] == "KPU_KOTA_MALANG"]
+            other = next(one for one in credentials if one["agency"] == "BAWASLU_KOTA_MALANG")
+            first, second, stranger = [await Agency(http, one).sign_in() for one in (*of_kpu[:2], other)]
+            streams = [await Listening.to(served.port, one.token) for one in (first, first, second, second)]
+            assert [one.status for one in streams] == [200, 200, 200, 429]
+            assert "retry-after" in streams[3].headers
+            streams.append(await Listening.to(served.port, stranger.token))
+            assert streams[4].status == 200
+            streams[0].close()
+            await asyncio.sleep(0.5)
+            streams.append(await Listening.to(served.port, second.token))
+            assert streams[5].status == 200
+            for one in streams[1:]:
+                one.close()
+
+
 async def test_who_is_woken_in_the_moment_in_which_it_stops_waiting_has_been_woken() -> None:
-    listener = Listener(None)
+    listener = Listener()
     assert await listener.wait(0)
     loop = asyncio.get_running_loop()
     waiting = loop.create_task(listener.wait(0.01))

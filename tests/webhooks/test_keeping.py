@@ -12,7 +12,7 @@ from yard import BAWASLU, KPU, Yard
 
 from app import db
 from app.main import create_app
-from app.rules.webhooks import MOST
+from app.rules.webhooks import MOST, MOST_ASKED
 
 
 async def test_the_keys_of_a_webhook_are_read_again_only_when_they_changed(idle: Yard) -> None:
@@ -117,6 +117,20 @@ async def test_an_agency_has_twenty_at_most(idle: Yard) -> None:
         await idle.hook(code, f"/{number}")
     refused = await admin.post("/v1/webhooks", {"url": idle.receiver.url("/more")})
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "too_many")
+
+
+async def test_no_more_is_asked_for_out_of_order_than_a_receiver_takes_in_a_while(idle: Yard) -> None:
+    hook, other = await idle.hook(KPU, "/flooded"), await idle.hook(KPU, "/next")
+    admin = await idle.admin(KPU)
+    asked = [await admin.post(f"/v1/webhooks/{hook['id']}/ping") for _ in range(MOST_ASKED)]
+    assert {one.status_code for one in asked} == {201}
+    last = asked[-1].json()["id"]
+    for path in ("ping", f"deliveries/{last}/redelivery"):
+        refused = await admin.post(f"/v1/webhooks/{hook['id']}/{path}")
+        assert (refused.status_code, refused.json()["code"]) == (429, "quota-exceeded")
+        assert refused.headers["retry-after"] == "60"
+    assert len(await idle.deliveries(hook, status="asked")) == MOST_ASKED
+    assert (await admin.post(f"/v1/webhooks/{other['id']}/ping")).status_code == 201
 
 
 async def test_changes_hold_a_version_and_deletion_too(idle: Yard) -> None:
