@@ -193,7 +193,7 @@ class NoSuchHead(Problem):
     title = "No such head", "Kepala log tidak ada"
     detail = (
         "No head of size {size} was signed; near are `next` and `newest`. If you hold one, show it to all agencies.",
-        "Tidak ada kepala log berukuran {size}; lihat `next` dan `newest`. Jika Anda memegangnya, tunjukkan ke semua.",
+        "Tidak ada kepala log berukuran {size}; lihat `next` dan `newest`. Jika Anda memegangnya, POST ke /v1/log/lost-heads.",
     )
 
 
@@ -300,7 +300,7 @@ class HeadMismatch(Problem):
     code, status = "head-mismatch", 409
     title = "Not our head", "Bukan kepala log kami"
     detail = (
-        "We have no head of size {size} with this root. If you hold one that we signed, show it to all agencies.",
+        "We have no head of size {size} with this root. If you hold one that we signed, POST it to /v1/log/lost-heads.",
         "Kami tidak punya kepala log berukuran {size} dengan akar ini. Jika Anda memegangnya, tunjukkan ke semua.",
     )
 

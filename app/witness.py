@@ -103,8 +103,10 @@ def keep(path: Path, content: dict[str, Any]) -> None:
 class Witness:
     """One agency's look at one log, over HTTP."""
 
-    def __init__(self, http: httpx.AsyncClient, login: Login, *, trusted: tuple[str, ...] = ()) -> None:
-        self.http, self.login, self.trusted = http, login, trusted
+    def __init__(
+        self, http: httpx.AsyncClient, login: Login, *, trusted: tuple[str, ...] = (), accepted: tuple[int, ...] = ()
+    ) -> None:
+        self.http, self.login, self.trusted, self.accepted = http, login, trusted, accepted
         self.headers = dict[str, str]()
 
     async def look(self, seen: Seen | None) -> Seen:
@@ -122,7 +124,14 @@ class Witness:
             return Seen(said.iss, pinned, said.size, said.root, shown["head"], now)
         if said.iss != seen.log:
             raise Untrusted(f"This is another log: {said.iss}, not {seen.log}.")
-        await self._require_continuation(seen, said, shown["head"])
+        try:
+            await self._require_continuation(seen, said, shown["head"])
+        except Rewritten as found:
+            accepted = await self._account_for(seen, said, found)
+            if not accepted:
+                raise
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            return Seen(said.iss, _distinct(pinned), said.size, said.root, shown["head"], now)
         return replace(seen, keys=_distinct(pinned), size=said.size, root=said.root, head=shown["head"])
 
     async def _log_in(self) -> None:
@@ -181,6 +190,26 @@ class Witness:
             shown["path"] = asked.json().get("path")
             sentence = f"The log of {said.size} entries does not continue that of {seen.size} entries."
             raise Rewritten(sentence, shown) from cause
+
+    async def _account_for(self, seen: Seen, said: Head, found: Rewritten) -> bool:
+        """Add to a rewritten log what it says of that itself; whether that was accepted."""
+        held = log_files.stated(seen.keys, Kind.HEAD, Head, seen.head)
+        loss = log_files.loss_of(held, said.resumed)
+        if loss is None:
+            return False
+        entries = (await self._get(f"/v1/log/entries?after={loss.entry - 1}&limit=1"))["items"]
+        found.add_note(log_files.declaration(loss, entries[0]["document"] if entries else None))
+        found.add_note(f"To go on from there: --accept-resumed {loss.entry}.")
+        return loss.entry in self.accepted
+
+    async def report(self, head: str) -> str:
+        """Hold a head against the log, which then stands still until an operator declares why; how that went."""
+        self.headers["Idempotency-Key"] = str(uuid4())
+        try:
+            _answer(await self._ask("POST", "/v1/log/lost-heads", json={"head": head}))
+        except Unreachable as refused:
+            return f"The service took no report of it ({refused})."
+        return "The service was shown it, and the log stands still until its operator declares why."
 
     async def cosign(self, seen: Seen, key: SigningKey, *, agency: str) -> Seen:
         """Cosign the head just looked at, unless it adds nothing but cosignatures: two witnesses would never end.
