@@ -102,46 +102,6 @@ class Head(Tree):
     resumed: Annotated[list[Loss], Field(max_length=100)] = []
 
 
-def loss_of(tree: Tree, declared: Iterable[Loss]) -> Loss | None:
-    """The declared loss that takes in a tree, or None: then what was signed of it is held against the log.
-
-    A head that names a loss was signed after it, so that this loss does not take it in.
-    """
-    known = tree.resumed if isinstance(tree, Head) else []
-    for one in declared:
-        within = one.kept < tree.size < one.size or (one.size, one.root) == (tree.size, tree.root)
-        if within and one not in known:
-            return one
-    return None
-
-
-class _Declared(BaseModel):
-    model_config = ConfigDict(strict=True)
-    operator: str
-    declaration: str
-
-
-class _Resumption(BaseModel):
-    model_config = ConfigDict(strict=True)
-    kind: Literal["log.resumed"]
-    payload: _Declared
-
-
-def declaration(loss: Loss, document: str | None) -> str:
-    """A sentence on what is lost, by whom it was declared and why, from the document of the entry that declares it."""
-    lost = f"Entries {loss.kept + 1} to {loss.size} are lost, or not known to be the same"
-    try:
-        said = _Resumption.model_validate(unambiguous((document or "").encode())).payload
-    except (ValueError, RecursionError):
-        return f"{lost}: the log names entry {loss.entry}, which declares nothing."
-    return f"{lost}: resumed by {line(said.operator)}, because: {line(said.declaration)} (entry {loss.entry})."
-
-
-def line(text: str) -> str:
-    """What somebody wrote, on one line that any terminal can show."""
-    return "".join(one if one.isprintable() else " " for one in text)
-
-
 class Cosignature(Tree):
     """The same, says the agency `iss` of a log."""
 

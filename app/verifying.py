@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from app import evidence, log_files
+from app import evidence, log_files, losses
 from app.log_files import ENTRIES, Entry, Head, Loss, Receipt
 from app.rules.merkle import Tree
 from app.testimony import Claim, Kept, Promise, Report, Testimony
@@ -24,8 +24,8 @@ def verify(
 ) -> Report:
     """Check an export; it is witnessed where `quorum` agencies have cosigned. Raises Unreadable.
 
-    What was signed over entries that the log has declared lost is a finding all the same, which tells who resumed it and
-    why; only where `kept` accepts the entry that declares it, it is a warning.
+    What was signed over entries that the log has declared lost is a finding all the same, which tells who resumed it
+    and why; only where `kept` accepts the entry that declares it, it is a warning.
     `advance` hears now and then how many bytes more of the entries were read.
     """
     return _Verification(folder, kept or Kept(), advance).report_on(quorum)
@@ -138,11 +138,11 @@ class _Verification:
     def _judge(self) -> None:
         """Hold what does not fit against the log, or take it for lost where that was declared and is accepted."""
         for claim, wrong in self.doubts:
-            loss = log_files.loss_of(claim.said, self.losses)
+            loss = losses.loss_of(claim.said, self.losses)
             if loss is None:
                 self.testimony.find(claim.source, wrong)
                 continue
-            sentence = f"{claim.where}: {log_files.declaration(loss, self.documents.get(loss.entry))}"
+            sentence = f"{claim.where}: {losses.declaration(loss, self.documents.get(loss.entry))}"
             if loss.entry in self.testimony.kept.accepted:
                 self.report.warnings.append(sentence)
             else:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx
 import orjson
 
-from app import log_files, statements
+from app import log_files, losses, statements
 from app.assertions import LONGEST_LIFE
 from app.claims import b64
 from app.log_files import Head
@@ -194,11 +194,11 @@ class Witness:
     async def _account_for(self, seen: Seen, said: Head, found: Rewritten) -> bool:
         """Add to a rewritten log what it says of that itself; whether that was accepted."""
         held = log_files.stated(seen.keys, Kind.HEAD, Head, seen.head)
-        loss = log_files.loss_of(held, said.resumed)
+        loss = losses.loss_of(held, said.resumed)
         if loss is None:
             return False
         entries = (await self._get(f"/v1/log/entries?after={loss.entry - 1}&limit=1"))["items"]
-        found.add_note(log_files.declaration(loss, entries[0]["document"] if entries else None))
+        found.add_note(losses.declaration(loss, entries[0]["document"] if entries else None))
         found.add_note(f"To go on from there: --accept-resumed {loss.entry}.")
         return loss.entry in self.accepted
 

@@ -100,7 +100,9 @@ async def _halt(reader: Reader) -> str | None:
     if not await value(reader, _MAY_ASK):
         return None
     lost = await row(reader, "select size, signed_at from app.log_halt()")
-    return lost and (
+    if lost is None:
+        return None
+    return (
         f"The log has signed a head over {lost['size']} entries at {lost['signed_at']:%Y-%m-%d %H:%M:%S} UTC that this"
         " database does not hold, as after a restored backup. Facts are kept, but get no place in the log until an"
         " operator declares why: simpul log resume."

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from app import log_files
 from app.db import Executor, Row, Writer, keys_of, one, row, rows
-from app.log_files import Head, Loss, loss_of
+from app.log_files import Head, Loss
+from app.losses import loss_of
 from app.memory import Known
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
