@@ -193,7 +193,7 @@ class NoSuchHead(Problem):
     title = "No such head", "Kepala log tidak ada"
     detail = (
         "No head of size {size} was signed; near are `next` and `newest`. If you hold one, show it to all agencies.",
-        "Tidak ada kepala log berukuran {size}; lihat `next` dan `newest`. Jika Anda memegangnya, POST ke /v1/log/lost-heads.",
+        "Tidak ada kepala log berukuran {size}; lihat `next` dan `newest`. Jika Anda memegangnya, tunjukkan ke semua.",
     )
 
 
@@ -300,8 +300,8 @@ class HeadMismatch(Problem):
     code, status = "head-mismatch", 409
     title = "Not our head", "Bukan kepala log kami"
     detail = (
-        "We have no head of size {size} with this root. If you hold one that we signed, POST it to /v1/log/lost-heads.",
-        "Kami tidak punya kepala log berukuran {size} dengan akar ini. Jika Anda memegangnya, tunjukkan ke semua.",
+        "We have no head of size {size} with this root. If you hold one that we signed, post it to /v1/log/lost-heads.",
+        "Kami tidak punya kepala log berukuran {size} dengan akar ini. Jika Anda punya, kirim ke /v1/log/lost-heads.",
     )
 
 

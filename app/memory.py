@@ -1,9 +1,9 @@
 """The newest head outside the database: what tells a restored database that it is older than what it has signed.
 
-One small file where the background process runs, atomically replaced, sealed under the pepper: so that a head counts even
-if the restored database does not know the key that signed it, and nobody without the pepper stops the log by a forged
-one. It helps only where it is: a worker on another machine, or a folder that was restored together with the database,
-knows of nothing. Then those who hold heads must bring them.
+One small file where the background process runs, atomically replaced, sealed under the pepper: so that a head counts
+even if the restored database does not know the key that signed it, and nobody without the pepper stops the log by a
+forged one. It helps only where it is: a worker on another machine, or a folder that was restored together with the
+database, knows of nothing. Then those who hold heads must bring them.
 """
 
 from __future__ import annotations
@@ -50,16 +50,19 @@ class Memory:
         if self.path is None:
             return None
         try:
-            kept = orjson.loads(self.path.read_bytes())
-            if not hmac.compare_digest(self._seal(kept["head"]), kept["seal"]):
-                raise ValueError("seal")
-            return known(kept["head"])
+            return self._opened(self.path.read_bytes())
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
             aside = self.path.with_name(f"{self.path.name}.refused-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
             self.path.replace(aside)
             raise Forged(str(aside)) from cause
+
+    def _opened(self, content: bytes) -> Known:
+        kept = orjson.loads(content)
+        if not hmac.compare_digest(self._seal(kept["head"]), kept["seal"]):
+            raise ValueError("seal")
+        return known(kept["head"])
 
     def remember(self, text: str) -> None:
         """Keep a head that was committed, unless a younger one is kept; raises Forged, OSError."""

@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import Final
 
 from app import log_files
-from app.log_files import COSIGNATURES, HEADS, Cosignature, CosignatureLine, Head, HeadLine, PublicKeys, Receipt, Tree, shown
+from app.log_files import (
+    COSIGNATURES,
+    HEADS,
+    Cosignature,
+    CosignatureLine,
+    Head,
+    HeadLine,
+    PublicKeys,
+    Receipt,
+    Tree,
+    shown,
+)
 from app.rules.merkle import EMPTY
 from app.statements import Kind, Unsigned
 

@@ -163,7 +163,7 @@ async def cosign(request: Request, writer: Writer, caller: Caller, input: Cosign
     dependencies=[needs(P.LOG_READ)],
 )
 async def list_lost_heads(request: Request, reader: Reader) -> Response:
-    """Heads that the log has signed and does not continue, as after a restored backup; no answer but an empty list is good.
+    """Heads that the log has signed and does not continue, as after a restored backup; good is an empty list.
 
     While one of them has no `entry`, facts are taken and promised, but none gets a place in the log.
     """

@@ -101,7 +101,7 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     K.LOG_KEY_RETIRED: Row("A key signs the log no more.", "Kunci tidak lagi menandatangani log.", s.Nothing),
     K.LOG_COSIGNED: Row("An agency cosigned a head of the log.", "Instansi ikut menandatangani log.", s.Cosigned),
     K.LOG_HEAD_LOST: Row(
-        "A head that the log has signed, and no longer continues, was brought; nothing gets a place until it is resumed.",
+        "A head that the log has signed is lost; nothing gets a place until it is resumed.",
         "Kepala log yang pernah ditandatangani tidak lagi dilanjutkan; log berhenti sampai dilanjutkan operator.",
         s.HeadLost,
     ),

@@ -21,6 +21,7 @@ from app.services import log, log_keys, log_tree, records
 from app.statements import Kind, Unsigned
 
 _SHOWN: Final = "size, encode(root, 'hex') as root, head, signed_at, source, agency, recorded_at, entry, kept"
+_FOUND: Final = f"select {_SHOWN} from lost_head where size = :size and root = :root"
 
 
 async def list_lost_heads(executor: Executor) -> dict[str, Any]:
@@ -56,8 +57,14 @@ async def is_lost(executor: Executor, said: Head) -> bool:
 
 
 async def report(writer: Writer, caller: Caller, input: LostHeadInput) -> Row:
-    """Keep a head that somebody holds and this log does not continue; raises ValidationFailed for any other."""
+    """Keep a head that somebody holds and this log does not continue; of one that is kept already nothing changes.
+
+    Raises ValidationFailed for any other.
+    """
     said = await _read(writer, input.head)
+    found = await row(writer, _FOUND, size=said.size, root=bytes.fromhex(said.root))
+    if found is not None:
+        return found
     if await is_continued(writer, said):
         raise records.refused(
             "/head", "continued", "This log continues that head: nothing under it is lost.",
@@ -70,12 +77,7 @@ async def report(writer: Writer, caller: Caller, input: LostHeadInput) -> Row:
             f"Yang dicakupnya sudah dinyatakan hilang oleh entri {loss.entry}.",
         )  # fmt: skip
     await keep(writer, caller, Known(said, input.head), source="report")
-    return await one(
-        writer,
-        f"select {_SHOWN} from lost_head where size = :size and root = :root",
-        size=said.size,
-        root=bytes.fromhex(said.root),
-    )
+    return await one(writer, _FOUND, size=said.size, root=bytes.fromhex(said.root))
 
 
 async def _read(writer: Writer, text: str) -> Head:

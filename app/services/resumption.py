@@ -1,4 +1,4 @@
-"""Going on after a loss: an operator declares it, and the log says so for good, first in an entry, then in every head."""
+"""Going on after a loss: an operator declares it, and the log says so for good, in an entry and in every later head."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.services import log, log_tree, lost_heads, sequencer
 
-# Heads of both logs were signed in one second, and a head tells no finer time: what is not older than that is not vouched
-# for. So more may be declared lost than is, never less.
+# A head tells the second in which it was signed, no finer: what is not older may belong to either log. So more may be
+# declared lost than is, never less.
 _KEPT: Final = "select coalesce(max(size), 0) from log_head where size < :size and recorded_at < :signed_at"
 
 
@@ -23,8 +23,8 @@ class NotHalted(ValueError):
 async def resume(writer: Writer, by: Caller, *, declaration: str, operator: str, known: Known | None) -> list[Row]:
     """Declare every lost head, `known` among them if it is one, and let the log go on; returns the lost heads.
 
-    The declarations are the next entries, before all that waits, and a head is signed over them at once: no head of this
-    log goes without naming them. `operator` and `declaration` stand in them in the clear. Raises NotHalted.
+    The declarations are the next entries, before all that waits, and a head is signed over them at once: no later head
+    goes without naming them. `operator` and `declaration` stand in them in the clear. Raises NotHalted.
     """
     await sequencer.alone(writer)
     if known is not None and await lost_heads.is_lost(writer, known.said):
