@@ -11,11 +11,12 @@ from __future__ import annotations
 import fcntl
 import hmac
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -23,7 +24,6 @@ from app.claims import strict_object, unb64
 from app.log_files import Head
 from app.places import sync
 from app.security import Keys
-from app.witness import keep
 
 _PURPOSE: Final = "head-memory"
 
@@ -92,3 +92,16 @@ def _alone(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def keep(path: Path, content: dict[str, Any]) -> None:
+    """Replace a file as a whole, or leave it as it was."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(orjson.dumps(content) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -6,8 +6,6 @@ before, and the log's keys. `simpul log verify` takes that file as kept head and
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +19,7 @@ from app import log_files, losses, statements
 from app.assertions import LONGEST_LIFE
 from app.claims import b64
 from app.log_files import Head
+from app.memory import keep
 from app.public_keys import public_jwk
 from app.rules import merkle
 from app.security import SigningKey
@@ -85,19 +84,6 @@ def read_seen(path: Path) -> Seen | None:
         return None
     except (ValueError, TypeError) as cause:
         raise ValueError(f"{log_files.shown(path)} was not written by a witness.") from cause
-
-
-def keep(path: Path, content: dict[str, Any]) -> None:
-    """Replace a file as a whole, or leave it as it was."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(orjson.dumps(content) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 class Witness:

@@ -15,6 +15,7 @@ import typer
 from app import witness
 from app.break_glass import Json
 from app.db import encode
+from app.memory import keep
 from app.security import SigningKey
 from app.terminal import console, fail
 from app.witness import Login, Rewritten, Seen, Unreachable, Untrusted, Witness
@@ -43,10 +44,10 @@ class Watch:
                 found.add_note(await eye.report(before.head))
             found.add_note(f"The proof is kept in {witness.alarm(self.state, found)}.")
             raise
-        witness.keep(self.state, witness.content_of(seen))
+        keep(self.state, witness.content_of(seen))
         if self.cosigner is not None:
             seen = await eye.cosign(seen, self.cosigner, agency=await eye.agency())
-            witness.keep(self.state, witness.content_of(seen))
+            keep(self.state, witness.content_of(seen))
         return seen
 
 

@@ -237,11 +237,7 @@ class HeadLost(Open):
 
 
 class LogResumed(Open):
-    """What is lost, and who declared it why: in the clear and for good, for it is said to everybody.
-
-    Both logs are known to be one up to `kept`; entries from there to `lost_size` are lost. The log went on after
-    `resumed_at_size` entries.
-    """
+    """What is lost, from `kept` to `lost_size`, and who declared it why: in the clear, for it is said to everybody."""
 
     kept: int
     lost_size: int

@@ -11,9 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from bodies import public_jwk
+from bodies import losing, public_jwk
 from catalogued import kinds_told
-from bodies import losing
 from notary import Notary, witness
 from scribe import Scribe
 from support import Agency, Contract, task
