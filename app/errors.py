@@ -300,8 +300,8 @@ class HeadMismatch(Problem):
     code, status = "head-mismatch", 409
     title = "Not our head", "Bukan kepala log kami"
     detail = (
-        "We have no head of size {size} with this root. If you hold one that we signed, show it to all agencies.",
-        "Kami tidak punya kepala log berukuran {size} dengan akar ini. Jika Anda memegangnya, tunjukkan ke semua.",
+        "We have no head of size {size} with this root. If you hold one that we signed, post it to /v1/log/lost-heads.",
+        "Kami tidak punya kepala log berukuran {size} dengan akar ini. Jika Anda punya, kirim ke /v1/log/lost-heads.",
     )
 
 

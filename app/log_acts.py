@@ -1,4 +1,4 @@
-"""`simpul log rotate-key`, `simpul log erase`: what is done to the log at the machine itself (break glass)."""
+"""`simpul log rotate-key`, `resume`, `erase`: what is done to the log at the machine itself (break glass)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from uuid import UUID
 import typer
 
 from app.break_glass import Json, Reason, Yes, act, checked, show, sure
-from app.db import Row, Writer
+from app.db import Row, Writer, settings_of
+from app.memory import Forged, Memory
 from app.rules.caller import Caller
 from app.schemas.erasures import ErasureInput
+from app.schemas.log import ResumeInput
 from app.security import Keys
-from app.services import erasures, log_keys
+from app.services import erasures, log_keys, resumption
 from app.terminal import fail
 
 _KEY: Final = ("kid", "recorded_at", "retired_at")
@@ -29,6 +31,36 @@ def rotate_key(*, json: Json = False) -> None:
         return await log_keys.list_keys(writer)
 
     show(act(turn), _KEY, as_json=json)
+
+
+def resume(
+    reason: Annotated[str, typer.Option(help="Why entries are lost. It stands in the log in the clear.", prompt=True)],
+    operator: Annotated[
+        str, typer.Option(help="Who answers for it: an office, not a person. In the clear.", prompt=True)
+    ],
+    *,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Let the log go on although heads that it has signed are lost, as after a restored backup.
+
+    The loss is the log's next entry, and every later head names it. Look first for the database that has what is lost.
+    """
+    said = checked(ResumeInput.model_validate, {"reason": reason, "operator": operator})
+    sure(f"Declare lost what those heads cover, because: {said.reason}? Everybody will read that.", yes=yes)
+
+    async def go_on(writer: Writer, by: Caller, keys: Keys) -> list[Row]:
+        known = Memory(settings_of(writer).head_memory, keys).recall()
+        return await resumption.resume(writer, by, declaration=said.reason, operator=said.operator, known=known)
+
+    try:
+        found = act(go_on)
+    except (resumption.NotHalted, Forged) as error:
+        fail(str(error))
+    show(found, _LOST, as_json=json)
+
+
+_LOST: Final = ("size", "root", "signed_at", "source", "agency", "kept", "entry")
 
 
 def erase(

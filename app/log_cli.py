@@ -17,7 +17,7 @@ from rich.table import Table
 from app import log_files
 from app.break_glass import Json
 from app.db import encode
-from app.log_acts import erase, rotate_key
+from app.log_acts import erase, resume, rotate_key
 from app.log_export import export_log
 from app.log_files import Unreadable
 from app.terminal import console, fail
@@ -30,6 +30,7 @@ app.command("export")(export_log)
 app.command("witness")(watch_log)
 app.command("public-key")(show_public_key)
 app.command("rotate-key")(rotate_key)
+app.command("resume")(resume)
 app.command("erase")(erase)
 
 
@@ -41,13 +42,18 @@ def verify_log(
     receipts: Annotated[list[Path] | None, typer.Option(help="Receipts you were given; repeat it.")] = None,
     keys: Annotated[Path | None, typer.Option(help="The log's keys (JWKS), fetched earlier.")] = None,
     witnesses: Annotated[int, typer.Option(min=1, help="Agencies that must have cosigned.")] = 3,
+    accept_resumed: Annotated[
+        list[int] | None, typer.Option(help="Accept the loss that this entry declares; repeat it.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check an export, offline, against itself and against what you kept.
 
+    A head of yours that was lost is wrong even where the log says so: it tells who resumed it and why.
+
     Ends with 1 when something is wrong, with 2 when a file can't be read.
     """
-    kept = Kept(tuple(head or ()), tuple(receipts or ()), keys)
+    kept = Kept(tuple(head or ()), tuple(receipts or ()), keys, tuple(accept_resumed or ()))
     try:
         with _progress(folder) as advance:
             report = verify(folder, kept, quorum=witnesses, advance=advance)

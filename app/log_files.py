@@ -76,8 +76,18 @@ class CosignatureLine(_Line):
 # what statements say: signed as a whole, so that members to come do no harm
 
 
-class Head(BaseModel):
-    """The tree of this size has this root, says the log `iss`."""
+class Loss(BaseModel):
+    """What the entry with this index declares lost: entries from `kept` to `size`, which were under this root."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+    entry: Size
+    kept: Size
+    size: Size
+    root: Hash
+
+
+class Tree(BaseModel):
+    """The tree of this size has this root, says `iss`."""
 
     model_config = ConfigDict(strict=True)
     iss: Name
@@ -86,7 +96,13 @@ class Head(BaseModel):
     iat: Instant
 
 
-class Cosignature(Head):
+class Head(Tree):
+    """The same, says the log; it names every loss after which it was resumed."""
+
+    resumed: Annotated[list[Loss], Field(max_length=100)] = []
+
+
+class Cosignature(Tree):
     """The same, says the agency `iss` of a log."""
 
     iss: Agency

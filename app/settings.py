@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     failure_rate: str = Field("600/minute", description="Requests of one address without a good token.")
     grant_failure_rate: str = Field("60/minute", description="Failed grants of one client id from one address.")
     witnesses: int = Field(3, ge=1, le=100, description="Agencies that must cosign a head before facts are witnessed.")
+    log_memory: Path | None = Field(
+        None, description="Where the background process remembers the newest head; empty: in `var`; `-`: nowhere."
+    )
     stream_heartbeat: float = Field(15.0, gt=0, description="How often a stream of events says that it lives.")
     stream_patience: float = Field(60.0, gt=0, description="How long a caller may leave an answer unread.")
     client_streams: int = Field(50, ge=1, description="Streams of events of one client, counted in each process.")
@@ -169,6 +172,11 @@ class Settings(BaseSettings):
     def audiences(self) -> frozenset[str]:
         """How an assertion may name us: never by the address that a request claims to have come to."""
         return frozenset({self.issuer, f"{self.base_url}/oauth2/token"})
+
+    @property
+    def head_memory(self) -> Path | None:
+        """Where the newest head is remembered, outside the database; None for nowhere."""
+        return None if self.log_memory == Path("-") else self.log_memory or self.var / "log-head.json"
 
     @property
     def base_url(self) -> str:

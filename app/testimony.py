@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import Final
 
 from app import log_files
-from app.log_files import COSIGNATURES, HEADS, Cosignature, CosignatureLine, Head, HeadLine, PublicKeys, Receipt, shown
+from app.log_files import (
+    COSIGNATURES,
+    HEADS,
+    Cosignature,
+    CosignatureLine,
+    Head,
+    HeadLine,
+    PublicKeys,
+    Receipt,
+    Tree,
+    shown,
+)
 from app.rules.merkle import EMPTY
 from app.statements import Kind, Unsigned
 
@@ -34,11 +45,15 @@ _WITNESSES_UNPINNED: Final = (
 
 @dataclass(frozen=True)
 class Kept:
-    """What an agency kept out of the operator's reach: files of heads and of receipts, the keys it fetched."""
+    """What an agency kept out of the operator's reach: files of heads and of receipts, the keys it fetched.
+
+    `accepted` are the entries whose declaration of a loss it has accepted.
+    """
 
     heads: tuple[Path, ...] = ()
     receipts: tuple[Path, ...] = ()
     keys: Path | None = None
+    accepted: tuple[int, ...] = ()
 
 
 @dataclass
@@ -71,7 +86,7 @@ class Claim:
 
     source: str
     where: str
-    said: Head
+    said: Tree
     agency: str | None = None
 
     @property

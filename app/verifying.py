@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from app import evidence, log_files
-from app.log_files import ENTRIES, Entry, Receipt
+from app import evidence, log_files, losses
+from app.log_files import ENTRIES, Entry, Head, Loss, Receipt
 from app.rules.merkle import Tree
 from app.testimony import Claim, Kept, Promise, Report, Testimony
 
@@ -24,6 +24,8 @@ def verify(
 ) -> Report:
     """Check an export; it is witnessed where `quorum` agencies have cosigned. Raises Unreadable.
 
+    What was signed over entries that the log has declared lost is a finding all the same, which tells who resumed it
+    and why; only where `kept` accepts the entry that declares it, it is a warning.
     `advance` hears now and then how many bytes more of the entries were read.
     """
     return _Verification(folder, kept or Kept(), advance).report_on(quorum)
@@ -40,6 +42,9 @@ class _Verification:
         self.places = dict[str, int]()  # promised leaf -> size of the tree with it; 0 while it was not met
         self.many = dict[str, list[Receipt]]()  # first leaf -> receipts of many leaves
         self.begun: list[tuple[Receipt, Tree]] = []  # those whose leaves are being read
+        self.documents = dict[int, str]()  # of entries that may declare a loss
+        self.losses = list[Loss]()  # as the newest head that fits names them
+        self.doubts = list[tuple[Claim, str]]()  # what does not fit, until all declarations are read
         self.witnesses = dict[str, int]()  # agency -> the largest size that it has cosigned
 
     def report_on(self, quorum: int) -> Report:
@@ -52,6 +57,7 @@ class _Verification:
             self._grow(claim.size - self.tree.size)
             self._weigh(claim)
         self._grow(None)
+        self._judge()
         if self.report.newest is None:
             self.report.findings.append("No head of the log fits these entries: nobody answers for them.")
         for promise in promises:
@@ -96,6 +102,8 @@ class _Verification:
         """Look whether the document is the one that was hashed, where it is there."""
         if entry.document is None:
             return
+        if '"kind":"log.resumed"' in entry.document:
+            self.documents[entry.index] = entry.document
         self.report.documents += 1
         try:
             document = entry.document.encode()
@@ -123,8 +131,22 @@ class _Verification:
         else:
             self.report.sealed = claim.size
             self.report.newest = max(self.report.newest or 0, claim.said.iat)
+            self.losses = claim.said.resumed if isinstance(claim.said, Head) else self.losses
             return
-        self.testimony.find(claim.source, f"{claim.where}: {wrong}")
+        self.doubts.append((claim, f"{claim.where}: {wrong}"))
+
+    def _judge(self) -> None:
+        """Hold what does not fit against the log, or take it for lost where that was declared and is accepted."""
+        for claim, wrong in self.doubts:
+            loss = losses.loss_of(claim.said, self.losses)
+            if loss is None:
+                self.testimony.find(claim.source, wrong)
+                continue
+            sentence = f"{claim.where}: {losses.declaration(loss, self.documents.get(loss.entry))}"
+            if loss.entry in self.testimony.kept.accepted:
+                self.report.warnings.append(sentence)
+            else:
+                self.testimony.find(claim.source, f"{sentence} Accepted with --accept-resumed {loss.entry} only.")
 
     def _redeem(self, promise: Promise) -> None:
         """Look whether each promised leaf is under a head, if there is a head that is young enough to tell."""

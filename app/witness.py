@@ -6,8 +6,6 @@ before, and the log's keys. `simpul log verify` takes that file as kept head and
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +15,11 @@ from uuid import uuid4
 import httpx
 import orjson
 
-from app import log_files, statements
+from app import log_files, losses, statements
 from app.assertions import LONGEST_LIFE
 from app.claims import b64
 from app.log_files import Head
+from app.memory import keep
 from app.public_keys import public_jwk
 from app.rules import merkle
 from app.security import SigningKey
@@ -87,24 +86,13 @@ def read_seen(path: Path) -> Seen | None:
         raise ValueError(f"{log_files.shown(path)} was not written by a witness.") from cause
 
 
-def keep(path: Path, content: dict[str, Any]) -> None:
-    """Replace a file as a whole, or leave it as it was."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(orjson.dumps(content) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 class Witness:
     """One agency's look at one log, over HTTP."""
 
-    def __init__(self, http: httpx.AsyncClient, login: Login, *, trusted: tuple[str, ...] = ()) -> None:
-        self.http, self.login, self.trusted = http, login, trusted
+    def __init__(
+        self, http: httpx.AsyncClient, login: Login, *, trusted: tuple[str, ...] = (), accepted: tuple[int, ...] = ()
+    ) -> None:
+        self.http, self.login, self.trusted, self.accepted = http, login, trusted, accepted
         self.headers = dict[str, str]()
 
     async def look(self, seen: Seen | None) -> Seen:
@@ -122,7 +110,14 @@ class Witness:
             return Seen(said.iss, pinned, said.size, said.root, shown["head"], now)
         if said.iss != seen.log:
             raise Untrusted(f"This is another log: {said.iss}, not {seen.log}.")
-        await self._require_continuation(seen, said, shown["head"])
+        try:
+            await self._require_continuation(seen, said, shown["head"])
+        except Rewritten as found:
+            accepted = await self._account_for(seen, said, found)
+            if not accepted:
+                raise
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            return Seen(said.iss, _distinct(pinned), said.size, said.root, shown["head"], now)
         return replace(seen, keys=_distinct(pinned), size=said.size, root=said.root, head=shown["head"])
 
     async def _log_in(self) -> None:
@@ -181,6 +176,26 @@ class Witness:
             shown["path"] = asked.json().get("path")
             sentence = f"The log of {said.size} entries does not continue that of {seen.size} entries."
             raise Rewritten(sentence, shown) from cause
+
+    async def _account_for(self, seen: Seen, said: Head, found: Rewritten) -> bool:
+        """Add to a rewritten log what it says of that itself; whether that was accepted."""
+        held = log_files.stated(seen.keys, Kind.HEAD, Head, seen.head)
+        loss = losses.loss_of(held, said.resumed)
+        if loss is None:
+            return False
+        entries = (await self._get(f"/v1/log/entries?after={loss.entry - 1}&limit=1"))["items"]
+        found.add_note(losses.declaration(loss, entries[0]["document"] if entries else None))
+        found.add_note(f"To go on from there: --accept-resumed {loss.entry}.")
+        return loss.entry in self.accepted
+
+    async def report(self, head: str) -> str:
+        """Hold a head against the log, which then stands still until an operator declares why; how that went."""
+        self.headers["Idempotency-Key"] = str(uuid4())
+        try:
+            _answer(await self._ask("POST", "/v1/log/lost-heads", json={"head": head}))
+        except Unreachable as refused:
+            return f"The service took no report of it ({refused})."
+        return "The service was shown it, and the log stands still until its operator declares why."
 
     async def cosign(self, seen: Seen, key: SigningKey, *, agency: str) -> Seen:
         """Cosign the head just looked at, unless it adds nothing but cosignatures: two witnesses would never end.

@@ -15,6 +15,7 @@ import typer
 from app import witness
 from app.break_glass import Json
 from app.db import encode
+from app.memory import keep
 from app.security import SigningKey
 from app.terminal import console, fail
 from app.witness import Login, Rewritten, Seen, Unreachable, Untrusted, Witness
@@ -30,20 +31,23 @@ class Watch:
     state: Path
     cosigner: SigningKey | None = None
     trusted: tuple[str, ...] = ()
+    accepted: tuple[int, ...] = ()
 
     async def once(self, http: httpx.AsyncClient) -> Seen:
         """Look, cosign, and keep what was seen; raises ValueError, Unreachable, Untrusted, Rewritten."""
         before = witness.read_seen(self.state)
-        eye = Witness(http, self.login, trusted=self.trusted)
+        eye = Witness(http, self.login, trusted=self.trusted, accepted=self.accepted)
         try:
             seen = await eye.look(before)
         except Rewritten as found:
+            if before is not None:
+                found.add_note(await eye.report(before.head))
             found.add_note(f"The proof is kept in {witness.alarm(self.state, found)}.")
             raise
-        witness.keep(self.state, witness.content_of(seen))
+        keep(self.state, witness.content_of(seen))
         if self.cosigner is not None:
             seen = await eye.cosign(seen, self.cosigner, agency=await eye.agency())
-            witness.keep(self.state, witness.content_of(seen))
+            keep(self.state, witness.content_of(seen))
         return seen
 
 
@@ -72,6 +76,9 @@ def watch_log(
     cosign_kid: Annotated[str | None, typer.Option(help="Its kid; default the thumbprint.")] = None,
     every: Annotated[float | None, typer.Option(min=1, help="Look again every so many seconds, for ever.")] = None,
     trust: Annotated[list[str] | None, typer.Option(help="Pin a new key of the log, by its kid; repeat it.")] = None,
+    accept_resumed: Annotated[
+        list[int] | None, typer.Option(help="Accept the loss that this entry declares; repeat it.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Watch that the log only grows: check each new head against the last one, keep it, and cosign it.
@@ -89,7 +96,7 @@ def watch_log(
         cosigner = witness.read_key(cosign_key, cosign_kid) if cosign_key else None
     except (OSError, ValueError) as error:
         fail(str(error), code=2)
-    watch = Watch(login, state, cosigner, tuple(trust or ()))
+    watch = Watch(login, state, cosigner, tuple(trust or ()), tuple(accept_resumed or ()))
     try:
         asyncio.run(_watch(watch, url, every, lambda seen: _tell(seen, as_json=json)))
     except KeyboardInterrupt:

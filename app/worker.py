@@ -16,6 +16,7 @@ import structlog
 from app import logs
 from app.db import Database, Writer, problem_of
 from app.deliverer import EVERY, Deliverer
+from app.memory import Forged, Known, Memory
 from app.rules.caller import itself
 from app.services import expiry, idempotency, sequencer, signing, tokens, webhook_keys, webhook_queue
 from app.settings import Settings, settings
@@ -48,9 +49,24 @@ async def tend(database: Database) -> None:
 
 async def sequence(database: Database) -> bool:
     """One round of the log; whether more waits than it could place."""
+    memory = Memory(database.settings.head_memory, database.keys)
+    known = _recall(memory)
     async with database.working() as writer:
-        done = await sequencer.sequence(writer, head_every=HEAD_EVERY)
+        done = await sequencer.sequence(writer, head_every=HEAD_EVERY, known=known)
+    if done.lost is not None:
+        _log.error("log_halted", lost=done.lost, reason="The database is older than a head that was signed.")
+    if done.newest is not None:  # committed: a head that nobody was ever shown is not to be remembered
+        await asyncio.to_thread(memory.remember, done.newest)
     return done.placed >= sequencer.FULL
+
+
+def _recall(memory: Memory) -> Known | None:
+    """What is remembered; whoever can forge the file could as well remove it, so a forged one stops nothing."""
+    try:
+        return memory.recall()
+    except Forged as refused:
+        _log.error("log_memory_refused", kept_as=str(refused))
+        return None
 
 
 async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | None) -> None:

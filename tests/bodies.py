@@ -13,6 +13,10 @@ from notary import witness
 from support import Agency, task
 
 from app.claims import b64
+from app.memory import known
+from app.rules.caller import itself
+from app.services import log_keys, resumption
+from app.statements import Kind, state
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
     one, election = '"1"', f"/v1/elections/uji-{own}"
     return {
         "cosign": await cosigning(operator, bakesbangpol),
+        "reportLostHead": await losing(bakesbangpol),
         "erasePerson": await erasing(operator, bakesbangpol),
         "createClient": Case(operator, "POST", "/v1/clients", CLIENT),
         **await access(operator),
@@ -177,6 +182,19 @@ async def cosigning(operator: Agency, agency: Agency) -> Case:
     signer = await witness(await Agency(operator.http, {**made, "agency": agency.code}).sign_in())
     said = signer.says((await operator.get("/v1/log/head")).json())
     return Case(agency, "POST", "/v1/log/cosignatures", said)
+
+
+async def losing(agency: Agency) -> Case:
+    """A head that was lost; its loss is declared already, so that the log of these tests goes on."""
+    transport = agency.http._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    database = transport.app.state.database  # type: ignore[attr-defined]
+    async with database.working() as writer:
+        said = {"iss": "simpul", "size": 10**6, "root": uuid4().hex * 2, "iat": 1_700_000_000}
+        head = state(await log_keys.signer(writer), Kind.HEAD, said)
+        text = {"declaration": "Cadangan dipulihkan", "operator": "Diskominfo Kota Malang"}
+        await resumption.resume(writer, itself("test"), **text, known=known(head))
+    return Case(agency, "POST", "/v1/log/lost-heads", {"head": head})
 
 
 async def erasing(operator: Agency, agency: Agency) -> Case:

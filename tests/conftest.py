@@ -108,7 +108,7 @@ def settings() -> Settings:
     rates: dict[str, Any] = dict.fromkeys(
         ("client_rate", "agency_rate", "failure_rate", "grant_failure_rate"), "100000/second"
     )
-    return Settings(var=Path(os.environ["SIMPUL_TEST_VAR"]), **rates)
+    return Settings(var=Path(os.environ["SIMPUL_TEST_VAR"]), log_memory=Path("-"), **rates)
 
 
 @pytest.fixture(scope="session")

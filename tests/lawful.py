@@ -13,6 +13,7 @@ READING = {
     "listDeliveries": "/v1/webhooks/{webhook}/deliveries",
     "listElections": "/v1/elections",
     "listEntries": "/v1/log/entries?limit=20",
+    "listLostHeads": "/v1/log/lost-heads",
     "listLegalInstruments": "/v1/legal-instruments",
     "listMandates": "/v1/mandates",
     "listMeetingDecisions": "/v1/meetings/{meeting}/decisions",

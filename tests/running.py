@@ -51,6 +51,7 @@ def running(url: str, settings: Settings, *, more: Mapping[str, str] | None = No
     rates = ("CLIENT", "AGENCY", "FAILURE", "GRANT_FAILURE")
     environment |= {f"SIMPUL_{name}_RATE": "100000/second" for name in rates}
     environment |= {"SIMPUL_DATABASE_URL": url, "SIMPUL_VAR": str(settings.var), "SIMPUL_PORT": "0"}
+    environment |= {"SIMPUL_LOG_MEMORY": str(settings.log_memory or "")}
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "serve"],
         cwd=ROOT,

@@ -17,7 +17,7 @@ from app.models.access import (
 )
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
 from app.models.law import ClosingRequirement, DeadlineRule, Escalation, Holiday, LegalInstrument, Mandate, Recusal
-from app.models.log import Cosignature, LogEntry, LogHead, LogKey, LogNode, SealingKey, Unsequenced
+from app.models.log import Cosignature, LogEntry, LogHead, LogKey, LogNode, LostHead, SealingKey, Unsequenced
 from app.models.meeting import Decision, Meeting
 from app.models.reference import Category, Election, Enumeration, EnumerationValue, Region, Stage
 from app.models.referral import Referral
@@ -52,6 +52,7 @@ __all__ = [
     "LogHead",
     "LogKey",
     "LogNode",
+    "LostHead",
     "Mandate",
     "Meeting",
     "Member",

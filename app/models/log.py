@@ -73,6 +73,28 @@ class Cosignature(SQLModel, table=True):
     recorded_at: datetime = recorded()
 
 
+class LostHead(SQLModel, table=True):
+    """A head that the log has signed and does not continue; until an operator resumes, nothing gets a place.
+
+    `entry` is the index of the fact that declares the loss, `kept` the size up to which both are known to be one log.
+    """
+
+    __tablename__ = "lost_head"
+    __table_args__ = (
+        CheckConstraint("source in ('memory', 'report')", name="source_known"),
+        CheckConstraint("(entry is null) = (kept is null)", name="declared_whole"),
+    )
+    size: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    root: bytes = Field(primary_key=True)
+    head: str
+    signed_at: Instant
+    source: str
+    agency: str | None = Field(default=None, foreign_key="agency.code")
+    recorded_at: datetime = recorded()
+    entry: int | None = Field(default=None, sa_type=BigInteger)
+    kept: int | None = Field(default=None, sa_type=BigInteger)
+
+
 class LogKey(SQLModel, table=True):
     """A key that signs heads and receipts; its private half is sealed under the pepper and goes when it is retired."""
 

@@ -14,8 +14,20 @@ from app.guard import guarded, needs
 from app.problems import responses
 from app.rules.policy import Permission as P
 from app.schemas.clients import PublishedKeys
-from app.schemas.log import Consistency, Cosignature, CosignatureInput, Cosignatures, Entries, Hash, Head, Inclusion
-from app.services import cosignatures, log_reads
+from app.schemas.log import (
+    Consistency,
+    Cosignature,
+    CosignatureInput,
+    Cosignatures,
+    Entries,
+    Hash,
+    Head,
+    Inclusion,
+    LostHead,
+    LostHeadInput,
+    LostHeads,
+)
+from app.services import cosignatures, log_reads, lost_heads
 
 router = APIRouter()
 _guarded = guarded(prefix="/v1/log", tags=["log"])
@@ -141,6 +153,38 @@ async def cosign(request: Request, writer: Writer, caller: Caller, input: Cosign
     """
     kept = await cosignatures.cosign(writer, caller, input)
     return answers.written(request, kept, status=201, location="/v1/log/cosignatures")
+
+
+@_guarded.get(
+    "/lost-heads",
+    operation_id="listLostHeads",
+    summary="List the lost heads of the log",
+    response_model=LostHeads,
+    dependencies=[needs(P.LOG_READ)],
+)
+async def list_lost_heads(request: Request, reader: Reader) -> Response:
+    """Heads that the log has signed and does not continue, as after a restored backup; good is an empty list.
+
+    While one of them has no `entry`, facts are taken and promised, but none gets a place in the log.
+    """
+    return answers.read(request, await lost_heads.list_lost_heads(reader))
+
+
+@_guarded.post(
+    "/lost-heads",
+    operation_id="reportLostHead",
+    summary="Report a head that the log does not continue",
+    status_code=201,
+    response_model=LostHead,
+    dependencies=[needs(P.LOG_READ)],
+)
+async def report_lost_head(request: Request, writer: Writer, caller: Caller, input: LostHeadInput) -> Response:
+    """Hold a head against the log: signed by one of its keys, over entries that it does not have, or has otherwise.
+
+    The log then stands still until an operator declares why; that stays in the log, and in every head after it.
+    """
+    kept = await lost_heads.report(writer, caller, input)
+    return answers.written(request, kept, status=201, location="/v1/log/lost-heads")
 
 
 @router.get(

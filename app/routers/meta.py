@@ -36,9 +36,12 @@ async def show_liveness() -> Response:
 
 @router.get("/readyz")
 async def show_readiness(request: Request) -> Response:
-    """The process can serve: the database answers and is migrated; names what is missing otherwise (503)."""
+    """The process can serve: the database answers and is migrated; names what is missing otherwise (503).
+
+    A log that stands still is named as `degraded`, which serves (200).
+    """
     found = await request.app.state.readiness.now()
-    status = 200 if found["status"] == "ready" else 503
+    status = 503 if found["status"] == "not_ready" else 200
     return Response(encode(found), status, {"Retry-After": "2"} if status != 200 else None, "application/json")
 
 

@@ -69,6 +69,8 @@ class EventKind(StrEnum):
     LOG_KEY_ADDED = "log_key.added"
     LOG_KEY_RETIRED = "log_key.retired"
     LOG_COSIGNED = "log.cosigned"
+    LOG_HEAD_LOST = "log.head_lost"
+    LOG_RESUMED = "log.resumed"
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_UPDATED = "webhook.updated"
     WEBHOOK_DELETED = "webhook.deleted"

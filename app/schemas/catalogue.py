@@ -100,6 +100,16 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     ),
     K.LOG_KEY_RETIRED: Row("A key signs the log no more.", "Kunci tidak lagi menandatangani log.", s.Nothing),
     K.LOG_COSIGNED: Row("An agency cosigned a head of the log.", "Instansi ikut menandatangani log.", s.Cosigned),
+    K.LOG_HEAD_LOST: Row(
+        "A head that the log has signed is lost; nothing gets a place until it is resumed.",
+        "Kepala log yang pernah ditandatangani tidak lagi dilanjutkan; log berhenti sampai dilanjutkan operator.",
+        s.HeadLost,
+    ),
+    K.LOG_RESUMED: Row(
+        "The log was resumed although entries under a signed head are lost.",
+        "Log dilanjutkan walaupun entri di bawah kepala yang ditandatangani hilang.",
+        s.LogResumed,
+    ),
     K.WEBHOOK_CREATED: Row("A webhook was registered.", "Webhook didaftarkan.", s.WebhookMade),
     K.WEBHOOK_UPDATED: Row("A webhook was changed.", "Webhook diubah.", s.Changed),
     K.WEBHOOK_DELETED: Row("A webhook was taken off.", "Webhook dihapus.", s.Nothing),

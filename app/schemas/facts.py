@@ -228,6 +228,28 @@ class Cosigned(Open):
     kid: str
 
 
+class HeadLost(Open):
+    """The lost head, when it was signed, and whose memory of it this is."""
+
+    size: int
+    root: str
+    signed_at: str
+    source: str
+
+
+class LogResumed(Open):
+    """What is lost, from `kept` to `lost_size`, and who declared it why: in the clear, for it is said to everybody."""
+
+    kept: int
+    lost_size: int
+    lost_root: str
+    lost_signed_at: str
+    lost_head: str
+    resumed_at_size: int
+    declaration: str
+    operator: str
+
+
 class Refused(Open):
     """The code of the problem, and what was asked for."""
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from app.rules.facts import EventKind
 from app.rules.vocabulary import Finality
-from app.schemas.types import Command, Shown
+from app.schemas.types import Command, Shown, Title
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
-Jws = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$", max_length=2000)]
+_JWS: Final = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$"
+Jws = Annotated[str, Field(pattern=_JWS, max_length=2000)]
+LongJws = Annotated[str, Field(pattern=_JWS, max_length=30_000)]
 _HEAD: Final = (
     "The head itself: a compact JWS of the log (ES256, `typ` `simpul-head+jwt`, a key of `/.well-known/log-keys.json`),"
-    " whose payload is `{iss, size, root, iat}`."
+    " whose payload is `{iss, size, root, iat}`, after a loss with `resumed`: of each loss that was declared its"
+    " `{entry, kept, size, root}`."
 )
 
 
@@ -93,6 +96,39 @@ class Cosignature(Shown):
     jwk: dict[str, Any]
     cosignature: str
     recorded_at: datetime
+
+
+class LostHeadInput(Command):
+    """A head that the log does not continue, as the log has signed it."""
+
+    head: LongJws = Field(description="The compact JWS that you were given, whole.")
+
+
+class ResumeInput(Command):
+    """What an operator declares of a loss; both stand in the log in the clear, for everybody and for good."""
+
+    reason: Title
+    operator: Title
+
+
+class LostHead(Shown):
+    """A head that the log has signed and does not continue."""
+
+    size: int
+    root: Hash
+    head: str = Field(description=_HEAD)
+    signed_at: datetime
+    source: Literal["memory", "report"] = Field(description="The service's own memory, or who held the head.")
+    agency: str | None = Field(description="Who reported it.")
+    recorded_at: datetime
+    entry: int | None = Field(description="The entry that declares the loss; null while the log stands still for it.")
+    kept: int | None = Field(description="Entries up to here are known to be those that were signed then.")
+
+
+class LostHeads(Shown):
+    """The lost heads, the smallest first."""
+
+    items: list[LostHead]
 
 
 class Cosignatures(Shown):

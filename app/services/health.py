@@ -65,16 +65,21 @@ class Readiness:
 
 
 async def readiness(database: Database) -> dict[str, Any]:
-    """Status `ready` or `not_ready`, and each check; never raises for an unreachable database."""
+    """Status `ready`, `degraded` or `not_ready`, and each check; never raises for an unreachable database.
+
+    `degraded` is a log that stands still for a lost head. It serves all the same, facts are kept and their receipts are
+    owed: whoever takes such a process out of service takes the case files from every agency, and mends nothing.
+    """
     try:
         async with database.reading() as reader:
             found = await one(reader, _NEEDED)
             regions = found["reads_registry"] and await row(reader, "select 1 as loaded from region limit 1")
             missing = await missing_walls(reader)
+            halted = await _halt(reader) if found["migrated"] else None
     except Exception as error:
         if problem_of(error) is None:
             raise
-        return {"status": "not_ready", "checks": {"database": False}, "missing_walls": []}
+        return {"status": "not_ready", "checks": {"database": False}, "missing_walls": [], "log_halted": None}
     checks = {
         "database": True,
         "migrated": bool(found["migrated"]),
@@ -84,4 +89,21 @@ async def readiness(database: Database) -> dict[str, Any]:
     # a second wall that this database cannot have is named; only production refuses to go without it
     walls = not missing or database.settings.env != "production"
     status = "ready" if all(checks.values()) and walls else "not_ready"
-    return {"status": status, "checks": {**checks, "walls": not missing}, "missing_walls": missing}
+    if status == "ready" and halted:
+        status = "degraded"
+    checks |= {"walls": not missing, "log": halted is None}
+    return {"status": status, "checks": checks, "missing_walls": missing, "log_halted": halted}
+
+
+async def _halt(reader: Reader) -> str | None:
+    """Why nothing gets a place in the log, in a sentence; None where nothing is wrong."""
+    if not await value(reader, _MAY_ASK):
+        return None
+    lost = await row(reader, "select size, signed_at from app.log_halt()")
+    if lost is None:
+        return None
+    return (
+        f"The log has signed a head over {lost['size']} entries at {lost['signed_at']:%Y-%m-%d %H:%M:%S} UTC that this"
+        " database does not hold, as after a restored backup. Facts are kept, but get no place in the log until an"
+        " operator declares why: simpul log resume."
+    )

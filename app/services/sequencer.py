@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from app import statements
-from app.db import Executor, Row, Writer, keys_of, one, rows, value
-from app.rules.merkle import Tree, frontier_places
-from app.services import log, log_keys
+from app.db import Row, Writer, keys_of, one, rows, value
+from app.memory import Known
+from app.rules.caller import itself
+from app.rules.merkle import Tree
+from app.services import log, log_keys, log_tree, lost_heads
 from app.statements import Kind
 
 _ONE_AT_A_TIME: Final = 731_005_006
@@ -44,11 +46,14 @@ _QUEUED: Final = f"""
 _STATE: Final = """
     select (select coalesce(max(index), 0) from log_entry) as size, coalesce(h.size, 0) as signed,
         coalesce(h.recorded_at <= clock_timestamp() - make_interval(secs => :every), true) as due,
-        exists (select from unsequenced) as waiting
+        exists (select from unsequenced) as waiting, exists (select from lost_head where entry is null) as halted,
+        cast(:size as bigint) is not null and not exists (
+            select from log_head k where k.size = :size and k.root = cast(:root as bytea)) as strange
     from (values (1)) always left join lateral (
         select size, recorded_at from log_head order by size desc limit 1
     ) h on true
 """
+_NEWEST: Final = "select signed from log_head order by size desc limit 1"
 _PLACED: Final = """
     with placed as (
         insert into log_entry (index, event_id)
@@ -63,52 +68,61 @@ _PLACED: Final = """
 
 
 class Round(NamedTuple):
-    """What a round did: how many facts it placed, and the size of the head it signed, or None."""
+    """What a round did: how many facts it placed, the size of the head it signed, or None.
+
+    `newest` is a head to be remembered outside the database, `lost` the size of one that was remembered there and that
+    this round found lost.
+    """
 
     placed: int
     head: int | None
+    newest: str | None = None
+    lost: int | None = None
 
 
-async def sequence(writer: Writer, *, head_every: float) -> Round:
+async def sequence(writer: Writer, *, head_every: float, known: Known | None = None) -> Round:
     """Place what waits, and sign a head if the tree has grown and the last head is `head_every` seconds old.
 
-    Does nothing while another one is at it.
+    Does nothing while another one is at it, nor while a head that the log has signed is lost: facts are kept and
+    promised as ever, but what would follow them in one sequence belies what was signed. `known` is the newest head that
+    is remembered outside the database; if it is lost, that is recorded here.
     """
-    if not _calls(await one(writer, _STATE, every=head_every)):
+    state = await _look(writer, head_every, known)
+    if not _calls(state) or not await value(writer, _ALONE, key=_ONE_AT_A_TIME):
         return Round(0, None)
-    if not await value(writer, _ALONE, key=_ONE_AT_A_TIME):
-        return Round(0, None)
-    state = await one(writer, _STATE, every=head_every)  # once more: only now does nobody else change it
+    state = await _look(writer, head_every, known)  # once more: only now does nobody else change it
     if not _calls(state):
         return Round(0, None)
-    tree = await _tree(writer, state["size"])
+    if known is not None and state["strange"] and await lost_heads.is_lost(writer, known.said):
+        await lost_heads.keep(writer, itself("worker"), known, source="memory")
+        return Round(0, None, lost=None if state["halted"] else known.said.size)
+    if state["halted"]:
+        return Round(0, None)
+    tree = await log_tree.tree_of(writer, state["size"])
     queued = await rows(writer, _QUEUED) if state["waiting"] else []
-    await _place(writer, tree, queued)
+    await place(writer, tree, queued)
     if tree.size == state["signed"] or not state["due"]:
-        return Round(len(queued), None)
-    await _sign(writer, tree)
-    return Round(len(queued), tree.size)
+        newest = await value(writer, _NEWEST) if state["strange"] else None
+        return Round(len(queued), None, newest)
+    return Round(len(queued), tree.size, await sign(writer, tree))
+
+
+async def _look(writer: Writer, head_every: float, known: Known | None) -> Row:
+    size, root = (known.said.size, bytes.fromhex(known.said.root)) if known else (None, None)
+    return await one(writer, _STATE, every=head_every, size=size, root=root)
 
 
 def _calls(state: Row) -> bool:
-    return bool(state["waiting"] or (state["due"] and state["size"] > state["signed"]))
+    return bool(state["waiting"] or state["strange"] or (state["due"] and state["size"] > state["signed"]))
 
 
-async def _tree(executor: Executor, size: int) -> Tree:
-    """The tree of this size, from its frontier."""
-    places = frontier_places(size)
-    found = await rows(
-        executor,
-        "select level, place, hash from log_node join unnest(cast(:levels as integer[]), cast(:places as bigint[]))"
-        " asked (level, place) using (level, place)",
-        levels=[level for level, _ in places],
-        places=[place for _, place in places],
-    )
-    hashes = {(node["level"], node["place"]): bytes(node["hash"]) for node in found}
-    return Tree(size, [hashes[place] for place in places])
+async def alone(writer: Writer) -> None:
+    """Wait until no other one is at it, and keep them from it to the end of the transaction."""
+    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
 
 
-async def _place(writer: Writer, tree: Tree, queued: list[Row]) -> None:
+async def place(writer: Writer, tree: Tree, queued: list[Row]) -> None:
+    """Give facts (`event_id`, `leaf`) the next places, and grow the tree over them, for who is `alone`."""
     if not queued:
         return
     size = tree.size
@@ -125,20 +139,25 @@ async def _place(writer: Writer, tree: Tree, queued: list[Row]) -> None:
     )
 
 
-async def _sign(writer: Writer, tree: Tree) -> None:
+async def sign(writer: Writer, tree: Tree) -> str:
+    """Sign a head over the tree that names every declared loss, for who is `alone`; returns it."""
+    losses = [loss.model_dump() for loss in await lost_heads.declared(writer)]
     said = {
         "iss": keys_of(writer).issuer,
         "size": tree.size,
         "root": tree.root().hex(),
         "iat": int(datetime.now(UTC).timestamp()),
+        **({"resumed": losses} if losses else {}),
     }
+    head = statements.state(await log_keys.signer(writer), Kind.HEAD, said)
     await rows(
         writer,
         "insert into log_head (size, root, signed) values (:size, :root, :signed) returning size",
         size=tree.size,
         root=tree.root(),
-        signed=statements.state(await log_keys.signer(writer), Kind.HEAD, said),
+        signed=head,
     )
+    return head
 
 
 async def receipt(writer: Writer, *, request_id: str) -> str | None:

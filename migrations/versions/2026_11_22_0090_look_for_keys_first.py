@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "sealing_1"
-down_revision = "webhooks_1"
+down_revision = "resume_1"
 branch_labels = None
 depends_on = None
 

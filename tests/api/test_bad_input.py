@@ -19,7 +19,7 @@ OPERATIONS = (
     *("createClient", "updateClient", "suspendClient", "reinstateClient", "revokeClient"),
     *("rotateSecret", "revokeSecret", "registerKey", "revokeKey", "revokeTokens", "revokeAllTokens"),
     *("suspendAgency", "reinstateAgency", "createWebhook", "updateWebhook", "rotateWebhookKey"),
-    *("cosign", "erasePerson"),
+    *("cosign", "reportLostHead", "erasePerson"),
     *("logTask", "updateTask", "moveTask", "shareTask", "commentOnTask", "runBatch"),
     *("referTask", "answerReferral", "withdrawReferral"),
     *("mapVulnerability", "updateVulnerability", "addVulnerabilityEvidence"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from bodies import public_jwk
+from bodies import losing, public_jwk
 from catalogued import kinds_told
 from notary import Notary, witness
 from scribe import Scribe
@@ -84,12 +84,15 @@ async def _log_is_proven(notary: Notary, kpu: Agency) -> None:
     last = await notary.seal()
     head = (await kpu.get("/v1/log/head")).json()
     assert (await signer.cosign(head)).status_code == 201
+    lost = await losing(kpu)
+    assert (await kpu.post(lost.path, lost.body)).status_code == 201
     for path in (
         f"events?after={last - 3}&limit=1",
         f"log/entries?after={last - 1}&limit=1",
         f"log/proofs/inclusion?index=1&size={last}",
         f"log/proofs/consistency?from={first}&to={last}",
         "log/cosignatures",
+        "log/lost-heads",
     ):
         assert (await kpu.get(f"/v1/{path}")).is_success, path
     assert (await kpu.http.get("/.well-known/log-keys.json")).is_success

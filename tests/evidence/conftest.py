@@ -41,6 +41,7 @@ def machine(house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     """Run a command at the machine that the house stands on."""
     monkeypatch.setenv("SIMPUL_DATABASE_URL", house.url)
     monkeypatch.setenv("SIMPUL_VAR", str(settings.var))
+    monkeypatch.setenv("SIMPUL_LOG_MEMORY", "-")
     monkeypatch.setenv("COLUMNS", "300")
 
     async def run(*words: str) -> Result:

@@ -235,6 +235,29 @@ async def test_the_owner_itself_sees_nothing_until_it_works(city: tuple[Cluster,
     await database.close()
 
 
+async def test_a_single_login_that_inherits_from_no_role_answers_pages_of_registered_origins(
+    city: tuple[Cluster, list[dict[str, Any]]],
+) -> None:
+    cluster, clients = city
+    superuser = make_url(cluster.url).set(database="city").render_as_string(hide_password=False)
+    await run(  # as it is where a superuser migrates: what its owner revokes after giving it away stays granted
+        superuser,
+        "revoke execute on function app.registered_origins() from public",
+        "grant execute on function app.registered_origins() to simpul_api",
+    )
+    async with cluster.serving(cluster.login("city_owner")) as (app, http):
+        async with app.state.database.reading() as reader:
+            assert await value(reader, "select pg_has_role('simpul_api', 'usage')") is False
+        found = next(one for one in clients if one["agency"] is None and one["role"] == "operator")
+        operator = await Agency(http, found).sign_in()
+        origin = "https://depan.malang.example"
+        said = {"agency": "KPU_KOTA_MALANG", "role": "viewer", "purpose": "Depan", "origins": [origin]}
+        assert (await operator.post("/v1/clients", said)).status_code == 201
+        asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+        answer = await http.options("/v1/tasks", headers=asked)
+        assert answer.headers.get("access-control-allow-origin") == origin, (answer.status_code, answer.text)
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -64,6 +64,7 @@ def api(url: str, settings: Settings) -> Iterator[str]:
         **os.environ,
         "SIMPUL_DATABASE_URL": url,
         "SIMPUL_VAR": str(settings.var),
+        "SIMPUL_LOG_MEMORY": "-",
         # what is tried here is not the quota
         **{f"SIMPUL_{one}_RATE": "1000000/minute" for one in ("CLIENT", "AGENCY", "FAILURE", "GRANT_FAILURE")},
     }

@@ -240,6 +240,7 @@ async def process(yard: Yard) -> AsyncIterator[subprocess.Popen[bytes]]:
     said = {name: getattr(yard.settings, f"webhook_{name}") for name in ("networks", "ports", "ca", "first_delay")}
     environment = {f"SIMPUL_WEBHOOK_{name.upper()}": str(held) for name, held in said.items()}
     environment |= {"SIMPUL_DATABASE_URL": yard.url, "SIMPUL_VAR": str(yard.settings.var)}
+    environment |= {"SIMPUL_LOG_MEMORY": "-"}
     command = [sys.executable, "-m", "app.worker"]
     worker = await asyncio.to_thread(subprocess.Popen, command, cwd=ROOT, env={**kept, **environment})
     try:

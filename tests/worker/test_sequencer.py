@@ -269,6 +269,7 @@ class Fleet:
     def __init__(self, url: str, settings: Settings, *, seed: int) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SIMPUL_")}
         self.environment = {**kept, "SIMPUL_DATABASE_URL": url, "SIMPUL_VAR": str(settings.var)}
+        self.environment |= {"SIMPUL_LOG_MEMORY": "-"}
         self.random = random.Random(seed)  # noqa: S311
         self.killed = 0
 
