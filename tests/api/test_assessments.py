@@ -28,7 +28,7 @@ async def assess(agency: Agency, place: str, likelihood: int, impact: int, **mor
     return await agency.post(place, {"likelihood": likelihood, "impact": impact, **more})
 
 
-@pytest.mark.parametrize(("likelihood", "impact"), product(range(1, 6), repeat=2))
+@pytest.mark.parametrize(("likelihood", "impact"), list(product(range(1, 6), repeat=2)))
 def test_level_is_that_of_the_enumeration_whose_scores_hold_the_product(likelihood: int, impact: int) -> None:
     found = [one["code"] for one in LEVELS if one["score_from"] <= likelihood * impact <= one["score_to"]]
     assert [risk.level(likelihood, impact)] == found
