@@ -142,6 +142,12 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
             {"information_status": "verified", "linked_to": [], "facility_owner": ["public"], "source": ["s"]},
             one,
         ),
+        "assessVulnerability": Case(
+            bawaslu,
+            "POST",
+            f"/v1/vulnerabilities/{vulnerability}/assessments",
+            {"likelihood": 4, "impact": 4, "residual": {"likelihood": 2, "impact": 3}, "note": "Setelah sosialisasi"},
+        ),
         "addVulnerabilityEvidence": Case(bawaslu, "POST", f"/v1/vulnerabilities/{vulnerability}/evidence", EVIDENCE),
         "holdMeeting": Case(bawaslu, "POST", "/v1/meetings", {**MEETING, "external_reference": f"M/{own}"}),
         "updateMeeting": Case(

@@ -31,6 +31,7 @@ READING = {
     "listTaskTransitions": "/v1/tasks/{task}/transitions",
     "listTasks": "/v1/tasks",
     "listVulnerabilities": "/v1/vulnerabilities",
+    "listAssessments": "/v1/vulnerabilities/{vulnerability}/assessments",
     "listVulnerabilityEvidence": "/v1/vulnerabilities/{vulnerability}/evidence",
     "proveConsistency": "/v1/log/proofs/consistency?from={head}",
     "proveInclusion": "/v1/log/proofs/inclusion?index=1&size={head}",

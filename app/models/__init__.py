@@ -16,6 +16,7 @@ from app.models.access import (
     UsedAssertion,
 )
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
+from app.models.assessment import Assessment, PublishedIndex
 from app.models.law import ClosingRequirement, DeadlineRule, Escalation, Holiday, LegalInstrument, Mandate, Recusal
 from app.models.log import Cosignature, LogEntry, LogHead, LogKey, LogNode, LostHead, SealingKey, Unsequenced
 from app.models.meeting import Decision, Meeting
@@ -29,6 +30,7 @@ __all__ = [
     "Agency",
     "AgencyRegion",
     "AgencyType",
+    "Assessment",
     "Assignment",
     "Category",
     "Client",
@@ -56,6 +58,7 @@ __all__ = [
     "Mandate",
     "Meeting",
     "Member",
+    "PublishedIndex",
     "Recusal",
     "Referral",
     "Region",

@@ -21,6 +21,7 @@ from app.errors import (
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
 from app.rules.vocabulary import InformationStatus
+from app.schemas.assessments import Assessment, AssessmentInput, AssessmentList
 from app.schemas.types import AgencyCode, Code, ElectionCode, ExternalReference, RegionCode, split
 from app.schemas.vulnerabilities import (
     Evidence,
@@ -31,7 +32,7 @@ from app.schemas.vulnerabilities import (
     VulnerabilityPage,
     VulnerabilityPatch,
 )
-from app.services import vulnerabilities
+from app.services import assessments, vulnerabilities
 
 router = guarded(prefix="/v1/vulnerabilities", tags=["vulnerabilities"])
 
@@ -158,3 +159,31 @@ async def add_evidence(
 ) -> Response:
     """Several agencies may add to one vulnerability; each contribution carries its agency."""
     return answers.written(request, await vulnerabilities.add_evidence(writer, caller, id, input), status=201)
+
+
+@router.get(
+    "/{id}/assessments",
+    operation_id="listAssessments",
+    summary="List assessments",
+    response_model=AssessmentList,
+    dependencies=[needs(P.VULNERABILITY_READ, NotFound)],
+)
+async def list_assessments(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
+    """How each agency judges the vulnerability, and beside it what was published about its region, as published."""
+    return answers.read(request, await assessments.list_assessments(reader, caller, id))
+
+
+@router.post(
+    "/{id}/assessments",
+    operation_id="assessVulnerability",
+    summary="Assess a vulnerability",
+    status_code=201,
+    response_model=Assessment,
+    dependencies=[needs(P.VULNERABILITY_ASSESS, NotFound)],
+)
+async def assess(request: Request, writer: Writer, caller: Caller, id: UUID, input: AssessmentInput) -> Response:
+    """Likelihood times impact, before and after mitigation: each agency's own judgement, which binds nobody.
+
+    It is no index of vulnerability (IKP): those are published by Bawaslu, shown beside and never computed here.
+    """
+    return answers.written(request, await assessments.assess(writer, caller, id, input), status=201)

@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     VULNERABILITY_MAPPED = "vulnerability.mapped"
     VULNERABILITY_UPDATED = "vulnerability.updated"
     VULNERABILITY_EVIDENCED = "vulnerability.evidenced"
+    VULNERABILITY_ASSESSED = "vulnerability.assessed"
     MEETING_HELD = "meeting.held"
     MEETING_UPDATED = "meeting.updated"
     MEETING_DECIDED = "meeting.decided"

@@ -37,6 +37,7 @@ class Permission(StrEnum):
     VULNERABILITY_MAP = "vulnerability.map"
     VULNERABILITY_UPDATE = "vulnerability.update"
     VULNERABILITY_EVIDENCE = "vulnerability.evidence"
+    VULNERABILITY_ASSESS = "vulnerability.assess"
     MEETING_READ = "meeting.read"
     MEETING_HOLD = "meeting.hold"
     MEETING_UPDATE = "meeting.update"
@@ -147,6 +148,7 @@ GRANTS: Final[Mapping[P, Mapping[Role, frozenset[S]]]] = {
     P.VULNERABILITY_MAP: {_O: _EVERYONE},
     P.VULNERABILITY_UPDATE: {_O: frozenset({S.OWNER, S.LOGGER})},
     P.VULNERABILITY_EVIDENCE: {_O: _EVERYONE},
+    P.VULNERABILITY_ASSESS: {_O: _EVERYONE},
     P.MEETING_READ: dict.fromkeys((Role.VIEWER, Role.AUDITOR), _EVERYONE),
     P.MEETING_HOLD: {_O: _EVERYONE},
     P.MEETING_UPDATE: {_O: frozenset({S.OWNER, S.LOGGER})},

@@ -246,6 +246,15 @@ class Tier(StrEnum):
     POLLING_STATION = "polling_station"
 
 
+class RiskLevel(StrEnum):
+    """How high a risk is; `app.rules.risk` says from which product of likelihood and impact."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
 class AssignmentRole(StrEnum):
     """What an agency has to do with a task."""
 

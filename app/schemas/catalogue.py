@@ -53,6 +53,9 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     K.VULNERABILITY_EVIDENCED: Row(
         "Evidence was brought for a vulnerability.", "Bukti kerawanan ditambahkan.", s.Evidenced
     ),
+    K.VULNERABILITY_ASSESSED: Row(
+        "An agency judged the risk of a vulnerability.", "Instansi menilai risiko kerawanan.", s.Assessed
+    ),
     K.MEETING_HELD: Row("A meeting was recorded.", "Rapat dicatat.", s.Held),
     K.MEETING_UPDATED: Row("The record of a meeting was changed.", "Catatan rapat diubah.", s.Changed),
     K.MEETING_DECIDED: Row("A meeting's decision was recorded.", "Keputusan rapat dicatat.", s.Decided),

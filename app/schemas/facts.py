@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.rules.vocabulary import Access, CaseOutcome, Clearance, Role, Status
+from app.rules.vocabulary import Access, CaseOutcome, Clearance, RiskLevel, Role, Status
 from app.rules.webhooks import Failure, SignatureScheme
 
 WORD: Final = "What somebody wrote; null where it was erased, or is no longer what the log was given."
@@ -127,6 +127,16 @@ class Evidenced(Said):
 
     evidence: UUID
     source_type: str
+
+
+class Assessed(Said):
+    """How an agency judged it: likelihood and impact from 1 to 5, and the levels that follow."""
+
+    assessment: UUID
+    likelihood: int
+    impact: int
+    risk_level: RiskLevel
+    residual_risk: RiskLevel | None
 
 
 class Held(Said):

@@ -6,12 +6,12 @@ import csv
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Boolean, Column, Date, Integer, Table
+from sqlalchemy import ARRAY, Boolean, Column, Date, Float, Integer, Table
 
 from app.db import Executor, Writer, execute, value
 from app.models import metadata
@@ -44,6 +44,7 @@ _FILES: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
     ("deadline_rule", "deadlines.csv", {}),
     ("holiday", "holidays.csv", {"date": "day"}),
     ("closing_requirement", "closing_requirements.csv", {}),
+    ("published_index", "indices.csv", {}),
 )
 
 
@@ -151,15 +152,17 @@ def _rows(path: Path, table: Table, renamed: dict[str, str]) -> Iterator[dict[st
             yield {name: _typed(table.columns[name], text) for name, text in named.items()}
 
 
+_READ: Final[Mapping[type, Callable[[str], Any]]] = {
+    Boolean: {"true": True, "false": False}.__getitem__,
+    Integer: int,
+    Float: float,
+    Date: date.fromisoformat,
+}
+
+
 def _typed(column: Column[Any], text: str) -> Any:
     if isinstance(column.type, ARRAY):
         return text.split(";") if text else []
     if not text and column.nullable:
         return None
-    if isinstance(column.type, Boolean):
-        return {"true": True, "false": False}[text]
-    if isinstance(column.type, Integer):
-        return int(text)
-    if isinstance(column.type, Date):
-        return date.fromisoformat(text)
-    return text
+    return _READ.get(type(column.type), str)(text)

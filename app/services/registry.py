@@ -25,6 +25,9 @@ _TABLES: Final = {
     "deadline_rule": """select code, category, function, clock_starts_at, "limit", unit, extension, responsible_role,
         instrument_id, article, source, verified, note from deadline_rule order by code""",
     "holiday": "select day as code, name_id as label_id, kind, source, verified from holiday order by day",
+    "published_index": """select edition || '/' || level || '/' || coalesce(nullif(region_code, ''), 'ID') || '/'
+        || dimension as code, edition, level, nullif(region_code, '') as region, dimension, score, category, low_below,
+        high_from, source from published_index order by edition, region_code, level, dimension""",
     "recusal": """select subject_kind as code, excluded_office, applies_to_function as function,
         nullif(successor, '') as successor, reason, source, valid_from, valid_to from recusal order by 1, 2, 3""",
 }
@@ -34,6 +37,7 @@ _DESCRIPTIONS: Final = {
     "closing_requirement": "Facts that a resolution must carry, by category and function.",
     "deadline_rule": "Statutory time limits.",
     "holiday": "Days that are no working days.",
+    "published_index": "Scores and thresholds of published indices of vulnerability, as published; never recomputed.",
     "recusal": "Bodies that may not own cases about their own people.",
 }
 

@@ -22,7 +22,7 @@ OPERATIONS = (
     *("cosign", "reportLostHead", "erasePerson"),
     *("logTask", "updateTask", "moveTask", "shareTask", "commentOnTask", "runBatch"),
     *("referTask", "answerReferral", "withdrawReferral"),
-    *("mapVulnerability", "updateVulnerability", "addVulnerabilityEvidence"),
+    *("mapVulnerability", "updateVulnerability", "addVulnerabilityEvidence", "assessVulnerability"),
     *("holdMeeting", "updateMeeting", "decide"),
     *("createMandate", "createAgency", "updateAgency", "createLegalInstrument", "updateLegalInstrument"),
     *("createElection", "updateElection", "createStage", "updateStage"),

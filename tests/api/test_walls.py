@@ -27,7 +27,7 @@ from app.settings import Settings
 PUBLIC = {
     *("agency", "agency_region", "agency_type", "alembic_version", "category", "closing_requirement", "deadline_rule"),
     *("election", "enumeration", "enumeration_value", "epoch", "escalation", "holiday", "legal_instrument", "mandate"),
-    *("log_key", "member", "recusal", "region", "signing_key", "stage"),
+    *("log_key", "member", "published_index", "recusal", "region", "signing_key", "stage"),
 }
 
 

@@ -248,6 +248,10 @@ async def _agencies_sit_together(kpu: Agency, bakesbangpol: Agency) -> None:
     flood = {"source_type": "previous_pilkada", "year": 2018, "reference": "pilkada-2018-35.73", "note": "Banjir."}
     _ok(await bakesbangpol.post(evidence, flood))
     await kpu.get(evidence)
+    judged = f"/v1/vulnerabilities/{mapped['id']}/assessments"
+    after = {"likelihood": 2, "impact": 4}
+    _ok(await bakesbangpol.post(judged, {"likelihood": 4, "impact": 4, "residual": after, "note": "Gudang dipindah."}))
+    await kpu.get(judged)
     await kpu.get(f"/v1/meetings?host=KPU_KOTA_MALANG&region={PLACE}&limit=1")
     held = await _made(
         kpu,

@@ -42,6 +42,7 @@ READS = {
     "listTaskTransitions": 2,
     "listTasks": 2,
     "listVulnerabilities": 2,
+    "listAssessments": 4,
     "listVulnerabilityEvidence": 3,
     "proveConsistency": 3,
     "proveInclusion": 4,
