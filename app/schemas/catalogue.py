@@ -117,11 +117,11 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     ),
     K.AUTHENTICATION_FAILED: Row("Somebody failed to prove who it is.", "Autentikasi gagal.", s.Failed),
     K.PERSON_ERASED: Row(
-        "A person's name was erased; the log still verifies.", "Nama seseorang dihapus; log tetap terbukti.", s.Open
+        "A person's name was erased; the log still verifies.", "Nama seseorang dihapus; log tetap terbukti.", s.Reasoned
     ),
     K.RECORD_ERASED: Row(
         "What was written about a record was erased; the log still verifies.",
         "Tulisan tentang suatu catatan dihapus; log tetap terbukti.",
-        s.Open,
+        s.RecordErased,
     ),
 }

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.rules.policy import Permission
 from app.rules.vocabulary import Access, CaseOutcome, Clearance, Role, Status
 from app.rules.webhooks import Failure, SignatureScheme
 
@@ -210,16 +211,10 @@ class SigningKeyEnded(Said):
     epoch: int | None = None
 
 
-# the log, webhooks, refusals, erasure: open, for these say more as time goes
+# the log, refusals, erasure
 
 
-class Open(Said):
-    """Codes, ids and numbers of the case; more members may come."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class Cosigned(Open):
+class Cosigned(Said):
     """The head that a witness signed."""
 
     size: int
@@ -227,17 +222,17 @@ class Cosigned(Open):
     kid: str
 
 
-class Refused(Open):
+class Refused(Said):
     """The code of the problem, and what was asked for."""
 
     code: str
-    operation: str | None = None
-    method: str | None = None
-    permission: str | None = None
-    object: str | None = None
+    operation: str
+    method: str
+    permission: Permission | None = None
+    object: UUID | None = Field(None, description="The record that the path named first.")
 
 
-class Failed(Open):
+class Failed(Said):
     """How many times within a minute, from where, for which client."""
 
     client: UUID | None
@@ -245,6 +240,13 @@ class Failed(Open):
     minute: datetime
     count: int
     code: str
+
+
+class RecordErased(Reasoned):
+    """About what kind of record, and the key that is gone; null where nothing was sealed under one."""
+
+    on: Literal["task"]
+    key: UUID | None
 
 
 # webhooks
