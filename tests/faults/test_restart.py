@@ -84,8 +84,13 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 @asynccontextmanager
 async def at_work(cluster: Cluster, folder: Path, receiver: Receiver) -> AsyncIterator[tuple[Running, Yard]]:
     """The service with its worker, which delivers to the receiver."""
-    said = {"webhook_networks": "127.0.0.0/8", "webhook_ports": f"443,{receiver.port}"}
-    settings = Settings(var=folder / "var", webhook_ca=receiver.authority, webhook_first_delay=0.2, **said)
+    settings = Settings(
+        var=folder / "var",
+        webhook_ca=receiver.authority,
+        webhook_first_delay=0.2,
+        webhook_networks="127.0.0.0/8",
+        webhook_ports=f"443,{receiver.port}",
+    )
     more = {name: str(getattr(settings, name)) for name in settings.model_fields_set if name.startswith("webhook_")}
     environment = {f"SIMPUL_{name.upper()}": held for name, held in more.items()}
     environment["SIMPUL_REGISTER_ON_START"] = "false"

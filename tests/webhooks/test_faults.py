@@ -186,6 +186,7 @@ async def test_a_fault_at_each_statement_and_each_sending_loses_skips_and_parks_
 ) -> None:
     await sign_in_anew(idle)
     one = Round(idle, await idle.hook(KPU, f"/{scene.__name__}", "election.*"), f"/{scene.__name__}")
+    await (await delivers(one))()  # so that each round is about its scene alone
     after = await scene(one)
     async with other(idle) as fresh:
         with Faults(fresh).injected() as counted:
