@@ -76,7 +76,7 @@ class Faults:
             self._end(None)
             return answered
 
-        Line.post = post  # type: ignore[method-assign]
+        Line.post = post  # type: ignore[method-assign,assignment]
         try:
             yield self
         finally:
