@@ -26,8 +26,11 @@ from app.services.webhook_queue import Outcome
 
 #: How often it is asked whose turn it is (seconds).
 EVERY: Final = 0.2
-#: How long a webhook is served before another one's turn (seconds), counted from before the claim: with the longest
-#: attempt on top, and what it takes to record it, well within the claim.
+#: How often claims are held anew, and how long one is served that could not be (seconds): that ends before the claim,
+#: counted from before it was asked for.
+HELD_EVERY: Final = 1.0
+_HELD: Final = webhook_queue.LEASE.total_seconds() - 1.0
+#: How long a webhook is served before another one's turn (seconds), counted from before the claim.
 _TURN: Final = 5.0
 _CONNECTIONS: Final = 8
 _log: Final = structlog.get_logger()
@@ -42,31 +45,56 @@ class Deliverer:
         self._rules = webhook_targets.rules_of(settings)
         self._outbound = Outbound(self._rules, bundle=settings.webhook_ca, look_up=look_up)
         self._most = settings.webhooks_at_once
-        self._connections = asyncio.Semaphore(max(1, min(_CONNECTIONS, settings.pool_size - 2)))
+        self._connections = asyncio.Semaphore(max(1, min(_CONNECTIONS, settings.pool_size - 3)))
         self._serving: dict[asyncio.Task[None], UUID] = {}
+        self._held: dict[tuple[UUID, UUID], asyncio.Timeout] = {}
 
     async def round(self) -> None:
         """Begin to serve whatever waits, as far as there is room."""
         room = self._most - len(self._serving)
         if not room:
             return
-        began = monotonic()
+        began = _now()
         async with self._work() as writer:
             asked, turns = await webhook_queue.claim(writer, most=room)
         for claimed in asked:
-            self._begin(claimed, claimed["delivery_lease"], self._answer(claimed))
+            claim = claimed["delivery_lease"], claimed["delivery"]
+            self._begin(claim, claimed, self._answer(claimed), began)
         for claimed in turns:
-            self._begin(claimed, claimed["lease"], self._serve(claimed, until=began + _TURN))
+            claim = claimed["lease"], claimed["id"]
+            self._begin(claim, claimed, self._serve(claimed, until=began + _TURN), began)
 
-    def _begin(self, claimed: Row, lease: UUID, serving: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._see_to(claimed, serving))
-        self._serving[task] = lease
+    async def hold(self) -> None:
+        """Hold the claims of what is being served; it goes on for a while after that."""
+        if not self._held:
+            return
+        began = _now()
+        async with self._database.working() as writer:
+            kept = await webhook_queue.hold(writer, list(self._held))
+        for one in kept & self._held.keys():
+            if not self._held[one].expired():
+                self._held[one].reschedule(began + _HELD)
+
+    async def settle(self) -> None:
+        """Wait until nothing is being served."""
+        await asyncio.gather(*self._serving)
+
+    def _begin(self, claim: tuple[UUID, UUID], claimed: Row, serving: Coroutine[Any, Any, None], began: float) -> None:
+        task = asyncio.create_task(self._see_to(claim, claimed, serving, began))
+        self._serving[task], _ = claim
         task.add_done_callback(lambda done: self._serving.pop(done, None))
 
-    async def _see_to(self, claimed: Row, serving: Coroutine[Any, Any, None]) -> None:
-        """Serve one; what goes wrong with it stays with it, until its claim ends."""
+    async def _see_to(
+        self, claim: tuple[UUID, UUID], claimed: Row, serving: Coroutine[Any, Any, None], began: float
+    ) -> None:
+        """Serve one while its claim is held; what goes wrong with it stays with it, until its claim ends."""
         try:
-            await serving
+            async with asyncio.timeout_at(began + _HELD) as held:
+                self._held[claim] = held
+                try:
+                    await serving
+                finally:
+                    del self._held[claim]
         except Exception as error:  # noqa: BLE001 - whatever it is, the others are served
             problem = problem_of(error)
             _log.warning(
@@ -84,7 +112,7 @@ class Deliverer:
             head, keys = await webhook_feed.newest_head(writer), await self._keys(writer, claimed)
         async with self._line(claimed) as line:
             for sent in waiting:
-                if monotonic() > until:
+                if _now() > until:
                     through = None
                     break
                 outcome = await self._attempt(claimed, line, keys, sent, head)
@@ -173,3 +201,8 @@ class Deliverer:
         """A transaction of ours: no more at once than leave connections to the worker's other duties."""
         async with self._connections, self._database.working() as writer:
             yield writer
+
+
+def _now() -> float:
+    """By the clock of the loop, which ends what is no longer held (seconds)."""
+    return asyncio.get_running_loop().time()

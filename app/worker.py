@@ -15,7 +15,7 @@ import structlog
 
 from app import logs
 from app.db import Database, Writer, problem_of
-from app.deliverer import EVERY, Deliverer
+from app.deliverer import EVERY, HELD_EVERY, Deliverer
 from app.memory import Forged, Known, Memory
 from app.rules.caller import itself
 from app.services import expiry, idempotency, sequencer, signing, tokens, webhook_keys, webhook_queue
@@ -77,6 +77,7 @@ async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | Non
         asyncio.create_task(repeat(partial(tend, database), PAUSE)),
         asyncio.create_task(repeat(partial(sequence, database), SEQUENCED_EVERY)),
         asyncio.create_task(repeat(deliverer.round, EVERY)),
+        asyncio.create_task(repeat(deliverer.hold, HELD_EVERY)),
     ]
     if parent is not None:
         duties.append(asyncio.create_task(_read(parent)))

@@ -152,12 +152,23 @@ async def receiving(folder: Path) -> AsyncIterator[Receiver]:
     closed = spare.sockets[0].getsockname()[1]
     spare.close()
     receiver = Receiver(0, closed, folder / "authority.pem")
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=context)
+    lines: list[tuple[asyncio.Task[None], asyncio.StreamWriter]] = []
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append((asyncio.create_task(receiver.serve(reader, writer)), writer))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
     finally:
         server.close()
+        for serving, writer in lines:  # some behave so that they never end by themselves
+            serving.cancel()
+            writer.transport.abort()
+        ended = await asyncio.gather(*(serving for serving, _ in lines), return_exceptions=True)
+        failed = [one for one in ended if isinstance(one, Exception)]
+        assert not failed, failed
 
 
 def trusted(folder: Path) -> ssl.SSLContext:

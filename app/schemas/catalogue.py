@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from app.rules.facts import EventKind as K
+from app.schemas import access_facts as a
 from app.schemas import facts as s
 
 
@@ -68,28 +69,28 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     K.ELECTION_UPDATED: Row("An election's entry was changed.", "Data pemilihan diubah.", s.Changed),
     K.STAGE_CREATED: Row("A stage of an election was registered.", "Tahapan pemilihan didaftarkan.", s.Nothing),
     K.STAGE_UPDATED: Row("A stage of an election was changed.", "Tahapan pemilihan diubah.", s.Changed),
-    K.CLIENT_CREATED: Row("A client was made.", "Klien dibuat.", s.ClientMade),
+    K.CLIENT_CREATED: Row("A client was made.", "Klien dibuat.", a.ClientMade),
     K.CLIENT_UPDATED: Row("A client was changed.", "Klien diubah.", s.Changed),
     K.CLIENT_SUSPENDED: Row("A client was shut out for a time.", "Klien ditangguhkan.", s.Reasoned),
     K.CLIENT_REINSTATED: Row("A client was let in again.", "Klien diaktifkan kembali.", s.Reasoned),
     K.CLIENT_REVOKED: Row("A client was shut out for good.", "Klien dicabut untuk seterusnya.", s.Reasoned),
-    K.SECRET_CREATED: Row("A client got a secret.", "Klien mendapat rahasia.", s.SecretMade),
+    K.SECRET_CREATED: Row("A client got a secret.", "Klien mendapat rahasia.", a.SecretMade),
     K.SECRET_ROTATED: Row(
-        "A client got a new secret; the old one ends.", "Klien mendapat rahasia baru; yang lama berakhir.", s.SecretMade
+        "A client got a new secret; the old one ends.", "Klien mendapat rahasia baru; yang lama berakhir.", a.SecretMade
     ),
-    K.SECRET_REVOKED: Row("A secret was ended.", "Rahasia dicabut.", s.CredentialEnded),
-    K.SECRET_MISUSED: Row("Somebody used a secret that had ended.", "Rahasia yang sudah berakhir dipakai.", s.Misused),
-    K.KEY_REGISTERED: Row("A client registered a public key.", "Klien mendaftarkan kunci publik.", s.KeyRegistered),
-    K.KEY_REVOKED: Row("A client's key was ended.", "Kunci klien dicabut.", s.CredentialEnded),
-    K.KEY_MISUSED: Row("Somebody used a key that had ended.", "Kunci yang sudah berakhir dipakai.", s.Misused),
-    K.TOKEN_REVOKED: Row("A client gave a token back.", "Klien mengembalikan token.", s.TokenEnded),
+    K.SECRET_REVOKED: Row("A secret was ended.", "Rahasia dicabut.", a.CredentialEnded),
+    K.SECRET_MISUSED: Row("Somebody used a secret that had ended.", "Rahasia yang sudah berakhir dipakai.", a.Misused),
+    K.KEY_REGISTERED: Row("A client registered a public key.", "Klien mendaftarkan kunci publik.", a.KeyRegistered),
+    K.KEY_REVOKED: Row("A client's key was ended.", "Kunci klien dicabut.", a.CredentialEnded),
+    K.KEY_MISUSED: Row("Somebody used a key that had ended.", "Kunci yang sudah berakhir dipakai.", a.Misused),
+    K.TOKEN_REVOKED: Row("A client gave a token back.", "Klien mengembalikan token.", a.TokenEnded),
     K.TOKENS_REVOKED: Row(
         "All tokens of a client, or of everybody, were ended.",
         "Semua token klien, atau semua pihak, diakhiri.",
         s.Reasoned,
     ),
     K.CREDENTIAL_EXPIRING: Row(
-        "A credential ends in 30, 14, 7 or 1 days.", "Kredensial berakhir dalam 30, 14, 7, atau 1 hari.", s.Expiring
+        "A credential ends in 30, 14, 7 or 1 days.", "Kredensial berakhir dalam 30, 14, 7, atau 1 hari.", a.Expiring
     ),
     K.AGENCY_SUSPENDED: Row("An agency was shut out for a time.", "Instansi ditangguhkan.", s.Reasoned),
     K.AGENCY_REINSTATED: Row("An agency was let in again.", "Instansi diaktifkan kembali.", s.Reasoned),
@@ -97,44 +98,44 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     K.SIGNING_KEY_ACTIVATED: Row(
         "A key began to sign access tokens.", "Kunci mulai menandatangani token akses.", s.Nothing
     ),
-    K.SIGNING_KEY_ENDED: Row("A key for access tokens ended.", "Kunci token akses berakhir.", s.SigningKeyEnded),
+    K.SIGNING_KEY_ENDED: Row("A key for access tokens ended.", "Kunci token akses berakhir.", a.SigningKeyEnded),
     K.LOG_KEY_ADDED: Row(
         "A key began to sign heads and receipts of the log.", "Kunci mulai menandatangani log.", s.Nothing
     ),
     K.LOG_KEY_RETIRED: Row("A key signs the log no more.", "Kunci tidak lagi menandatangani log.", s.Nothing),
-    K.LOG_COSIGNED: Row("An agency cosigned a head of the log.", "Instansi ikut menandatangani log.", s.Cosigned),
+    K.LOG_COSIGNED: Row("An agency cosigned a head of the log.", "Instansi ikut menandatangani log.", a.Cosigned),
     K.LOG_HEAD_LOST: Row(
         "A head that the log has signed is lost; nothing gets a place until it is resumed.",
         "Kepala log yang pernah ditandatangani tidak lagi dilanjutkan; log berhenti sampai dilanjutkan operator.",
-        s.HeadLost,
+        a.HeadLost,
     ),
     K.LOG_RESUMED: Row(
         "The log was resumed although entries under a signed head are lost.",
         "Log dilanjutkan walaupun entri di bawah kepala yang ditandatangani hilang.",
-        s.LogResumed,
+        a.LogResumed,
     ),
-    K.WEBHOOK_CREATED: Row("A webhook was registered.", "Webhook didaftarkan.", s.WebhookMade),
+    K.WEBHOOK_CREATED: Row("A webhook was registered.", "Webhook didaftarkan.", a.WebhookMade),
     K.WEBHOOK_UPDATED: Row("A webhook was changed.", "Webhook diubah.", s.Changed),
     K.WEBHOOK_DELETED: Row("A webhook was taken off.", "Webhook dihapus.", s.Nothing),
-    K.WEBHOOK_SECRET_ROTATED: Row("A webhook signs with a new key.", "Webhook memakai kunci baru.", s.WebhookKeyTurned),
+    K.WEBHOOK_SECRET_ROTATED: Row("A webhook signs with a new key.", "Webhook memakai kunci baru.", a.WebhookKeyTurned),
     K.WEBHOOK_PARKED: Row(
         "A receiver was out of reach too long; its webhook waits.",
         "Penerima terlalu lama tak terjangkau; webhook menunggu.",
-        s.WebhookParked,
+        a.WebhookParked,
     ),
     K.WEBHOOK_RESUMED: Row(
         "A webhook goes on where it stopped.", "Webhook melanjutkan dari tempat berhenti.", s.Changed
     ),
     K.REQUEST_REFUSED: Row(
-        "A request of a known client was refused.", "Permintaan klien yang dikenal ditolak.", s.Refused
+        "A request of a known client was refused.", "Permintaan klien yang dikenal ditolak.", a.Refused
     ),
-    K.AUTHENTICATION_FAILED: Row("Somebody failed to prove who it is.", "Autentikasi gagal.", s.Failed),
+    K.AUTHENTICATION_FAILED: Row("Somebody failed to prove who it is.", "Autentikasi gagal.", a.Failed),
     K.PERSON_ERASED: Row(
-        "A person's name was erased; the log still verifies.", "Nama seseorang dihapus; log tetap terbukti.", s.Open
+        "A person's name was erased; the log still verifies.", "Nama seseorang dihapus; log tetap terbukti.", s.Reasoned
     ),
     K.RECORD_ERASED: Row(
         "What was written about a record was erased; the log still verifies.",
         "Tulisan tentang suatu catatan dihapus; log tetap terbukti.",
-        s.Open,
+        a.RecordErased,
     ),
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Any, Final, Literal
+from datetime import date
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.rules.vocabulary import Access, CaseOutcome, Clearance, RiskLevel, Role, Status
-from app.rules.webhooks import Failure, SignatureScheme
+from app.rules.vocabulary import Access, CaseOutcome, RiskLevel, Status
 
 WORD: Final = "What somebody wrote; null where it was erased, or is no longer what the log was given."
 
@@ -149,160 +148,3 @@ class Decided(Said):
     """The decision that was entered."""
 
     decision: UUID
-
-
-# clients, credentials, keys
-
-
-class ClientMade(Said):
-    """Whose client, and what it may."""
-
-    agency: str | None
-    role: Role
-    clearance: Clearance
-
-
-class Credential(Said):
-    """A credential, by its id and last characters; the secret itself is nowhere."""
-
-    credential: UUID
-    last_four: str | None = None
-    expires_at: datetime | None = None
-
-
-class SecretMade(Credential):
-    """A new secret, and which ended for it."""
-
-    overlap_days: int | None = None
-    reason: str | None = Field(None, description=WORD)
-    retired: list[Credential] = Field(default_factory=list)
-    keys_ended: list[UUID] = Field(default_factory=list)
-
-
-class CredentialEnded(Said):
-    """Which credential ended, and why."""
-
-    credential: UUID
-    reason: str | None = Field(None, description=WORD)
-
-
-class Misused(Said):
-    """From where an ended credential was used."""
-
-    address: str
-    ended: Literal["revoked", "expired"]
-    credential: UUID
-
-
-class KeyRegistered(Said):
-    """A public key."""
-
-    credential: UUID
-    kid: str
-    expires_at: datetime
-
-
-class TokenEnded(Said):
-    """When the token would have ended by itself."""
-
-    ends: datetime
-
-
-class Expiring(Credential):
-    """A credential that ends within so many days."""
-
-    days: int
-
-
-class SigningKeyEnded(Said):
-    """Why the key ended; `epoch` is the one that its end began."""
-
-    because: Literal["retired", "compromised"]
-    epoch: int | None = None
-
-
-# the log, webhooks, refusals, erasure: open, for these say more as time goes
-
-
-class Open(Said):
-    """Codes, ids and numbers of the case; more members may come."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class Cosigned(Open):
-    """The head that a witness signed."""
-
-    size: int
-    root: str
-    kid: str
-
-
-class HeadLost(Open):
-    """The lost head, when it was signed, and whose memory of it this is."""
-
-    size: int
-    root: str
-    signed_at: str
-    source: str
-
-
-class LogResumed(Open):
-    """What is lost, from `kept` to `lost_size`, and who declared it why: in the clear, for it is said to everybody."""
-
-    kept: int
-    lost_size: int
-    lost_root: str
-    lost_signed_at: str
-    lost_head: str
-    resumed_at_size: int
-    declaration: str
-    operator: str
-
-
-class Refused(Open):
-    """The code of the problem, and what was asked for."""
-
-    code: str
-    operation: str | None = None
-    method: str | None = None
-    permission: str | None = None
-    object: str | None = None
-
-
-class Failed(Open):
-    """How many times within a minute, from where, for which client."""
-
-    client: UUID | None
-    address: str | None
-    minute: datetime
-    count: int
-    code: str
-
-
-# webhooks
-
-
-class WebhookMade(Said):
-    """What the webhook hears, and the key that signs for it."""
-
-    types: list[str]
-    clearance: Clearance
-    signature: SignatureScheme
-    key: UUID
-
-
-class WebhookKeyTurned(Reasoned):
-    """The key that signs now, and those that end, the newest of them after the overlap."""
-
-    key: UUID
-    overlap_hours: int
-    retired: list[UUID]
-
-
-class WebhookParked(Said):
-    """Where it stopped, and how the last attempt failed."""
-
-    position: int
-    failure: Failure
-    status_code: int | None

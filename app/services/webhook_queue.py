@@ -1,12 +1,13 @@
 """Whose turn it is, and what came of it: webhooks are claimed for a while, and what is recorded is fenced by the claim.
 
-A claim outlives everything that is done under it, so that two workers never serve one webhook at a time; what a worker
-that died had sent but not recorded is sent again under the same id.
+A claim is short, and is held for as long as the webhook is served: a worker that dies gives it back by its silence, and
+one that can't hold it stops before it ends, so that two workers never serve one webhook at a time. What a worker that
+died had sent but not recorded is sent again under the same id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
@@ -21,8 +22,8 @@ from app.services import webhook_rows
 from app.services.webhook_feed import Envelope
 from app.settings import Settings
 
-#: How long a claim holds: longer than all that is done under it.
-LEASE: Final = timedelta(seconds=30)
+#: How long a claim holds by itself.
+LEASE: Final = timedelta(seconds=6)
 _ONE_AT_A_TIME: Final = 731_005_009
 _CHANCE: Final = SystemRandom()
 _KEPT: Final = timedelta(days=30)
@@ -93,6 +94,31 @@ async def claim(writer: Writer, *, most: int) -> tuple[list[Row], list[Row]]:
     asked = await rows(writer, _CLAIM_ASKED, most=most, lease=uuid4(), long=LEASE)
     left = most - len(asked)
     return asked, await rows(writer, _CLAIM, most=left, lease=uuid4(), long=LEASE) if left else []
+
+
+_HOLD: Final = """
+    with hooks as (
+        select id from webhook where lease = any(:leases) and id = any(:ids) for no key update skip locked
+    ), asked as (
+        select id from delivery where lease = any(:leases) and id = any(:ids) and status = 'asked'
+        for no key update skip locked
+    ), of_hooks as (
+        update webhook w set leased_until = now() + :long from hooks h where h.id = w.id returning w.lease, w.id
+    ), of_asked as (
+        update delivery d set leased_until = now() + :long from asked a where a.id = d.id returning d.lease, d.id
+    )
+    select lease, id from of_hooks union all select lease, id from of_asked
+"""
+
+
+async def hold(writer: Writer, claims: Iterable[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Hold these claims, each a lease and what is claimed under it, for LEASE from now; returns those that are held.
+
+    It waits for nobody: what somebody is changing at the moment is held the next time.
+    """
+    leases, ids = zip(*claims, strict=True)
+    found = await rows(writer, _HOLD, leases=list(leases), ids=list(ids), long=LEASE)
+    return {(one["lease"], one["id"]) for one in found}
 
 
 _TRIED: Final = """

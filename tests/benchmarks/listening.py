@@ -25,6 +25,8 @@ from app import embedded, start
 from app.settings import Settings
 
 LISTENERS = int(os.environ.get("SIMPUL_BENCH_LISTENERS", "2000"))
+#: How many tokens they share; 0: one of each agency's.
+TOKENS = int(os.environ.get("SIMPUL_BENCH_TOKENS", "0"))
 ROUNDS = 3
 _MORE = {
     "SIMPUL_CLIENT_STREAMS": "5000",
@@ -55,7 +57,9 @@ async def token(http: httpx.AsyncClient, one: dict[str, Any]) -> str:
 async def listen(served: Running, kept: list[dict[str, Any]], console: Console) -> None:
     """Open the streams, wait, let one event happen, and print what it took."""
     async with httpx.AsyncClient(base_url=served.address, timeout=60) as http:
-        tokens = [await token(http, one) for one in kept if one["role"] == "supervisor"]
+        supervisors = [one for one in kept if one["role"] == "supervisor"]
+        asked = [supervisors[place % len(supervisors)] for place in range(TOKENS or len(supervisors))]
+        tokens = [await token(http, one) for one in asked]
         await asyncio.sleep(2)  # what the start brought about finds its place in the log
         end = await caught_up(http, tokens[0])
         before = resident(served.process.pid)
@@ -69,8 +73,8 @@ async def listen(served: Running, kept: list[dict[str, Any]], console: Console) 
         busy = (spent(served.process.pid) - used) / (time.perf_counter() - slept)
         each = (idle - before) * 1024 / LISTENERS
         console.print(
-            f"{LISTENERS:,} listeners: opened in {opened:.1f} s, {each:.0f} KiB each ({before:.0f} -> {idle:.0f}"
-            f" MiB), {busy:.0%} of a core while nothing happens"
+            f"{LISTENERS:,} listeners with {len(tokens):,} tokens: opened in {opened:.1f} s, {each:.0f} KiB each"
+            f" ({before:.0f} -> {idle:.0f} MiB), {busy:.0%} of a core while nothing happens"
         )
         for round_ in range(ROUNDS):
             await tell(

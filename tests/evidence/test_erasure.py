@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from catalogued import kinds_told
 from notary import House, Machine
 from support import Agency, task
 
@@ -71,6 +72,7 @@ async def test_a_person_is_erased_and_the_log_verifies_as_before(house: House) -
     before, after = [(house.folder / name / ENTRIES).read_text() for name in ("before", "after")]
     assert after.startswith(before)
     assert json.loads(json.loads(after.splitlines()[-1])["document"])["kind"] == "person.erased"
+    assert "person.erased" in await kinds_told(house.app.state.database)
     dump = await dumped(house)
     assert not told(dump, NAME)
     assert not told(before + after, NAME)
@@ -117,3 +119,4 @@ async def test_words_about_a_task_are_erased_with_their_live_copies(house: House
     assert not told(dump, WORD + "-")
     assert told(dump, "elang-9")
     assert "Batal elang-10" in json.dumps(await history(house.bakesbangpol, other["id"]))
+    assert "record.erased" in await kinds_told(house.app.state.database)

@@ -136,10 +136,10 @@ async def test_a_restored_backup_stands_still_until_an_operator_says_why_and_eve
             assert (await agency.http.get("/readyz")).json()["status"] == "ready"
             assert json.loads(memory.read_text())["head"] == after["head"]
 
-            words = ("--url", served.address, "--client-id", login.client_id, "--state", str(kept))
+            to = ("--url", served.address, "--client-id", login.client_id, "--state", str(kept))
             secret = tmp_path / "secret"
             secret.write_text(login.secret or "")
-            words = ("log", "witness", *words, "--client-secret-file", str(secret))
+            words = ("log", "witness", *to, "--client-secret-file", str(secret))
             alarm = await command(*words)
             assert alarm.exit_code == 1
             for part in (

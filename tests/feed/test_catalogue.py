@@ -26,6 +26,7 @@ def test_every_kind_of_event_has_its_row_with_a_sentence_in_both_languages() -> 
         for sentence in (row.en, row.id):
             assert sentence.endswith("."), kind
         assert row.en != row.id
+        assert row.shape.model_json_schema()["additionalProperties"] is False, kind
 
 
 async def test_every_operation_says_what_the_catalogue_promises(

@@ -1,8 +1,9 @@
 """Faults at each statement of a duty of the worker.
 
 A round of a duty is a number of statements, from the first of its first transaction to the end of its last, COMMIT and
-ROLLBACK among them. `Faults` breaks the n-th of them in this process; as a program this module breaks it in a process
-of its own, so that it can be killed or stopped there. Nothing in the service knows of it.
+ROLLBACK among them; what it sends to webhooks counts as the statement `post`. `Faults` breaks the n-th of them in this
+process; as a program this module breaks it in a process of its own, so that it can be killed or stopped there. Nothing
+in the service knows of it.
 """
 
 from __future__ import annotations
@@ -27,12 +28,18 @@ from sqlalchemy.engine import make_url
 
 from app import logs
 from app.db import Database
+from app.deliverer import Deliverer
+from app.outbound import Line
 from app.services import sequencer
 from app.settings import ROOT, Settings
 from app.worker import repeat
 
 #: What can happen to a statement: it fails; its backend ends before or after it; its process does.
 FAULTS = ("raises", "backend ends before", "backend ends after", "killed before", "killed after")
+#: Besides, the server may cancel one that it runs: no COMMIT of ours, and nothing that runs elsewhere.
+CANCELLED = "cancelled"
+POST, COMMIT = "post", "commit"
+_CANCEL = "do $$ begin raise query_canceled; end $$"
 Duty = Callable[[Database], Awaitable[Any]]
 
 
@@ -48,40 +55,54 @@ class Faults:
     fault: str = ""
     at: int = 0
     seen: list[str] = field(default_factory=list)
+    backends: set[int] = field(default_factory=set)
 
     @contextmanager
     def injected(self) -> Iterator[Faults]:
         engine = self.database.engine.sync_engine
-        heard: list[tuple[str, Callable[..., None]]] = [
+        heard: list[tuple[str, Callable[..., Any]]] = [
             ("before_cursor_execute", self._before),
             ("after_cursor_execute", self._after),
             ("commit", self._commit),
         ]
         for name, listener in heard:
-            event.listen(engine, name, listener)
+            event.listen(engine, name, listener, retval=name.startswith("before"))
         event.listen(engine.pool, "reset", self._ended)
+        sent = Line.post
+
+        async def post(line: Line, headers: dict[str, str], body: bytes) -> int:
+            self._begin(None, POST)
+            answered = await sent(line, headers, body)
+            self._end(None)
+            return answered
+
+        Line.post = post  # type: ignore[method-assign,assignment]
         try:
             yield self
         finally:
+            Line.post = sent  # type: ignore[method-assign]
             for name, listener in heard:
                 event.remove(engine, name, listener)
             event.remove(engine.pool, "reset", self._ended)
 
-    def _before(self, connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def _before(self, connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
         self._begin(connection.connection.dbapi_connection, " ".join(statement.split()))
+        return (_CANCEL, ()) if self.fault == CANCELLED and len(self.seen) == self.at else (statement, parameters)
 
     def _after(self, connection: Any, *_: Any) -> None:
         self._end(connection.connection.dbapi_connection)
 
     def _commit(self, connection: Any) -> None:
-        self._begin(connection.connection.dbapi_connection, "commit")
+        self._begin(connection.connection.dbapi_connection, COMMIT)
 
     def _ended(self, dbapi: Any, *_: Any) -> None:
-        if self.seen and self.seen[-1] == "commit":
+        if self.seen and self.seen[-1] == COMMIT:
             self._end(dbapi)
 
     def _begin(self, dbapi: Any, statement: str) -> None:
         self.seen.append(statement)
+        if dbapi is not None:
+            self.backends.add(dbapi.driver_connection.get_server_pid())
         if len(self.seen) == self.at and not self.fault.endswith("after"):
             self._strike(dbapi)
 
@@ -94,6 +115,9 @@ class Faults:
         match self.fault.split()[0]:
             case "raises":
                 raise Broken
+            case "backend" if dbapi is None:
+                for pid in self.backends:  # whichever it would use next
+                    end_backend(self.database, pid)
             case "backend":
                 end_backend(self.database, dbapi.driver_connection.get_server_pid())
             case "killed":
@@ -121,8 +145,10 @@ class Program:
     """This module as a process that does rounds in children of its own."""
 
     def __init__(self, url: str, settings: Settings) -> None:
+        said = {name: getattr(settings, name) for name in settings.model_fields_set if name.startswith("webhook_")}
+        environment = {**os.environ, **{f"SIMPUL_{name.upper()}": str(held) for name, held in said.items()}}
         self.process = subprocess.Popen(
-            [sys.executable, __file__, url, str(settings.var)], cwd=ROOT, env={**os.environ, "PYTHONPATH": "tests:."},
+            [sys.executable, __file__, url, str(settings.var)], cwd=ROOT, env={**environment, "PYTHONPATH": "tests:."},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
 
@@ -157,6 +183,16 @@ async def sequenced(database: Database) -> None:
     """A round of the log that signs a head whenever the tree grew."""
     async with database.working() as writer:
         await sequencer.sequence(writer, head_every=0)
+
+
+async def delivered(database: Database) -> None:
+    """A round of deliveries, and the end of who delivers."""
+    deliverer = Deliverer(database)
+    try:
+        await deliverer.round()
+        await deliverer.settle()
+    finally:
+        await deliverer.close()
 
 
 def named(duty: str) -> Duty:
