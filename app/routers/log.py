@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app import answers
 from app.db import encode
-from app.deps import Caller, Reader, Writer
+from app.deps import Caller, Keys, Reader, Writer
 from app.errors import HeadMismatch, Internal, NoSuchHead, NotInLog, TemporarilyUnavailable
 from app.guard import guarded, needs
 from app.problems import responses
@@ -67,6 +67,7 @@ async def list_entries(
     request: Request,
     reader: Reader,
     caller: Caller,
+    keys: Keys,
     after: Annotated[After, Query(description="Go on after this index.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="Entries at most.")] = 200,
 ) -> Response:
@@ -74,8 +75,9 @@ async def list_entries(
 
     The document is canonical JSON (RFC 8785), its instants in UTC with six decimals. What people wrote, and the person
     who acted, stand in it as commitments, which an erasure leaves as they are: the leaf stays what it was.
+    `openings` open those to words that are not erased.
     """
-    return answers.read(request, await log_reads.list_entries(reader, caller, after=after, limit=limit))
+    return answers.read(request, await log_reads.list_entries(reader, caller, keys, after=after, limit=limit))
 
 
 @_guarded.get(

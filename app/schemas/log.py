@@ -32,6 +32,13 @@ class Head(Shown):
     finality: Finality
 
 
+class Opening(Shown):
+    """A word that somebody wrote and the salt of its commitment: hex of SHA-256 over both opens it."""
+
+    salt: Annotated[str, Field(pattern="^[0-9a-f]{32}$", max_length=32)]
+    content: Annotated[Any, Field(description="Its canonical JSON (RFC 8785) is what was hashed after the salt.")]
+
+
 class Entry(Shown):
     """One place of the log; `kind` and `document` are there for whom hears of the fact, and null for others."""
 
@@ -43,7 +50,11 @@ class Entry(Shown):
         description="The very text that was hashed: `leaf` is SHA-256 over a byte 0, `simpul-event-v1`, a byte 0 and"
         " this text in UTF-8. `salt` in it keeps others from guessing it; `payload` is the `facts` of the event without"
         " what people wrote; `words` (by member) and `person` are commitments to that and to who acted: hex of SHA-256"
-        " over the 16 bytes of a salt and its canonical JSON. These salts nobody is shown."
+        " over the 16 bytes of a salt and its canonical JSON."
+    )
+    openings: dict[str, Opening] | None = Field(
+        description="What opens the commitments in `words`, by member, but those that were erased: keep it with the"
+        " document to prove in court what was written. What opens `person` nobody is shown."
     )
 
 

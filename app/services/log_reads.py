@@ -10,7 +10,8 @@ from app.db import Executor, Row, row, rows
 from app.errors import Fault, InvalidParameter, NoSuchHead, NotInLog
 from app.rules import merkle
 from app.rules.caller import Caller
-from app.services import finality, visibility
+from app.security import Keys
+from app.services import finality, sealing, visibility
 
 #: What the document of an event is made from.
 MEMBERS: Final = ", ".join(f"e.{name}" for name in evidence.MEMBERS)
@@ -50,28 +51,30 @@ async def _refuse_size(executor: Executor, size: int | None) -> None:
     raise NoSuchHead(size=size, **(near or {}))
 
 
-async def list_entries(executor: Executor, caller: Caller, *, after: int, limit: int) -> dict[str, Any]:
-    """The entries after an index, in their order: to whom hears of the fact its kind and document, else the leaf."""
+async def list_entries(executor: Executor, caller: Caller, keys: Keys, *, after: int, limit: int) -> dict[str, Any]:
+    """The entries after an index, in their order: to whom hears of the fact all of it, else the leaf."""
     found = await rows(
         executor,
         f"select n.place + 1 as _index, encode(n.hash, 'hex') as _leaf, {finality.of('n.place + 1')} as _finality,"
-        f" {MEMBERS} from log_node n cross join {finality.standing(executor)} left join ("
+        f" {MEMBERS}, e.words_sealed, w.id as words_key, w.sealed as words_key_sealed"
+        f" from log_node n cross join {finality.standing(executor)} left join ("
         f"select l.index, e.* from log_entry l join event e on e.id = l.event_id where l.index > :after"
         f" and l.index <= cast(:after as bigint) + :limit and {visibility.heard(caller)}"
-        ") e on e.index = n.place + 1 where n.level = 0 and n.place >= :after"
-        " and n.place < cast(:after as bigint) + :limit order by n.place",
+        ") e on e.index = n.place + 1 left join sealing_key w on w.id = e.words_key where n.level = 0"
+        " and n.place >= :after and n.place < cast(:after as bigint) + :limit order by n.place",
         after=after,
         limit=limit,
         **visibility.hearing(caller),
     )
-    return {"items": [_entry(one) for one in found], "after": found[-1]["_index"] if found else after}
+    return {"items": [_entry(keys, one) for one in found], "after": found[-1]["_index"] if found else after}
 
 
-def _entry(found: Row) -> Row:
+def _entry(keys: Keys, found: Row) -> Row:
     shown = {name: found[f"_{name}"] for name in ("index", "leaf", "finality")}
-    heard = found["id"] is not None
-    document = evidence.document(found).decode() if heard else None
-    return {**shown, "kind": found["kind"], "document": document}
+    if found["id"] is None:
+        return {**shown, "kind": None, "document": None, "openings": None}
+    openings = sealing.openings_of(keys, found) if found["words"] else {}
+    return {**shown, "kind": found["kind"], "document": evidence.document(found).decode(), "openings": openings}
 
 
 async def prove_inclusion(

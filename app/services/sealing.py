@@ -52,7 +52,7 @@ async def keys_for(writer: Writer, subjects: Sequence[str]) -> dict[str, tuple[U
             ids=[key_id for key_id, _ in fresh],
             sealed=[seal(keys_of(writer), _name(key_id), key) for key_id, key in fresh],
         )
-        known |= {one["subject"]: (one["id"], _opened(keys_of(writer), one["id"], one["sealed"])) for one in found}
+        known |= {one["subject"]: (one["id"], _key(keys_of(writer), one["id"], one["sealed"])) for one in found}
     return {one: known[one] for one in subjects}
 
 
@@ -75,6 +75,12 @@ def person_of(keys: Keys, event: Row) -> str | None:
     return found.get("person")
 
 
+def openings_of(keys: Keys, event: Row) -> dict[str, dict[str, Any]]:
+    """The salt and the content behind each commitment to words of such an event; without those that were erased."""
+    opened = _opened(keys, event["words"], event["words_sealed"], event["words_key"], event["words_key_sealed"])
+    return {name: {"salt": salt, "content": word} for name, (salt, word) in opened.items()}
+
+
 async def destroy(writer: Writer, subject: str) -> UUID | None:
     """Destroy the key of a subject and forget whose it was; returns its id, or None where there is none."""
     destroyed: UUID | None = await value(
@@ -90,20 +96,28 @@ def _shown(
     keys: Keys, given: Mapping[str, str], content: bytes | None, id: UUID | None, sealed: bytes | None
 ) -> dict[str, Any]:
     """The words to these commitments; None for each that is not there, or not the one that was committed to."""
+    opened = _opened(keys, given, content, id, sealed)
+    return {name: opened[name][1] if name in opened else None for name in given}
+
+
+def _opened(
+    keys: Keys, given: Mapping[str, str], content: bytes | None, id: UUID | None, sealed: bytes | None
+) -> dict[str, tuple[str, Any]]:
+    """The salt and the word behind each of these commitments that is there, and is the one that was committed to."""
     if content is None or id is None or sealed is None:
-        return dict.fromkeys(given)
+        return {}
     try:
-        salted: dict[str, tuple[str, Any]] = orjson.loads(unlock(_opened(keys, id, sealed), content))
+        salted: dict[str, tuple[str, Any]] = orjson.loads(unlock(_key(keys, id, sealed), content))
     except ValueError:  # the seal was broken: one such row takes no others down
         salted = {}
     found = {name: salted[name] for name in given if name in salted}
-    true = {name: word for name, (salt, word) in found.items() if evidence.commitment(word, salt) == given[name]}
+    true = {name: one for name, one in found.items() if evidence.commitment(one[1], one[0]) == given[name]}
     if true.keys() < given.keys():
         _log.error("sealed_words_do_not_fit_the_log", key=str(id), words=sorted(given.keys() - true.keys()))
-    return {name: true.get(name) for name in given}
+    return true
 
 
-def _opened(keys: Keys, id: UUID, sealed: bytes) -> bytes:
+def _key(keys: Keys, id: UUID, sealed: bytes) -> bytes:
     return unseal(keys, _name(id), sealed)
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
+import rfc8785
 from fastapi import FastAPI
 from notary import Notary, jwks_of, read_jws, witness
 from support import Agency, SignIn
 
 from app import statements
 from app.rules import merkle
+from app.services import sealing
 from app.statements import Kind
 
 
@@ -125,7 +127,7 @@ async def test_strangers_see_of_an_entry_its_leaf_alone(notary: Notary, kpu: Age
         assert sha256(b"\0simpul-event-v1\0" + one["document"].encode()).hexdigest() == one["leaf"]
         assert json.loads(one["document"])["kind"] == one["kind"]
         other = next(entry for entry in theirs["items"] if entry["index"] == one["index"])
-        assert other == {**one, "kind": None, "document": None}
+        assert other == {**one, "kind": None, "document": None, "openings": None}
     assert task["id"] not in json.dumps(theirs)
 
 
@@ -243,3 +245,29 @@ async def test_the_keys_of_the_log_are_there_for_anybody(http: httpx.AsyncClient
 
 
 OF_KPU = {"category": "asn_neutrality", "function": "prevention", "region": "35.73"}
+
+
+async def test_who_hears_of_a_fact_can_prove_what_was_written_and_after_an_erasure_only_what_it_kept(
+    notary: Notary, kpu: Agency, kodim: Agency, operator: Agency
+) -> None:
+    before = await notary.seal()
+    task = await kpu.log(region="35.73", title="Gudang kebanjiran", classification="terbatas")
+    said = "Pompa sudah dikirim ke gudang"
+    answer = await kpu.post(f"/v1/tasks/{task['id']}/comments", {"body": said}, headers={"Acting-User": "staf-9"})
+    assert answer.status_code == 201
+    await notary.seal()
+    place = f"/v1/log/entries?after={before}&limit=1000"
+    (kept,) = [one for one in (await read(kpu, place))["items"] if one["kind"] == "task.commented"]
+    document = json.loads(kept["document"])
+    opening = kept["openings"]["body"]
+    assert opening["content"] == said
+    opened = sha256(bytes.fromhex(opening["salt"]) + rfc8785.dumps(opening["content"])).hexdigest()
+    assert (opened, set(kept["openings"])) == (document["words"]["body"], set(document["words"]))
+    assert "staf-9" not in json.dumps(kept)
+    for outsider in (kodim, operator):
+        (same,) = [one for one in (await read(outsider, place))["items"] if one["index"] == kept["index"]]
+        assert (same["leaf"], same["document"], same["openings"]) == (kept["leaf"], None, None)
+    async with notary.app.state.database.working() as writer:
+        assert await sealing.destroy(writer, sealing.of_record("task", task["id"])) is not None
+    (after,) = [one for one in (await read(kpu, place))["items"] if one["index"] == kept["index"]]
+    assert (after["leaf"], after["document"], after["openings"]) == (kept["leaf"], kept["document"], {})
