@@ -80,8 +80,8 @@ async def office(
     await app.state.database.close()
 
 
-#: What asks for a delivery decides nothing, and enters no fact.
-WITHOUT_FACTS = {"pingWebhook", "redeliver"}
+#: What asks for a delivery decides nothing, and a loss reported again is known: they enter no fact.
+WITHOUT_FACTS = {"pingWebhook", "redeliver", "reportLostHead"}
 
 
 async def ask(case: Case, key: str) -> httpx.Response:

@@ -103,7 +103,7 @@ async def test_a_restored_backup_stands_still_until_an_operator_says_why_and_eve
     command = machine_on(restored, memory)
     with running(restored, remembering) as served:
         async with supervisor(served.address, settings) as agency:
-            async with asyncio.timeout(20):  # until the background process is there
+            async with asyncio.timeout(60):  # until the background process is there
                 while (ready := await agency.http.get("/readyz")).json()["status"] == "ready":  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
             assert (ready.status_code, ready.json()["status"], ready.json()["checks"]["log"]) == (
