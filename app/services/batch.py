@@ -97,11 +97,9 @@ async def _note(writer: Writer, caller: Caller, operation: Operation | Malformed
     """A refusal by permission or standing is a fact, whether it was asked for alone or among others."""
     if refused.status != HTTPStatus.FORBIDDEN or isinstance(operation, Malformed):
         return
-    permission = {name: refused.facts[name] for name in ("permission",) if name in refused.facts}
+    name = DEEDS[operation.operation].name
     record = getattr(operation, "task", None) or getattr(operation, "referral", None)
-    on = {"object": str(record)} if record else {}
-    said = {"operation": DEEDS[operation.operation].name, "method": "POST", **permission, **on}
-    await refusals.record_refusal(writer, caller, code=refused.code, said=said)
+    await refusals.record_refusal(writer, caller, refused, operation=name, method="POST", object=record)
 
 
 async def _log(writer: Writer, caller: Caller, asked: wire.LogOperation) -> Done:
