@@ -30,11 +30,10 @@ async def held(executor: Executor, caller: Caller, id: UUID, permission: P) -> R
     return _admitted(caller, await shown(executor, id), permission)
 
 
-async def locked(writer: Writer, caller: Caller, id: UUID, permission: P = P.WEBHOOK_KEEP) -> Row:
-    """The same, and nobody else changes or moves the webhook until the end of this transaction."""
-    return _admitted(
-        caller, await db.one(writer, f"select {_COLUMNS} from webhook where id = :id for update", id=id), permission
-    )
+async def locked(writer: Writer, caller: Caller, id: UUID) -> Row:
+    """One that the caller may keep, and nobody else changes or moves it until the end of this transaction."""
+    webhook = await db.one(writer, f"select {_COLUMNS} from webhook where id = :id for update", id=id)
+    return _admitted(caller, webhook, P.WEBHOOK_KEEP)
 
 
 async def shown(executor: Executor, id: UUID) -> Row:
@@ -76,8 +75,8 @@ async def record(
     writer: Writer,
     caller: Caller,
     kind: EventKind,
-    id: UUID,
-    agency: str,
+    webhook: Row,
+    *,
     versions: tuple[int | None, int | None],
     payload: dict[str, Any],
 ) -> None:
@@ -87,9 +86,9 @@ async def record(
         caller,
         kind,
         on="webhook",
-        id=id,
+        id=webhook["id"],
         effective_at=datetime.now(UTC),
         versions=versions,
         payload=payload,
-        concerns=agency,
+        concerns=webhook["agency"],
     )
