@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from app.db import digest, encode
 from app.errors import Problem
 from app.problems import language_of
-from app.services.batch import Outcome
+from app.services.batch import Result
 from app.services.feed import Heard
 from app.services.paging import Page
 
@@ -67,29 +67,29 @@ def written(
     return Response(body, status, headers, _JSON)
 
 
-def reported(request: Request, outcomes: Sequence[Outcome], *, status: int) -> Response:
+def reported(request: Request, found: Sequence[Result], *, status: int) -> Response:
     """What became of many operations, each with the answer it would have had alone."""
     minimal = _wants_minimum(request)
-    results = [_result(request, place, one, minimal=minimal) for place, one in enumerate(outcomes)]
+    results = [_result(request, place, one, minimal=minimal) for place, one in enumerate(found)]
     headers = {"Preference-Applied": _MINIMUM} if minimal else {}
     return Response(encode({"results": results}), status, headers, _JSON)
 
 
-def _result(request: Request, place: int, outcome: Outcome, *, minimal: bool) -> dict[str, Any]:
-    if isinstance(outcome, Problem):
-        problem = outcome.document(
+def _result(request: Request, place: int, found: Result, *, minimal: bool) -> dict[str, Any]:
+    if isinstance(found, Problem):
+        problem = found.document(
             language=language_of(request),
             instance=f"{request.scope['path']}#/operations/{place}",
             request_id=request.state.request_id,
         )
         none = dict.fromkeys(("etag", "location", "result"))
-        return {"operation": place, "status": outcome.status, **none, "problem": problem}
+        return {"operation": place, "status": found.status, **none, "problem": problem}
     return {
         "operation": place,
-        "status": outcome.status,
-        "etag": etag(outcome.version, encode(outcome.content) if outcome.content else b""),
-        "location": outcome.location,
-        "result": None if minimal else outcome.content,
+        "status": found.status,
+        "etag": etag(found.version, encode(found.content) if found.content else b""),
+        "location": found.location,
+        "result": None if minimal else found.content,
         "problem": None,
     }
 

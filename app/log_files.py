@@ -25,7 +25,8 @@ from app.statements import Kind, Unsigned
 ENTRIES: Final = "entries.jsonl"
 HEADS: Final = "heads.jsonl"
 COSIGNATURES: Final = "cosignatures.jsonl"
-KEYS: Final = "keys.json"  #: The last second of the year 9999, since 1970.
+KEYS: Final = "keys.json"
+#: The last second of the year 9999, since 1970.
 LAST: Final = 253_402_300_799
 #: Bytes of the longest line; ours are far shorter.
 _LONGEST: Final = 1 << 20

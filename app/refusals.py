@@ -45,10 +45,10 @@ class Refusals:
     async def record(self, request: Request, refused: Problem, *, operation: str) -> None:
         """Enter the refusal of a known caller, in a transaction of its own; raises TemporarilyUnavailable."""
         REFUSED.labels(refused.code).inc()
-        said = {"operation": operation, "method": request.method, **_permission(refused), **_object(request)}
+        caller, method, named = request.state.caller, request.method, _object(request)
         try:
             async with self._database.writing() as writer:
-                await refusals.record_refusal(writer, request.state.caller, code=refused.code, said=said)
+                await refusals.record_refusal(writer, caller, refused, operation=operation, method=method, object=named)
         except Exception as error:
             _log.warning("refusal_not_recorded", error=type(error).__qualname__)
             raise TemporarilyUnavailable from error
@@ -92,14 +92,10 @@ def _minute() -> datetime:
     return datetime.fromtimestamp(time.time() // MINUTE * MINUTE, UTC)
 
 
-def _permission(refused: Problem) -> dict[str, str]:
-    return {name: refused.facts[name] for name in ("permission",) if name in refused.facts}
-
-
-def _object(request: Request) -> dict[str, str]:
+def _object(request: Request) -> UUID | None:
     """The record that the path names first, if it is one of ours to name: text of the caller's own is not repeated."""
     named = next(iter(request.path_params.values()), "")
     try:
-        return {"object": str(UUID(str(named)))}
+        return UUID(str(named))
     except ValueError:
-        return {}
+        return None

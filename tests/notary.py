@@ -25,6 +25,8 @@ from app.statements import Kind, state
 from app.testimony import Kept
 from app.verifying import verify
 
+#: The tables of the evidence, each with the guard that keeps it.
+EVIDENCE = ("event", "log_entry", "log_node", "log_head", "cosignature")
 #: Runs a command.
 Machine = Callable[..., Awaitable[Result]]
 

@@ -54,7 +54,7 @@ class Yard:
     async def hook(self, whose: str, path: str, *types: str, by: Agency | None = None, **said: Any) -> dict[str, Any]:
         """A webhook to a path of the receiver."""
         caller = by or await self.admin(whose)
-        body = {"url": self.receiver.url(path), "types": types, **said}
+        body = {"agency": whose, "url": self.receiver.url(path), "types": types, **said}
         made = await caller.post("/v1/webhooks", body)
         assert made.status_code == 201, made.text
         self.made.append((caller, made.json()["id"]))

@@ -22,7 +22,7 @@ class Unsequenced(SQLModel, table=True):
     transaction: int = Field(
         default=None,
         sa_type=BigInteger,
-        sa_column_kwargs={"server_default": text("pg_current_xact_id()::text::bigint")},
+        sa_column_kwargs={"server_default": _TRANSACTION},
     )
     entered_at: Instant = Field(default=None, sa_column_kwargs={"server_default": func.clock_timestamp()})
 

@@ -59,5 +59,5 @@ async def run_batch(request: Request, writer: Writer, caller: Caller, input: Bat
     each operation carries its own `if_match`, and counts as a request for the quota.
     """
     await request.app.state.quota.spend_more(request, caller, len(input.operations) - 1)
-    outcomes = await batch.run(writer, caller, input.operations, atomic=input.atomic)
-    return answers.reported(request, outcomes, status=200 if input.atomic else 207)
+    results = await batch.run(writer, caller, input.operations, atomic=input.atomic)
+    return answers.reported(request, results, status=200 if input.atomic else 207)

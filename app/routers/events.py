@@ -10,8 +10,9 @@ from app import answers, streams
 from app.deps import Caller, Keys, Reader
 from app.errors import NotAcceptable
 from app.guard import guarded, needs
+from app.rules.facts import kinds
 from app.rules.policy import Permission as P
-from app.schemas.events import EventList, EventQuery, kinds
+from app.schemas.events import EventList, EventQuery
 from app.services import feed
 
 router = guarded(prefix="/v1/events", tags=["events"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -143,3 +143,17 @@ def family(kind: EventKind) -> Family:
 KINDS: Final[Mapping[Family, frozenset[EventKind]]] = {
     one: frozenset(kind for kind in EventKind if family(kind) is one) for one in Family
 }
+
+#: What a filter may name, and the kinds that it then means: one by itself, or all about one noun (`task.*`).
+NAMED: Final[Mapping[str, frozenset[EventKind]]] = {
+    **{kind: frozenset({kind}) for kind in EventKind},
+    **{
+        f"{noun}.*": frozenset(kind for kind in EventKind if kind.startswith(f"{noun}."))
+        for noun in dict.fromkeys(kind.partition(".")[0] for kind in EventKind)
+    },
+}
+
+
+def kinds(names: Iterable[str] | None) -> frozenset[EventKind] | None:
+    """The kinds that a filter of these names (`NAMED`) lets through; None, for all, where it names none."""
+    return frozenset[EventKind]().union(*(NAMED[name] for name in names)) if names else None

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from app.rules.facts import EventKind
+from app.rules.facts import NAMED, EventKind
 from app.rules.vocabulary import Classification
 from app.schemas.types import Shown, split
 
@@ -72,32 +72,19 @@ class EventList(Shown):
 
 def _known(names: list[str]) -> list[str]:
     """Refuse what is neither a kind nor a family of kinds."""
-    for name in names:
-        if not _matching(name):
-            raise PydanticCustomError(
-                "unknown_type",
-                "{en}",
-                {
-                    "en": "There is no such kind of event; `/events` lists them, `task.*` is a family.",
-                    "id": "Tidak ada jenis peristiwa itu; `/events` memuat semuanya, `task.*` sekeluarga.",
-                },
-            )
+    if not NAMED.keys() >= set(names):
+        raise PydanticCustomError(
+            "unknown_type",
+            "{en}",
+            {
+                "en": "There is no such kind of event; `/events` lists them, `task.*` is a family.",
+                "id": "Tidak ada jenis peristiwa itu; `/events` memuat semuanya, `task.*` sekeluarga.",
+            },
+        )
     return names
 
 
-def _matching(name: str) -> frozenset[EventKind]:
-    family, star, rest = name.partition(".*")
-    if star and not rest:
-        return frozenset(kind for kind in EventKind if kind.partition(".")[0] == family)
-    return frozenset(kind for kind in EventKind if kind == name)
-
-
 EventTypes = Annotated[list[str], BeforeValidator(split), AfterValidator(_known), Field(max_length=100)]
-
-
-def kinds(types: list[str] | None) -> frozenset[EventKind] | None:
-    """The kinds that these types name, each a kind or a family (`task.*`); None for all."""
-    return None if types is None else frozenset().union(*(_matching(one) for one in types))
 
 
 class EventQuery(BaseModel):

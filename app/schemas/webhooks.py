@@ -9,18 +9,16 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from app.rules.facts import EventKind
+from app.rules.facts import NAMED
 from app.rules.targets import LONGEST
 from app.rules.vocabulary import Clearance
 from app.rules.webhooks import DeliveryStatus, Failure, SignatureScheme, WebhookStatus
 from app.schemas.types import AgencyCode, Command, Line, Prose, Shown, absent, distinct
 
-_FAMILIES: Final = frozenset(f"{kind.partition('.')[0]}.*" for kind in EventKind)
-
 
 def _known(value: str) -> str:
     """Refuse kinds of events that there are none of, and families likewise."""
-    if value not in _FAMILIES and value not in set(EventKind):
+    if value not in NAMED:
         en = "There are no events of this type; a family is written like `task.*`."
         raise PydanticCustomError(
             "unknown", "{en}", {"en": en, "id": "Tidak ada peristiwa jenis ini; satu keluarga ditulis `task.*`."}

@@ -15,8 +15,19 @@ from app.errors import PermissionDenied, Problem, ValidationFailed
 from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.policy import Permission as P
-from app.schemas import batch as wire
-from app.schemas.batch import Malformed, Operation
+from app.schemas.batch import (
+    AnswerOperation,
+    CommentOperation,
+    LogOperation,
+    Malformed,
+    MoveOperation,
+    Operation,
+    ReferOperation,
+    ShareOperation,
+    UnshareOperation,
+    UpdateOperation,
+    WithdrawOperation,
+)
 from app.services import comments, referrals, refusals, shares, tasks, transitions
 from app.services.task_rows import hold_tasks
 from app.services.versions import version_of
@@ -33,21 +44,21 @@ class Done:
     location: str | None = None
 
 
-Outcome = Done | Problem
+Result = Done | Problem
 CarryOut = Callable[[Writer, Caller, Any], Awaitable[Done]]
 
 
 async def run(
     writer: Writer, caller: Caller, operations: Sequence[Operation | Malformed], *, atomic: bool
-) -> list[Outcome]:
+) -> list[Result]:
     """Carry out operations in their order; each sees what those before it did.
 
     Raises, when `atomic`, the refusal of the first that is refused, with `operation` (its place) and `refused` (place,
     status and code of every one that is); and whatever is the fault of no operation (503).
     """
     await hold_tasks(writer, tasks=_named("task", operations), referrals=_named("referral", operations))
-    outcomes = [await _attempt(writer, caller, place, one) for place, one in enumerate(operations)]
-    refused = {place: one for place, one in enumerate(outcomes) if isinstance(one, Problem)}
+    results = [await _attempt(writer, caller, place, one) for place, one in enumerate(operations)]
+    refused = {place: one for place, one in enumerate(results) if isinstance(one, Problem)}
     if atomic and refused:
         place, first = next(iter(refused.items()))
         named = [{"operation": n, "status": one.status, "code": one.code} for n, one in refused.items()]
@@ -55,14 +66,14 @@ async def run(
         raise first
     for place, one in refused.items():
         await _note(writer, caller, operations[place], one)
-    return outcomes
+    return results
 
 
 def _named(record: str, operations: Sequence[Operation | Malformed]) -> set[UUID]:
     return {named for one in operations if (named := getattr(one, record, None))}
 
 
-async def _attempt(writer: Writer, caller: Caller, place: int, operation: Operation | Malformed) -> Outcome:
+async def _attempt(writer: Writer, caller: Caller, place: int, operation: Operation | Malformed) -> Result:
     """One operation: what it wrote is taken back where it is refused."""
     try:
         async with attempting(writer):
@@ -97,54 +108,52 @@ async def _note(writer: Writer, caller: Caller, operation: Operation | Malformed
     """A refusal by permission or standing is a fact, whether it was asked for alone or among others."""
     if refused.status != HTTPStatus.FORBIDDEN or isinstance(operation, Malformed):
         return
-    permission = {name: refused.facts[name] for name in ("permission",) if name in refused.facts}
+    name = DEEDS[operation.operation].name
     record = getattr(operation, "task", None) or getattr(operation, "referral", None)
-    on = {"object": str(record)} if record else {}
-    said = {"operation": DEEDS[operation.operation].name, "method": "POST", **permission, **on}
-    await refusals.record_refusal(writer, caller, code=refused.code, said=said)
+    await refusals.record_refusal(writer, caller, refused, operation=name, method="POST", object=record)
 
 
-async def _log(writer: Writer, caller: Caller, asked: wire.LogOperation) -> Done:
+async def _log(writer: Writer, caller: Caller, asked: LogOperation) -> Done:
     task = await tasks.log_task(writer, caller, asked.input)
     return Done(201, task, task["version"], f"/v1/tasks/{task['id']}")
 
 
-async def _update(writer: Writer, caller: Caller, asked: wire.UpdateOperation) -> Done:
+async def _update(writer: Writer, caller: Caller, asked: UpdateOperation) -> Done:
     task = await tasks.update_task(writer, caller, asked.task, version_of(asked.if_match), asked.input)
     return Done(200, task, task["version"])
 
 
-async def _move(writer: Writer, caller: Caller, asked: wire.MoveOperation) -> Done:
+async def _move(writer: Writer, caller: Caller, asked: MoveOperation) -> Done:
     task, version = await transitions.move_task(writer, caller, asked.task, version_of(asked.if_match), asked.input)
     return Done(200, task, version)
 
 
-async def _comment(writer: Writer, caller: Caller, asked: wire.CommentOperation) -> Done:
+async def _comment(writer: Writer, caller: Caller, asked: CommentOperation) -> Done:
     return Done(201, await comments.comment_on_task(writer, caller, asked.task, asked.input.body), 1)
 
 
-async def _share(writer: Writer, caller: Caller, asked: wire.ShareOperation) -> Done:
+async def _share(writer: Writer, caller: Caller, asked: ShareOperation) -> Done:
     version, level = version_of(asked.if_match), asked.input.level
     share, new = await shares.share_task(writer, caller, asked.task, asked.agency, version, level)
     return Done(200, share, new)
 
 
-async def _unshare(writer: Writer, caller: Caller, asked: wire.UnshareOperation) -> Done:
+async def _unshare(writer: Writer, caller: Caller, asked: UnshareOperation) -> Done:
     new = await shares.unshare_task(writer, caller, asked.task, asked.agency, version_of(asked.if_match))
     return Done(204, None, new)
 
 
-async def _refer(writer: Writer, caller: Caller, asked: wire.ReferOperation) -> Done:
+async def _refer(writer: Writer, caller: Caller, asked: ReferOperation) -> Done:
     referral = await referrals.refer_task(writer, caller, asked.task, version_of(asked.if_match), asked.input)
     return Done(201, referral, referral["version"], f"/v1/referrals/{referral['id']}")
 
 
-async def _answer(writer: Writer, caller: Caller, asked: wire.AnswerOperation) -> Done:
+async def _answer(writer: Writer, caller: Caller, asked: AnswerOperation) -> Done:
     answer = await referrals.answer_referral(writer, caller, asked.referral, version_of(asked.if_match), asked.input)
     return Done(200, answer, answer["version"])
 
 
-async def _withdraw(writer: Writer, caller: Caller, asked: wire.WithdrawOperation) -> Done:
+async def _withdraw(writer: Writer, caller: Caller, asked: WithdrawOperation) -> Done:
     version = version_of(asked.if_match)
     referral = await referrals.withdraw_referral(writer, caller, asked.referral, version, asked.input)
     return Done(200, referral, referral["version"])

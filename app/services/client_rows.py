@@ -13,7 +13,7 @@ from app.rules.caller import Caller
 from app.rules.policy import Permission as P
 from app.rules.vocabulary import Clearance, ClientStatus, Role, Standing
 from app.security import Keys
-from app.services.paging import Keyset, Page, binding, without_place
+from app.services.paging import Keyset, Page, binding, read_page
 
 #: RFC 7638: the hash of the required members in their order, without blanks.
 THUMBPRINT: Final = """rtrim(translate(encode(sha256(convert_to(concat('{"crv":"', jwk ->> 'crv', '","kty":"',
@@ -108,19 +108,17 @@ async def list_clients(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, agency: str | None
 ) -> Page:
     """Clients, newest first: all for an operator, else those of the own agency."""
-    everyone = caller.role is Role.OPERATOR
     keyset = Keyset("c.recorded_at", "c.id", True, binding(caller, "clients", agency), keys, limit, cursor)
-    after, tail, place = keyset.clauses()
-    where = " and ".join(
-        ["true" if everyone else "c.agency = :own", "true" if agency is None else "c.agency = :agency", after]
-    )
-    given: dict[str, Any] = {} if everyone else {"own": caller.agency}
-    found = await db.rows(
-        executor,
-        f"select {_COLUMNS}, c.recorded_at as _key, c.id as _id from client c where {where} {tail}",
-        **given,
-        **({} if agency is None else {"agency": agency}),
-        **place,
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
+    where, given = listed(caller, agency)
+    return await read_page(executor, keyset, columns=_COLUMNS, source="client c", where=where, given=given)
+
+
+def listed(caller: Caller, agency: str | None) -> tuple[list[str], dict[str, Any]]:
+    """Which agencies' clients and webhooks are listed: conditions on `agency` (SQL) with their values.
+
+    All for an operator, else those of the own agency; those of one where that is asked for.
+    """
+    given = {} if caller.role is Role.OPERATOR else {"own": caller.agency}
+    if agency is not None:
+        given["agency"] = agency
+    return [f"agency = :{name}" for name in given], given

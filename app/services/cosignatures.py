@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import orjson
 
-from app import log_files
 from app.claims import LEEWAY
 from app.db import Executor, Row, Writer, keys_of, one, row, rows, value
 from app.errors import HeadMismatch, ValidationFailed
+from app.log_files import Cosignature, stated
 from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
@@ -18,7 +18,7 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import Standing
 from app.schemas.log import CosignatureInput
 from app.services import log, records
-from app.statements import Kind, Unsigned, read
+from app.statements import Kind, Unsigned
 
 _SHOWN: Final = "c.agency, c.size, c.kid, c.jwk, c.signed as cosignature, c.recorded_at"
 
@@ -74,22 +74,21 @@ async def cosign(writer: Writer, caller: Caller, input: CosignatureInput) -> Row
     )
 
 
-async def _read(writer: Writer, caller: Caller, text: str) -> tuple[log_files.Cosignature, dict[str, Any]]:
+async def _read(writer: Writer, caller: Caller, text: str) -> tuple[Cosignature, dict[str, Any]]:
     """What a cosignature says, and the live key of the caller's agency that signed it; raises ValidationFailed."""
     for found in await rows(writer, "select jwk from app.witness_keys()"):
         try:
-            said, _ = read([found["jwk"]], Kind.COSIGNATURE, text)
-            statement = log_files.Cosignature.model_validate(said)
-        except (Unsigned, ValueError):
+            said = stated([found["jwk"]], Kind.COSIGNATURE, Cosignature, text)
+        except Unsigned:
             continue
-        if (statement.iss, statement.log) != (caller.body, keys_of(writer).issuer):
+        if (said.iss, said.log) != (caller.body, keys_of(writer).issuer):
             raise records.refused(
                 "/cosignature", "addressee", f"`iss` must be {caller.body}, and `log` {keys_of(writer).issuer}.",
                 f"`iss` harus {caller.body}, dan `log` {keys_of(writer).issuer}.",
             )  # fmt: skip
-        _require_past(statement.iat)
+        _require_past(said.iat)
         await _require_one_key(writer, caller, found["jwk"])
-        return statement, found["jwk"]
+        return said, found["jwk"]
     raise _unsigned()
 
 

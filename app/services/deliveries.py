@@ -14,7 +14,7 @@ from app.rules.policy import Permission
 from app.rules.webhooks import MOST_ASKED, DeliveryStatus
 from app.security import Keys
 from app.services import webhook_rows
-from app.services.paging import Keyset, Page, binding, without_place
+from app.services.paging import Keyset, Page, binding, read_page
 
 PING: Final = "ping"
 _WHILE: Final = 60
@@ -37,18 +37,9 @@ async def list_deliveries(
     """What is known of the deliveries of a webhook, newest first; raises NotFound, CursorMismatch."""
     await webhook_rows.held(executor, caller, id, Permission.WEBHOOK_READ)
     keyset = Keyset("recorded_at", "id", True, binding(caller, "deliveries", id, status), keys, limit, cursor)
-    after, tail, place = keyset.clauses()
-    wanted = "true" if status is None else "status = :status"
-    found = await db.rows(
-        executor,
-        f"select {_SHOWN}, recorded_at as _key, id as _id from delivery"
-        f" where webhook_id = :webhook and {wanted} and {after} {tail}",
-        webhook=id,
-        **({} if status is None else {"status": status}),
-        **place,
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
+    given = {"webhook_id": id} if status is None else {"webhook_id": id, "status": status}
+    where = [f"{name} = :{name}" for name in given]
+    return await read_page(executor, keyset, columns=_SHOWN, source="delivery", where=where, given=given)
 
 
 async def ask_again(writer: Writer, caller: Caller, id: UUID, delivery: UUID) -> Row:

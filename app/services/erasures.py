@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Writer, keys_of, one, rows, value
+from app.db import Writer, keys_of, one, rows
 from app.errors import NotFound
 from app.rules import policy
 from app.rules.caller import Caller
@@ -29,29 +29,28 @@ async def erase_person(writer: Writer, caller: Caller, input: ErasureInput) -> d
     if caller.role is not Role.OPERATOR and agency != caller.agency:
         raise NotFound
     policy.require(caller.role, Permission.PERSON_ERASE, {Standing.OWN_AGENCY})
-    destroyed = await _destroyed(writer, sealing.of_person(keys_of(writer), agency, input.acting_user))
+    destroyed = await sealing.destroy(writer, sealing.of_person(keys_of(writer), agency, input.acting_user))
+    if destroyed is None:
+        raise NotFound
+    erased_at = datetime.now(UTC)
     await log.record(
         writer,
         caller,
         EventKind.PERSON_ERASED,
         on="person",
-        id=destroyed["id"],
-        effective_at=destroyed["erased_at"],
+        id=destroyed,
+        effective_at=erased_at,
         payload={"reason": input.reason},
-        concerns=agency if agency != caller.agency else None,
+        concerns=agency,
     )
     await writer.flush()
-    return {"agency": agency, **destroyed}
+    return {"id": destroyed, "agency": agency, "erased_at": erased_at}
 
 
 async def erase_task(writer: Writer, caller: Caller, task: UUID, reason: str) -> dict[str, Any]:
     """Erase what people wrote about a task: in the log, in the task, its referrals and comments; raises NotFound."""
     found = await one(writer, "select logged_by, version from task where id = :id for update", id=task)
-    destroyed = await value(
-        writer, "select id from sealing_key where subject = :subject", subject=sealing.of_record("task", task)
-    )
-    if destroyed is not None:
-        await sealing.destroy(writer, sealing.of_record("task", task))
+    destroyed = await sealing.destroy(writer, sealing.of_record("task", task))
     for statement in (_OF_TASK, _OF_REFERRALS, _OF_COMMENTS):
         await rows(writer, statement, id=task, erased=ERASED)
     erased_at = datetime.now(UTC)
@@ -81,10 +80,3 @@ _OF_REFERRALS: Final = """
     where task_id = :id returning id
 """
 _OF_COMMENTS: Final = "update comment set body = :erased where task_id = :id returning id"
-
-
-async def _destroyed(writer: Writer, subject: str) -> dict[str, Any]:
-    key = await sealing.destroy(writer, subject)
-    if key is None:
-        raise NotFound
-    return {"id": key, "erased_at": datetime.now(UTC)}

@@ -1,4 +1,4 @@
-"""The one door for facts. Nothing else touches the event table."""
+"""The one door for facts: nothing else writes the event table."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ async def record(
     `on` is the kind of object, `versions` its version before and after; members of the payload that people wrote
     (`facts.WORDS`) are sealed. `state` holds the columns that the change set of the task, as they were set; a fact
     that leaves the task alone has none. `concerns` is the agency that the fact is about, kept where that is not the
-    caller's.
-    `place` is an id taken earlier (`reserve`), for a fact that comes before those it brings about.
+    caller's. `place` is an id taken earlier (`reserve`), for a fact that comes before those it brings about.
     """
     said = orjson.loads(orjson.dumps({**(payload or {}), **told(state)}, default=str, option=orjson.OPT_UTC_Z))
     event = Event(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app import db
-from app.db import Row
+from app.db import Executor, Row
 from app.errors import CursorMismatch
 from app.rules.caller import Caller
 from app.security import Keys, open_cursor, seal_cursor
@@ -74,3 +74,19 @@ def binding(caller: Caller, *parts: Any) -> str:
 def without_place(found: Row) -> Row:
     """A row without the columns that only order it."""
     return {name: content for name, content in found.items() if not name.startswith("_")}
+
+
+async def read_page(
+    executor: Executor, keyset: Keyset, *, columns: str, source: str, where: Sequence[str], given: Mapping[str, Any]
+) -> Page:
+    """The page of `columns` from `source` where all conditions hold (SQL), with their values; raises CursorMismatch."""
+    after, tail, place = keyset.clauses()
+    found = await db.rows(
+        executor,
+        f"select {columns}, {keyset.key} as _key, {keyset.id} as _id from {source}"
+        f" where {' and '.join([*where, after])} {tail}",
+        **given,
+        **place,
+    )
+    items, following = keyset.page(found, without_place)
+    return Page.of(items, following)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.db import Writer, row
+from app.errors import Problem
 from app.rules.caller import Caller, itself
 from app.rules.facts import EventKind
 from app.services import log
@@ -26,8 +27,15 @@ class Failure(NamedTuple):
     code: str
 
 
-async def record_refusal(writer: Writer, caller: Caller, *, code: str, said: Mapping[str, Any]) -> None:
-    """Enter that a request of a known caller was refused: what it asked for, never what it sent."""
+async def record_refusal(
+    writer: Writer, caller: Caller, refused: Problem, *, operation: str, method: str, object: UUID | None
+) -> None:
+    """Enter that a request of a known caller was refused: what it asked for, of which record, never what it sent."""
+    said: dict[str, Any] = {"operation": operation, "method": method, "code": refused.code}
+    if "permission" in refused.facts:
+        said["permission"] = refused.facts["permission"]
+    if object is not None:
+        said["object"] = object
     await claim(writer, caller.client_id)
     await log.record(
         writer,
@@ -36,7 +44,7 @@ async def record_refusal(writer: Writer, caller: Caller, *, code: str, said: Map
         on="request",
         id=caller.request_id,
         effective_at=datetime.now(UTC),
-        payload={**said, "code": code},
+        payload=said,
     )
 
 

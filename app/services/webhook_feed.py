@@ -6,7 +6,6 @@ matters that are not open to everybody it carries the ids, by which whoever may 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -14,7 +13,7 @@ from uuid import UUID
 
 from app import db
 from app.db import Executor, Row, Writer, encode, keys_of
-from app.rules.facts import EventKind
+from app.rules.facts import EventKind, kinds
 from app.rules.vocabulary import Role
 from app.services import callers, feed
 from app.services.deliveries import PING
@@ -45,7 +44,7 @@ async def newest_head(executor: Executor) -> str:
 
 async def heard(writer: Writer, webhook: Row) -> tuple[list[Envelope], int]:
     """What a webhook hears next, in the order of the log, and the index up to which that is all there is."""
-    return await _heard(writer, webhook, webhook["position"], kinds_of(webhook["types"]), _TAKEN)
+    return await _heard(writer, webhook, webhook["position"], kinds(webhook["types"]), _TAKEN)
 
 
 async def heard_once(writer: Writer, webhook: Row, event: UUID) -> Envelope | None:
@@ -57,17 +56,17 @@ async def heard_once(writer: Writer, webhook: Row, event: UUID) -> Envelope | No
     )
     if found is None:
         return None
-    kinds = frozenset({EventKind(found["kind"])})
-    there, _ = await _heard(writer, webhook, found["index"] - 1, kinds, 1)
+    alone = frozenset({EventKind(found["kind"])})
+    there, _ = await _heard(writer, webhook, found["index"] - 1, alone, 1)
     return there[0] if there and there[0].index == found["index"] else None
 
 
 async def _heard(
-    writer: Writer, webhook: Row, after: int, kinds: frozenset[EventKind] | None, limit: int
+    writer: Writer, webhook: Row, after: int, types: frozenset[EventKind] | None, limit: int
 ) -> tuple[list[Envelope], int]:
     viewer = await callers.hearer_of(writer, webhook["agency"], clearance=webhook["clearance"])
     parts = [
-        await feed.read(writer, one, keys_of(writer), after=after, types=kinds, limit=limit)
+        await feed.read(writer, one, keys_of(writer), after=after, types=types, limit=limit)
         for one in (viewer, replace(viewer, role=Role.AGENCY_ADMIN))
     ]
     through = min(part.after for part in parts)
@@ -93,11 +92,3 @@ def ping(writer: Writer, id: UUID, webhook: UUID, moment: datetime) -> Envelope:
         "data": {},
     }
     return Envelope(id, None, PING, encode(said))
-
-
-def kinds_of(types: Iterable[str]) -> frozenset[EventKind] | None:
-    """The kinds that a filter names, families spelt out; None: all."""
-    named = set(types)
-    if not named:
-        return None
-    return frozenset(kind for kind in EventKind if kind in named or f"{kind.partition('.')[0]}.*" in named)

@@ -53,8 +53,10 @@ async def rotate(writer: Writer, caller: Caller, keys: Keys, id: UUID, input: We
         "retired": [str(one["id"]) for one in retired],
         "reason": input.reason,
     }
-    kind, version = EventKind.WEBHOOK_SECRET_ROTATED, webhook["version"]
-    await webhook_rows.record(writer, caller, kind, id, webhook["agency"], (version, version), said)
+    versions = (webhook["version"], webhook["version"])
+    await webhook_rows.record(
+        writer, caller, EventKind.WEBHOOK_SECRET_ROTATED, webhook, versions=versions, payload=said
+    )
     return made
 
 

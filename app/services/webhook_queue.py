@@ -185,10 +185,11 @@ async def failed(writer: Writer, claimed: Row, sent: Envelope, outcome: Outcome)
         **_attempt(claimed, sent, outcome, DeliveryStatus.FAILING),
     )
     if parked:
-        version = claimed["version"]
+        versions = (claimed["version"], claimed["version"] + 1)
         said = {"position": claimed["position"], "failure": outcome.failure, "status_code": outcome.status}
-        kind, by = EventKind.WEBHOOK_PARKED, itself("worker")
-        await webhook_rows.record(writer, by, kind, claimed["id"], claimed["agency"], (version, version + 1), said)
+        await webhook_rows.record(
+            writer, itself("worker"), EventKind.WEBHOOK_PARKED, claimed, versions=versions, payload=said
+        )
 
 
 def _attempt(claimed: Row, sent: Envelope, outcome: Outcome, state: DeliveryStatus) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.policy import Permission as P
-from app.rules.vocabulary import Role
 from app.security import Keys
 from app.services import log
-from app.services.client_rows import own
-from app.services.paging import Keyset, Page, binding, without_place
+from app.services.client_rows import listed, own
+from app.services.paging import Keyset, Page, binding, read_page
 
 _COLUMNS: Final = """
     id, agency, url, types, description, clearance, signature, status, position, failing_since, attempts, retry_at,
@@ -30,11 +29,10 @@ async def held(executor: Executor, caller: Caller, id: UUID, permission: P) -> R
     return _admitted(caller, await shown(executor, id), permission)
 
 
-async def locked(writer: Writer, caller: Caller, id: UUID, permission: P = P.WEBHOOK_KEEP) -> Row:
-    """The same, and nobody else changes or moves the webhook until the end of this transaction."""
-    return _admitted(
-        caller, await db.one(writer, f"select {_COLUMNS} from webhook where id = :id for update", id=id), permission
-    )
+async def locked(writer: Writer, caller: Caller, id: UUID) -> Row:
+    """One that the caller may keep, and nobody else changes or moves it until the end of this transaction."""
+    webhook = await db.one(writer, f"select {_COLUMNS} from webhook where id = :id for update", id=id)
+    return _admitted(caller, webhook, P.WEBHOOK_KEEP)
 
 
 async def shown(executor: Executor, id: UUID) -> Row:
@@ -54,30 +52,17 @@ async def list_webhooks(
     executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, agency: str | None
 ) -> Page:
     """Webhooks, newest first: all for an operator, else those of the own agency."""
-    everyone = caller.role is Role.OPERATOR
     keyset = Keyset("recorded_at", "id", True, binding(caller, "webhooks", agency), keys, limit, cursor)
-    after, tail, place = keyset.clauses()
-    where = " and ".join(
-        ["true" if everyone else "agency = :own", "true" if agency is None else "agency = :agency", after]
-    )
-    given: dict[str, Any] = {} if everyone else {"own": caller.agency}
-    found = await db.rows(
-        executor,
-        f"select {_COLUMNS}, recorded_at as _key, id as _id from webhook where {where} {tail}",
-        **given,
-        **({} if agency is None else {"agency": agency}),
-        **place,
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
+    where, given = listed(caller, agency)
+    return await read_page(executor, keyset, columns=_COLUMNS, source="webhook", where=where, given=given)
 
 
 async def record(
     writer: Writer,
     caller: Caller,
     kind: EventKind,
-    id: UUID,
-    agency: str,
+    webhook: Row,
+    *,
     versions: tuple[int | None, int | None],
     payload: dict[str, Any],
 ) -> None:
@@ -87,9 +72,9 @@ async def record(
         caller,
         kind,
         on="webhook",
-        id=id,
+        id=webhook["id"],
         effective_at=datetime.now(UTC),
         versions=versions,
         payload=payload,
-        concerns=agency,
+        concerns=webhook["agency"],
     )

@@ -48,8 +48,9 @@ async def create_webhook(writer: Writer, caller: Caller, keys: Keys, input: Webh
     await writer.flush()
     key = await webhook_keys.add_key(writer, keys, webhook.id, input.signature, by=caller.client_id)
     said = {"types": input.types, "clearance": input.clearance, "signature": input.signature, "key": str(key["id"])}
-    await webhook_rows.record(writer, caller, EventKind.WEBHOOK_CREATED, webhook.id, agency, (None, 1), said)
-    return {**await webhook_rows.shown(writer, webhook.id), "key": key}
+    made = await webhook_rows.shown(writer, webhook.id)
+    await webhook_rows.record(writer, caller, EventKind.WEBHOOK_CREATED, made, versions=(None, 1), payload=said)
+    return {**made, "key": key}
 
 
 async def _beginning(writer: Writer, after: int | None) -> int:
@@ -88,7 +89,8 @@ async def update_webhook(writer: Writer, caller: Caller, id: UUID, version: int,
     afresh = _AFRESH if changed.keys() & {"url", "status"} else {}
     new = (await compare_and_set(writer, "webhook", {"id": id}, version, {**changed, **afresh}))["version"]
     kind = EventKind.WEBHOOK_RESUMED if resumed else EventKind.WEBHOOK_UPDATED
-    await webhook_rows.record(writer, caller, kind, id, webhook["agency"], (version, new), {"changed": sorted(changed)})
+    said = {"changed": sorted(changed)}
+    await webhook_rows.record(writer, caller, kind, webhook, versions=(version, new), payload=said)
     return await webhook_rows.shown(writer, id)
 
 
@@ -100,4 +102,5 @@ async def delete_webhook(writer: Writer, caller: Caller, id: UUID, version: int)
     webhook = await webhook_rows.locked(writer, caller, id)
     check_version(webhook["version"], version)
     await value(writer, "delete from webhook where id = :id returning id", id=id)
-    await webhook_rows.record(writer, caller, EventKind.WEBHOOK_DELETED, id, webhook["agency"], (version, None), {})
+    kind = EventKind.WEBHOOK_DELETED
+    await webhook_rows.record(writer, caller, kind, webhook, versions=(version, None), payload={})

@@ -62,6 +62,15 @@ def test_no_module_has_outgrown_its_noun() -> None:
     assert {name: length for name, length in lengths.items() if length > 300} == {}
 
 
+def test_no_two_duties_share_an_advisory_lock() -> None:
+    """They would wait for each other, or take each other for another process of their own."""
+    named = re.compile(r"^_?[A-Z_]+(?:: Final)? = (731_005_\d{3})$", re.MULTILINE)
+    sources = [*ROOT.glob("app/**/*.py"), ROOT / "migrations" / "env.py"]
+    numbers = [number for one in sources for number in named.findall(one.read_text())]
+    assert len(numbers) > 5
+    assert sorted(numbers) == sorted(set(numbers))
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_requirement_is_locked_by_its_hash_and_by_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text()

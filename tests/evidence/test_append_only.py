@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
-from notary import House, witness
+from notary import EVIDENCE, House, witness
 from sqlalchemy import make_url
 
-EVIDENCE = ("event", "log_entry", "log_node", "log_head", "cosignature")
 CHANGES = {
     "event": "salt = salt",
     "log_entry": "index = index",

@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-from notary import House, read_jws
+from notary import EVIDENCE, House, read_jws
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +22,6 @@ from app.testimony import Kept
 from app.witness import Login, Rewritten
 from app.witness_cli import Watch
 
-GUARDED = ("event", "log_entry", "log_node", "log_head", "cosignature")
 #: The entry that is tampered with, counted back from the newest.
 BACK = 7
 
@@ -111,7 +110,7 @@ async def rebuild(house: House) -> None:
 
 
 async def guards(connection: AsyncConnection, *, up: bool) -> None:
-    for table in GUARDED:
+    for table in EVIDENCE:
         await connection.execute(text(f"alter table {table} {'enable' if up else 'disable'} trigger user"))
         if up:
             for trigger in ("keep_facts", "keep_facts_whole"):
@@ -189,7 +188,7 @@ async def test_a_log_cut_short_is_found(house: House, kept: Kept, watch: Watch) 
 
 
 async def test_what_was_promised_and_left_out_is_found_by_its_receipt(house: House, kept: Kept) -> None:
-    leaf = evidence_of(kept)
+    leaf = promised(kept)
     async with house.superuser() as connection:
         await guards(connection, up=False)
         place = text("select place + 1 from log_node where level = 0 and hash = :leaf")
@@ -202,8 +201,8 @@ async def test_what_was_promised_and_left_out_is_found_by_its_receipt(house: Hou
     assert any(leaf in one for one in found), found
 
 
-def evidence_of(kept: Kept) -> str:
-
+def promised(kept: Kept) -> str:
+    """The leaf that the receipt promises."""
     return str(read_jws(kept.receipts[0].read_text().strip())["leaves"][0])
 
 

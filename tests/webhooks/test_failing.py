@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from time import monotonic
 from typing import Any
 
@@ -348,16 +347,15 @@ async def test_retries_come_further_and_further_apart(idle: Yard) -> None:
     settings = idle.settings.model_copy(update={"webhook_first_delay": 0.5, "webhook_longest_delay": 3600.0})
     hook = await idle.hook(KPU, "/backoff", "election.*")
     idle.receiver.behaviours["/backoff"] = status(500)
-    bounds = []
+    delays = []
     async with working(settings, idle.url):
         await idle.happen()
         for attempts in range(1, 8):
             shown = await idle.until(hook, attempts=attempts)
-            now = datetime.now(UTC)
-            bounds.append(0.5 * 2 ** (attempts - 1))
-            assert datetime.fromisoformat(shown["retry_at"]) <= now + timedelta(seconds=bounds[-1])
+            delays.append(datetime.fromisoformat(shown["retry_at"]) - datetime.now(UTC))
+            assert delays[-1] <= timedelta(seconds=0.5) * 2 ** (attempts - 1)
             await change(idle, "update webhook set retry_at = now() where id = :id", id=hook["id"])
-    assert all(later == 2 * earlier for earlier, later in pairwise(bounds))
+    assert max(delays) > timedelta(seconds=0.5)  # where each delay is drawn from twice as much: all but certain
 
 
 # what is forgotten
