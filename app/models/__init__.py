@@ -16,6 +16,7 @@ from app.models.access import (
     UsedAssertion,
 )
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
+from app.models.closure import MandateClosure
 from app.models.law import ClosingRequirement, DeadlineRule, Escalation, Holiday, LegalInstrument, Mandate, Recusal
 from app.models.log import Cosignature, LogEntry, LogHead, LogKey, LogNode, SealingKey, Unsequenced
 from app.models.meeting import Decision, Meeting
@@ -53,6 +54,7 @@ __all__ = [
     "LogKey",
     "LogNode",
     "Mandate",
+    "MandateClosure",
     "Meeting",
     "Member",
     "Recusal",
