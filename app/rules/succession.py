@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
-from app.rules.law import WIB, Law, Outcome, Question, Resolution
+from app.rules.law import WIB, Holder, Law, Mandate, Outcome, Question, Recusal, Resolution
 from app.rules.mandates import day_of, resolve, within
 from app.rules.vocabulary import Status
 from app.rules.workflow import ACTIVE
@@ -76,7 +76,7 @@ def heir(law: Law, question: Question, *, until: datetime) -> Heir | None:
 
 def _turns(law: Law, since: datetime, until: datetime) -> Iterator[datetime]:
     """The instant itself, and every later one up to `until` at which a row, an agency or a recusal begins or ends."""
-    dated = (*law.mandates, *law.holders, *law.recusals)
+    dated: tuple[Mandate | Holder | Recusal, ...] = (*law.mandates, *law.holders, *law.recusals)
     days = {day for one in dated for day in (one.valid_from, one.valid_to) if day is not None}
     yield since
     yield from sorted(at for day in days if since < (at := midnight(day)) <= until)
@@ -85,8 +85,3 @@ def _turns(law: Law, since: datetime, until: datetime) -> Iterator[datetime]:
 def _lasts(law: Law, agency: str | None, at: datetime) -> bool:
     """Whether an agency is valid at an instant; a row that goes by the event's date may name one that has ended."""
     return any(one.code == agency and within(day_of(at), one.valid_from, one.valid_to) for one in law.holders)
-
-
-def may_be_redirected(recorded_at: datetime, end: datetime, now: datetime) -> bool:
-    """Whether the law may take a referral from an office whose mandate ended: at once, or a day after it was told late."""
-    return recorded_at < end or recorded_at + TOLD_LATE <= now

@@ -77,9 +77,7 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     K.MANDATE_CLOSURE_REJECTED: Row(
         "The closure of a mandate was not confirmed.", "Penutupan kewenangan tidak dikonfirmasi.", s.ClosureRejected
     ),
-    K.MANDATE_CLOSED: Row(
-        "Two operators closed a mandate.", "Dua operator menutup kewenangan.", s.MandateClosed
-    ),
+    K.MANDATE_CLOSED: Row("Two operators closed a mandate.", "Dua operator menutup kewenangan.", s.MandateClosed),
     K.ELECTION_CREATED: Row("An election was registered.", "Pemilihan didaftarkan.", s.Nothing),
     K.ELECTION_UPDATED: Row("An election's entry was changed.", "Data pemilihan diubah.", s.Changed),
     K.STAGE_CREATED: Row("A stage of an election was registered.", "Tahapan pemilihan didaftarkan.", s.Nothing),

@@ -126,11 +126,12 @@ def upgrade() -> None:
     op.add_column("task", sa.Column("mandate_ended", sa.Boolean(), server_default="false", nullable=False))
     op.add_column("task", sa.Column("mandate_checked", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("referral", sa.Column("mandate_checked", sa.BigInteger(), server_default="0", nullable=False))
-    for name, columns in (("under_mandate", "mandate, mandate_checked"), ("accountable", "accountable, mandate_checked")):
+    for name, columns in (
+        ("under_mandate", "mandate, mandate_checked"),
+        ("accountable", "accountable, mandate_checked"),
+    ):
         op.execute(f"{QUICK}create index ix_task_{name} on task ({columns}) where {OPEN}")
-    op.execute(
-        f"{QUICK}create index ix_task_mandate_ended on task (mandate_checked) where mandate_ended and {OPEN}"
-    )
+    op.execute(f"{QUICK}create index ix_task_mandate_ended on task (mandate_checked) where mandate_ended and {OPEN}")
     op.execute(f"{QUICK}create index ix_referral_mandate on referral (mandate) where status in ('sent', 'received')")
     op.create_table(
         "mandate_closure",
