@@ -62,7 +62,7 @@ def ended(now: datetime, mandate_to: date | None, agency_to: date | None) -> tup
         for day, because in ((mandate_to, Because.MANDATE_EXPIRED), (agency_to, Because.AGENCY_ENDED))
         if day is not None and midnight(day) <= now
     ]
-    return min(ends, default=None)
+    return min(ends, key=lambda end: end[0], default=None)
 
 
 def heir(law: Law, question: Question, *, until: datetime) -> Heir | None:

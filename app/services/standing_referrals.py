@@ -43,7 +43,7 @@ class Standing:
 
 
 async def hold(writer: Writer, tasks: Sequence[Row]) -> list[Row]:
-    """The tasks with their open referral, which nobody else can answer meanwhile; not those of which it is answered now.
+    """The tasks with their open referral, which nobody else can answer meanwhile; not those where it is answered now.
 
     Whoever answers a referral goes on to its task, which is ours: waiting for it would be a deadlock.
     """
