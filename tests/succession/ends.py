@@ -9,7 +9,6 @@ from scenarios.story import moment
 from scenarios.world import World
 from support import Agency
 
-from app import worker
 from app.db import Database
 
 Json = dict[str, Any]
@@ -24,9 +23,7 @@ class Ends:
 
     async def come(self) -> None:
         """The worker goes its rounds until nothing moves any more."""
-        for _ in range(3):
-            while await worker.succeed(self.database):
-                pass
+        await self.world.mandates_end()
 
     async def owners(self, reader: Agency, task: Json) -> list[tuple[str, str, Any, Any]]:
         """Who was accountable under which row, from when to when."""

@@ -1,4 +1,4 @@
-"""A mandate ends and its open tasks go to its successor by law: once, at midnight WIB, with the old owner in history."""
+"""A mandate ends, and by law its open tasks go to its successor: once, at midnight WIB; the old owner stays in history."""
 
 from __future__ import annotations
 
@@ -95,9 +95,7 @@ async def test_the_successor_works_on_and_the_old_owner_keeps_what_it_worked_on(
 
 
 @pytest.mark.parametrize("region", ["35.73", "73.71", "91.71"])
-async def test_midnight_is_that_of_jakarta_in_every_zone(
-    changing: World, ends: Ends, bawaslu: Agency, region: str
-) -> None:
+async def test_midnight_is_that_of_jakarta_in_every_zone(changing: World, ends: Ends, region: str) -> None:
     kpu = await changing.agency("KPU_RI")
     case = await with_kasn(changing, kpu, region=region, since="2024-08-23T16:59:59Z")
     await ends.come()
@@ -134,7 +132,7 @@ async def test_rows_that_follow_one_another_are_gone_through_one_by_one(
     assert [one["facts"]["to_mandate"] for one in await ends.told(bawaslu, case, "task.succeeded")] == ["M05", "M06"]
 
 
-async def test_the_same_office_goes_on_under_the_row_that_follows(changing: World, ends: Ends, bawaslu: Agency) -> None:
+async def test_the_same_office_goes_on_under_the_row_that_follows(changing: World, ends: Ends) -> None:
     kpu, since = await changing.agency("KPU_KOTA_MALANG"), "2024-08-20T09:00:00+07:00"
     task = await kpu.log(category="candidate_eligibility", function="handling", effective_at=since)
     assert (task["accountable"], task["mandate"]) == (kpu.code, "M27")
@@ -148,7 +146,7 @@ async def test_the_same_office_goes_on_under_the_row_that_follows(changing: Worl
     assert (after["accountable"], after["mandate"], after["status"]) == (kpu.code, "M28", "accepted")
 
 
-async def test_a_row_that_goes_by_the_events_date_keeps_its_owner(changing: World, ends: Ends, bawaslu: Agency) -> None:
+async def test_a_row_that_goes_by_the_events_date_keeps_its_owner(changing: World, ends: Ends) -> None:
     kpu, since = await changing.agency("KPU_KOTA_MALANG"), "2024-11-01T09:00:00+07:00"
     task = await kpu.log(category="admin_violation", function="adjudication", effective_at=since)
     assert (task["accountable"], task["mandate"]) == (kpu.code, "M33")
@@ -158,7 +156,7 @@ async def test_a_row_that_goes_by_the_events_date_keeps_its_owner(changing: Worl
 
 
 async def test_without_a_successor_the_owner_stays_and_the_task_says_so_until_the_law_names_somebody(
-    changing: World, ends: Ends, bawaslu: Agency
+    changing: World, ends: Ends
 ) -> None:
     polresta, since = await changing.agency("POLRESTA_MALANG_KOTA"), "2024-11-20T09:00:00+07:00"
     task = await polresta.log(category="logistics", function="security", effective_at=since)
