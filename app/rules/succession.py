@@ -85,3 +85,15 @@ def _turns(law: Law, since: datetime, until: datetime) -> Iterator[datetime]:
 def _lasts(law: Law, agency: str | None, at: datetime) -> bool:
     """Whether an agency is valid at an instant; a row that goes by the event's date may name one that has ended."""
     return any(one.code == agency and within(day_of(at), one.valid_from, one.valid_to) for one in law.holders)
+
+
+def supposing(law: Law, row: str, *, valid_to: date, successor: str | None) -> Law:
+    """The law as it would be if a row ended on that day and its matter went to another office, under `row + "'"`."""
+    rows = [replace(one, valid_to=valid_to) if one.id == row else one for one in law.mandates]
+    if successor is not None:
+        rows += [
+            replace(one, id=f"{row}'", accountable=successor, valid_from=valid_to, valid_to=None)
+            for one in law.mandates
+            if one.id == row
+        ]
+    return replace(law, mandates=rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -110,25 +110,31 @@ async def load(executor: Executor, asked: Question, *, proposed: str | None = No
 
 
 async def load_all(
-    executor: Executor, asked: Sequence[Question], *, proposed: str | None = None, function: str | None = None
+    executor: Executor,
+    asked: Sequence[Question],
+    *,
+    proposed: str | None = None,
+    function: str | None = None,
+    offices: Collection[str] = (),
 ) -> Law:
-    """The rows that bear on questions about one category, wherever and about whomever they are."""
+    """The rows that bear on questions about one category, wherever and about whomever; `offices` adds their holders."""
     found = await rows(executor, _MANDATES, category=asked[0].category, function=function)
     recused = await rows(executor, _RECUSALS, subject_kinds=sorted({one.subject_kind for one in asked}))
-    offices = {office for row in found for office in (row["accountable"], *row["supporting"], *row["informed"])}
-    offices |= {row["successor"] for row in recused}
+    named = {office for row in found for office in (row["accountable"], *row["supporting"], *row["informed"])}
+    named |= {row["successor"] for row in recused} | {*offices}
     places = {place for one in asked for place in regions.path(one.region)}
     holders = await rows(
-        executor, _HOLDERS, offices=sorted(offices - {""}), path=["", *sorted(places)], code=proposed or ""
+        executor, _HOLDERS, offices=sorted(named - {""}), path=["", *sorted(places)], code=proposed or ""
     )
     return Law(
-        [_mandate(row) for row in found],
+        [matrix_row(row) for row in found],
         [_recusal(row) for row in recused],
         [statute.Holder(**{**row, "regions": tuple(row["regions"])}) for row in holders],
     )
 
 
-def _mandate(row: Row) -> statute.Mandate:
+def matrix_row(row: Row) -> statute.Mandate:
+    """A row of the matrix as the rules ask it."""
     return statute.Mandate(
         id=row["id"],
         category=row["category"],

@@ -57,26 +57,31 @@ end $$
 # The digest tells one state of these tasks from another.
 UNDER_MANDATE = """
 create function app.under_mandate(row_ text) returns table (subcategory text, variant text, subject_kind text,
-    region_code text, event_at timestamptz, agency text, tasks bigint, referrals bigint, refs text[], digest text)
+    region_code text, event_on date, agency text, tasks bigint, referrals bigint, refs text[], digest text)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp begin atomic
-    with open as (
-        select t.id, t.reference, t.version, t.subcategory, t.variant, t.subject_kind, t.region_code, t.event_at,
-            t.accountable as agency, true as task
-        from task t where t.mandate = row_ and t.classification <> 'rahasia'
+    with dated as (
+        select exists (select from mandate m join mandate o on o.category = m.category and o.function = m.function
+            where m.id = row_ and o.resolve_at = 'event') as by_event
+    ), open as (
+        select t.id, t.version, t.variant, t.accountable as agency, t.id as task_id, true as task
+        from task t where t.mandate = row_
             and t.status in ('accepted', 'in_progress', 'awaiting_info', 'resolved')
         union all
-        select r.id, t.reference, r.version, t.subcategory, r.variant, t.subject_kind, t.region_code, t.event_at,
-            r.to_agency, false
-        from referral r join task t on t.id = r.task_id where r.mandate = row_ and t.classification <> 'rahasia'
-            and r.status in ('sent', 'received')
+        select r.id, r.version, r.variant, r.to_agency, r.task_id, false
+        from referral r where r.mandate = row_ and r.status in ('sent', 'received')
+    ), seen as (
+        select o.*, t.reference, t.subcategory, t.subject_kind, t.region_code, case when d.by_event
+            then cast(coalesce(t.event_at, t.effective_at) at time zone 'Asia/Jakarta' as date) end as event_on
+        from open o join task t on t.id = o.task_id cross join dated d
+        where t.classification <> 'rahasia' and app.role() = 'operator'
     )
-    select o.subcategory, o.variant, o.subject_kind, o.region_code, o.event_at, o.agency,
+    select o.subcategory, o.variant, o.subject_kind, o.region_code, o.event_on, o.agency,
         count(*) filter (where o.task), count(*) filter (where not o.task),
-        (array_agg(o.reference order by o.reference))[1:200],
+        (array_agg(distinct o.reference order by o.reference))[1:200],
         md5(string_agg(o.id || '.' || o.version, ' ' order by o.id))
-    from open o where app.role() = 'operator'
-    group by o.subcategory, o.variant, o.subject_kind, o.region_code, o.event_at, o.agency
-    order by o.region_code, o.agency, o.subcategory, o.variant, o.subject_kind, o.event_at;
+    from seen o
+    group by o.subcategory, o.variant, o.subject_kind, o.region_code, o.event_on, o.agency
+    order by o.region_code, o.agency, o.subcategory, o.variant, o.subject_kind, o.event_on;
 end
 """
 

@@ -1,4 +1,4 @@
-"""A mandate ends, and by law its open tasks go to its successor: once, at midnight WIB; the old owner stays in history."""
+"""A mandate ends, and its open tasks go by law to its successor: once, at midnight WIB; the old owner stays known."""
 
 from __future__ import annotations
 
