@@ -18,7 +18,7 @@ from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.law import WIB, Question
 from app.rules.vocabulary import ClosureStatus, Instant
-from app.schemas.closures import ClosureAnswerInput, ClosureInput, Fate, SuccessorInput
+from app.schemas.closures import ClosureAnswerInput, ClosureInput, Fate
 from app.schemas.mandates import MandateInput
 from app.services import law, log, mandates, records
 from app.services.legal_instruments import require_instruments
@@ -122,11 +122,10 @@ async def _close(writer: Writer, caller: Caller, mandate: Row, proposal: Row) ->
     won = await compare_and_set(writer, "mandate", {"id": mandate["id"]}, mandate["version"], end)
     await _record(writer, caller, EventKind.MANDATE_CLOSED, mandate, _told(proposal), after=won["version"])
     if proposal["successor"] is not None:
-        follows = SuccessorInput.model_validate(proposal["successor"])
         matter = {name: mandate[name] for name in ("category", "subcategory", "function", "variant", "region_code")}
-        resolve_at = Instant(mandate["resolve_at"])
-        said = {**matter, **follows.model_dump(), "resolve_at": resolve_at, "valid_from": proposal["valid_to"]}
-        await mandates.create_mandate(writer, caller, MandateInput.model_construct(**said))
+        dated = {"resolve_at": mandate["resolve_at"], "valid_from": proposal["valid_to"].isoformat()}
+        follows = MandateInput.model_validate({**matter, **proposal["successor"], **dated})
+        await mandates.create_mandate(writer, caller, follows)
 
 
 async def _require_closable(writer: Writer, mandate: Row, input: ClosureInput) -> None:
