@@ -1,4 +1,4 @@
-"""Referrals and the end of a mandate: an office without mandate accepts nothing more, and the law hands on what waits."""
+"""Referrals and the end of a mandate: an office without one accepts nothing more, and the law hands on what waits."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_what_is_told_late_may_be_answered_as_late(world: World, ends: End
 
 
 async def test_an_office_whose_row_has_ended_accepts_no_more_and_the_refusal_names_its_successor(
-    world: World, ends: Ends, bawaslu: Agency
+    world: World, bawaslu: Agency
 ) -> None:
     row = {
         "category": "logistics",

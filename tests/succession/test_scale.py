@@ -114,7 +114,7 @@ async def _until(database: Database, case: dict[str, Any], *, moved: int) -> dic
         if found["moved"] >= moved:
             return found
         assert time.monotonic() < until, found
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
 
 
 def _worker_of(parent: int) -> int:
