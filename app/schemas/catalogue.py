@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from app.rules.facts import EventKind as K
+from app.schemas import endings
 from app.schemas import facts as s
 
 
@@ -39,12 +40,12 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     K.TASK_SUCCEEDED: Row(
         "A mandate ended, and by law its successor owns the task.",
         "Kewenangan berakhir, dan menurut hukum penggantinya memiliki tugas.",
-        s.TaskSucceeded,
+        endings.TaskSucceeded,
     ),
     K.TASK_MANDATE_ENDED: Row(
         "A mandate ended without a successor; the owner keeps the task.",
         "Kewenangan berakhir tanpa pengganti; pemilik tetap memegang tugas.",
-        s.MandateEnded,
+        endings.MandateEnded,
     ),
     K.TASK_SHARED: Row("A task was shown to an agency.", "Tugas dibagikan kepada instansi.", s.TaskShared),
     K.TASK_UNSHARED: Row("A share was taken back.", "Pembagian dicabut.", s.TaskShared),
@@ -72,12 +73,16 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     K.INSTRUMENT_UPDATED: Row("A legal instrument's entry was changed.", "Data peraturan diubah.", s.Changed),
     K.MANDATE_CREATED: Row("A mandate was registered.", "Kewenangan didaftarkan.", s.Nothing),
     K.MANDATE_CLOSURE_PROPOSED: Row(
-        "An operator proposed to close a mandate.", "Operator mengusulkan penutupan kewenangan.", s.ClosureProposed
+        "An operator proposed to close a mandate.",
+        "Operator mengusulkan penutupan kewenangan.",
+        endings.ClosureProposed,
     ),
     K.MANDATE_CLOSURE_REJECTED: Row(
-        "The closure of a mandate was not confirmed.", "Penutupan kewenangan tidak dikonfirmasi.", s.ClosureRejected
+        "The closure of a mandate was not confirmed.",
+        "Penutupan kewenangan tidak dikonfirmasi.",
+        endings.ClosureRejected,
     ),
-    K.MANDATE_CLOSED: Row("Two operators closed a mandate.", "Dua operator menutup kewenangan.", s.MandateClosed),
+    K.MANDATE_CLOSED: Row("Two operators closed a mandate.", "Dua operator menutup kewenangan.", endings.MandateClosed),
     K.ELECTION_CREATED: Row("An election was registered.", "Pemilihan didaftarkan.", s.Nothing),
     K.ELECTION_UPDATED: Row("An election's entry was changed.", "Data pemilihan diubah.", s.Changed),
     K.STAGE_CREATED: Row("A stage of an election was registered.", "Tahapan pemilihan didaftarkan.", s.Nothing),
