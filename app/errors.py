@@ -382,8 +382,8 @@ class FourEyes(Problem):
     code, status = "four-eyes", 422
     title = "Four eyes", "Empat mata"
     detail = (
-        "The client that resolved a task may not judge its outcome; let another client do so.",
-        "Klien yang menyelesaikan tugas tidak boleh menilai hasilnya; gunakan klien lain.",
+        "What one client has resolved or proposed, another one judges; let another client do so.",
+        "Yang diselesaikan atau diusulkan satu klien dinilai oleh klien lain; gunakan klien lain.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The background process: gives facts their places in the log and signs its heads; delivers them; keeps house.
+"""The background process: places facts in the log and signs its heads; delivers them; ends mandates; keeps house.
 
 Any number may run; each ends when its parent does.
 """
@@ -18,12 +18,24 @@ from app.db import Database, Writer, problem_of
 from app.deliverer import EVERY, HELD_EVERY, Deliverer
 from app.memory import Forged, Known, Memory
 from app.rules.caller import itself
-from app.services import expiry, idempotency, sequencer, signing, tokens, webhook_keys, webhook_queue
+from app.services import (
+    expiry,
+    idempotency,
+    redirection,
+    sequencer,
+    signing,
+    succession,
+    tokens,
+    webhook_keys,
+    webhook_queue,
+)
 from app.settings import Settings, settings
 
 PAUSE: Final = 60.0
 #: How often the log is looked after (seconds), and how old a head gets before the next.
 SEQUENCED_EVERY, HEAD_EVERY = 0.1, 0.5
+#: How often it is asked whether a mandate has ended (seconds).
+SUCCEEDED_EVERY = 1.0
 #: How long one round of a duty may take before it counts as failed, and how long a duty that fails pauses at most.
 LONGEST, MOST_PATIENT = 60.0, 10
 _log: Final = structlog.get_logger()
@@ -69,6 +81,17 @@ def _recall(memory: Memory) -> Known | None:
         return None
 
 
+async def succeed(database: Database) -> bool:
+    """One round of succession, after the ends of mandates and agencies; whether more waits than it took up."""
+    async with database.working() as writer:
+        moved = await succession.succeed(writer, by=itself("worker"))
+    async with database.working() as writer:
+        redirected = await redirection.redirect(writer, by=itself("worker"))
+    if moved or redirected:
+        _log.info("mandates_ended", tasks=moved, referrals=redirected)
+    return moved >= succession.FULL or redirected >= redirection.FULL
+
+
 async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | None) -> None:
     """Do all there is to do until the parent's end of the pipe closes, or for ever without one."""
     database = Database(url, chosen)
@@ -76,6 +99,7 @@ async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | Non
     duties = [
         asyncio.create_task(repeat(partial(tend, database), PAUSE)),
         asyncio.create_task(repeat(partial(sequence, database), SEQUENCED_EVERY)),
+        asyncio.create_task(repeat(partial(succeed, database), SUCCEEDED_EVERY)),
         asyncio.create_task(repeat(deliverer.round, EVERY)),
         asyncio.create_task(repeat(deliverer.hold, HELD_EVERY)),
     ]

@@ -68,6 +68,7 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
         "erasePerson": await erasing(operator, bakesbangpol),
         "createClient": Case(operator, "POST", "/v1/clients", CLIENT),
         **await access(operator),
+        **await closing(operator, own),
         **await hooks(operator),
         "logTask": Case(bakesbangpol, "POST", "/v1/tasks", whole_task),
         "updateTask": Case(
@@ -178,6 +179,27 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
         "updateElection": Case(operator, "PATCH", election, {"name_id": "Uji lagi"}, one),
         "createStage": Case(operator, "POST", f"{election}/stages", STAGE),
         "updateStage": Case(operator, "PATCH", f"{election}/stages/uji", {"name_en": "Trial"}, one),
+    }
+
+
+async def closing(operator: Agency, own: str) -> dict[str, Case]:
+    """A row to be closed, and one whose closing has been proposed."""
+    places = []
+    for row in (f"uji_{own}_a", f"uji_{own}_b"):
+        made = await operator.post("/v1/mandates", {**MANDATE, "id": row, "variant": row})
+        assert made.status_code == 201, made.text
+        places.append(f"/v1/mandates/{row}/closure")
+    seen = [await operator.get(place, params={"valid_to": CLOSURE["valid_to"]}) for place in places]
+    bare = {name: CLOSURE[name] for name in ("valid_to", "reason", "legal_basis")}
+    proposed = await operator.post(places[1], bare, etag=seen[1].headers["etag"])
+    assert proposed.status_code == 200, proposed.text
+    follows = {**CLOSURE, "successor": {**CLOSURE["successor"], "id": f"uji_{own}_c"}}
+    office = {"valid_to": CLOSURE["valid_to"], "successor": CLOSURE["successor"]["accountable"]}
+    etag = (await operator.get(places[0], params=office)).headers["etag"]
+    answer = {"answer": "rejected", "reason": "Salah baris"}
+    return {
+        "proposeClosure": Case(operator, "POST", places[0], follows, etag),
+        "answerClosure": Case(operator, "POST", f"{places[1]}/response", answer, proposed.headers["etag"]),
     }
 
 
@@ -340,6 +362,21 @@ MANDATE = {
     "region_code": "35.73",
     "valid_from": "2024-01-01",
     "valid_to": "2030-01-01",
+}
+CLOSURE: dict[str, Any] = {
+    "valid_to": "2029-01-01",
+    "reason": "Putusan MK",
+    "legal_basis": ["uu_1_2015#30"],
+    "successor": {
+        "accountable": "KPU@city",
+        "supporting": ["BAWASLU@city"],
+        "informed": ["POLRES@city"],
+        "legal_basis": ["uu_1_2015#30"],
+        "valid_to": "2030-01-01",
+        "source": "seed:000",
+        "verified": False,
+        "note": "Uji",
+    },
 }
 AGENCY = {
     "tier": "city",

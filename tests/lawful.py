@@ -37,6 +37,7 @@ READING = {
     "proveInclusion": "/v1/log/proofs/inclusion?index=1&size={head}",
     "listWebhookKeys": "/v1/webhooks/{webhook}/secret",
     "listWebhooks": "/v1/webhooks?limit=20",
+    "previewClosure": "/v1/mandates/M01/closure?valid_to=2030-01-01",
     "resolveMandate": "/v1/mandates/resolution?category=asn_neutrality&function=prevention&region=35.73",
     "showAgency": "/v1/agencies/KPU_KOTA_MALANG",
     "showClient": "/v1/clients/{client}",
@@ -59,6 +60,7 @@ READING = {
 OPERATORS = {
     *("listClients", "showClient", "listKeys", "listSecrets"),
     *("listWebhooks", "showWebhook", "listWebhookKeys", "listDeliveries"),
+    "previewClosure",
 }
 
 

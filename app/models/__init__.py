@@ -17,6 +17,7 @@ from app.models.access import (
 )
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
 from app.models.assessment import Assessment, PublishedIndex
+from app.models.closure import MandateClosure
 from app.models.law import ClosingRequirement, DeadlineRule, Escalation, Holiday, LegalInstrument, Mandate, Recusal
 from app.models.log import Cosignature, LogEntry, LogHead, LogKey, LogNode, LostHead, SealingKey, Unsequenced
 from app.models.meeting import Decision, Meeting
@@ -56,6 +57,7 @@ __all__ = [
     "LogNode",
     "LostHead",
     "Mandate",
+    "MandateClosure",
     "Meeting",
     "Member",
     "PublishedIndex",

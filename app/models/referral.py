@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import BigInteger, Index
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, identity, one_of, recorded, texts
@@ -27,6 +27,8 @@ class Referral(SQLModel, table=True):
         # the inbox and outbox of an agency
         Index("ix_referral_to_agency", "to_agency", "id"),
         Index("ix_referral_from_agency", "from_agency", "id"),
+        # what the end of a mandate, or of an agency, takes from it
+        Index("ix_referral_mandate", "mandate", postgresql_where="status in ('sent', 'received')"),
         # what an agency may read: row-level security
         Index("ix_referral_readers", "readers", postgresql_using="gin"),
     )
@@ -59,6 +61,7 @@ class Referral(SQLModel, table=True):
     recorded_at: datetime = recorded()
     updated_at: datetime = recorded()
     version: int = 1
+    mandate_checked: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
     task_reference: str = Field(default="", sa_column_kwargs={"server_default": ""})
     classification: str = Field(
         default=Classification.RAHASIA, sa_column_kwargs={"server_default": Classification.RAHASIA}

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Index, Text, UniqueConstraint
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, document, identity, one_of, recorded, region_path, texts
 from app.rules.vocabulary import Access, AssignmentRole, Classification, Priority, Status
 
+_UNDER_MANDATE: Final = "status in ('accepted', 'in_progress', 'awaiting_info', 'resolved')"
+
 
 class Task(SQLModel, table=True):
     """A mitigation task: held by its logger until the first acceptance, from then on by one accountable agency.
 
     `readers` and `summary_readers` are kept from assignments, referrals and shares by `services.visibility`.
+    `mandate_checked` is the edition of the law that was last asked about it since its mandate ended.
     """
 
     __table_args__ = (
@@ -44,6 +47,10 @@ class Task(SQLModel, table=True):
         Index("ix_task_effective_at", "effective_at", "id"),
         Index("ix_task_holder", "holder", "updated_at", "id"),
         Index("ix_task_meeting", "meeting", postgresql_where="meeting is not null"),
+        # what a mandate's end, or an agency's, moves; what waits for the law to name somebody
+        Index("ix_task_under_mandate", "mandate", "mandate_checked", postgresql_where=_UNDER_MANDATE),
+        Index("ix_task_accountable", "accountable", "mandate_checked", postgresql_where=_UNDER_MANDATE),
+        Index("ix_task_mandate_ended", "mandate_checked", postgresql_where=f"mandate_ended and {_UNDER_MANDATE}"),
         # the tasks that a decision made
         Index("ix_task_decision", "decision", postgresql_where="decision is not null"),
     )
@@ -73,6 +80,8 @@ class Task(SQLModel, table=True):
     accountable: str | None = Field(default=None, foreign_key="agency.code")
     mandate: str | None = Field(default=None, foreign_key="mandate.id")
     accepted_at: Instant | None = None
+    mandate_ended: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    mandate_checked: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
     supporting: list[str] = texts()
     informed: list[str] = texts()
     recused_offices: list[str] = texts()

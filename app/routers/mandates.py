@@ -7,14 +7,22 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app import answers
-from app.deps import Caller, Keys, Page, Reader, Writer
-from app.errors import CursorMismatch, NotFound
+from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
+from app.errors import (
+    CursorMismatch,
+    FourEyes,
+    NotFound,
+    PreconditionRequired,
+    StaleVersion,
+    TransitionNotAllowed,
+)
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
 from app.rules.vocabulary import Function, SubjectKind
-from app.schemas.mandates import Mandate, MandateInput, MandatePage, Resolution
-from app.schemas.types import Code, MandateCode, QueryInstant, RegionCode
-from app.services import law, mandates
+from app.schemas.closures import Closure, ClosureAnswerInput, ClosureInput
+from app.schemas.mandates import Mandate, MandateInput, MandatePage, Office, Resolution
+from app.schemas.types import Code, Day, MandateCode, QueryInstant, RegionCode
+from app.services import closures, law, mandates
 
 router = guarded(prefix="/v1/mandates", tags=["mandates"])
 
@@ -116,3 +124,68 @@ async def create_mandate(
 async def show_mandate(request: Request, reader: Reader, id: MandateCode) -> Response:
     """A row of the matrix, with its source and whether it is verified."""
     return answers.read(request, await mandates.show_mandate(reader, id))
+
+
+@router.get(
+    "/{id}/closure",
+    operation_id="previewClosure",
+    summary="See what closing a mandate would do",
+    response_model=Closure,
+    dependencies=[needs(P.REGISTRY_WRITE, NotFound)],
+)
+async def preview_closure(
+    request: Request,
+    reader: Reader,
+    id: MandateCode,
+    valid_to: Annotated[
+        Day | None, Query(description="The day from which it would not hold; default: as proposed.")
+    ] = None,
+    successor: Annotated[Office | None, Query(description="The office that would follow.")] = None,
+) -> Response:
+    """A dry run: how many open tasks and referrals would go to whom, by reference and count alone.
+
+    Without `valid_to` it shows the open proposal. The ETag names this state: send it as If-Match to propose or answer.
+    """
+    found, version = await closures.show_closure(reader, id, valid_to=valid_to, successor=successor)
+    return answers.read(request, found, version=version)
+
+
+@router.post(
+    "/{id}/closure",
+    operation_id="proposeClosure",
+    summary="Propose to close a mandate",
+    response_model=Closure,
+    dependencies=[
+        needs(P.REGISTRY_WRITE, NotFound, PreconditionRequired, StaleVersion, TransitionNotAllowed),
+    ],
+)
+async def propose_closure(
+    request: Request, writer: Writer, caller: Caller, id: MandateCode, version: IfMatch, input: ClosureInput
+) -> Response:
+    """Propose an end and what follows, on a dry run; nothing is changed until another operator confirms it.
+
+    412 when tasks have come or gone since that dry run.
+    """
+    found, current = await closures.propose_closure(writer, caller, id, version, input)
+    return answers.written(request, found, version=current)
+
+
+@router.post(
+    "/{id}/closure/response",
+    operation_id="answerClosure",
+    summary="Confirm or reject the closing of a mandate",
+    response_model=Closure,
+    dependencies=[
+        needs(P.REGISTRY_WRITE, NotFound, PreconditionRequired, StaleVersion, TransitionNotAllowed, FourEyes),
+    ],
+)
+async def answer_closure(
+    request: Request, writer: Writer, caller: Caller, id: MandateCode, version: IfMatch, input: ClosureAnswerInput
+) -> Response:
+    """Confirm as another operator than the one who proposed, or reject.
+
+    Confirmed, the row ends on that day and its successor stands; at midnight WIB, or at once where that has passed,
+    each open task is resolved again.
+    """
+    found, current = await closures.answer_closure(writer, caller, id, version, input)
+    return answers.written(request, found, version=current)

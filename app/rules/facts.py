@@ -23,6 +23,8 @@ class EventKind(StrEnum):
     TASK_OUTCOME_REJECTED = "task.outcome_rejected"
     TASK_REOPENED = "task.reopened"
     TASK_CANCELLED = "task.cancelled"
+    TASK_SUCCEEDED = "task.succeeded"
+    TASK_MANDATE_ENDED = "task.mandate_ended"
     TASK_SHARED = "task.shared"
     TASK_UNSHARED = "task.unshared"
     TASK_COMMENTED = "task.commented"
@@ -43,6 +45,9 @@ class EventKind(StrEnum):
     INSTRUMENT_CREATED = "legal_instrument.created"
     INSTRUMENT_UPDATED = "legal_instrument.updated"
     MANDATE_CREATED = "mandate.created"
+    MANDATE_CLOSURE_PROPOSED = "mandate.closure_proposed"
+    MANDATE_CLOSURE_REJECTED = "mandate.closure_rejected"
+    MANDATE_CLOSED = "mandate.closed"
     ELECTION_CREATED = "election.created"
     ELECTION_UPDATED = "election.updated"
     STAGE_CREATED = "stage.created"
@@ -92,8 +97,8 @@ WORDS: Final = frozenset({"reason", "note", "facts", "title", "description", "bo
 STATE: Final = (
     *("title", "description", "category", "subcategory", "function", "variant", "subject_kind", "region"),
     *("polling_station", "event_at", "due_at", "classification", "priority", "external_reference", "logged_by"),
-    *("holder", "accountable", "mandate", "supporting", "informed", "status", "outcome", "note", "facts"),
-    "open_referral",
+    *("holder", "accountable", "mandate", "mandate_ended", "supporting", "informed", "status", "outcome", "note"),
+    *("facts", "open_referral"),
 )
 
 

@@ -67,6 +67,14 @@ class ReferralStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class ClosureStatus(StrEnum):
+    """Where the closing of a mandate stands, which takes two operators."""
+
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+
+
 class Action(StrEnum):
     """A move of a task or of its referral."""
 

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from app.rules.facts import EventKind as K
 from app.schemas import access_facts as a
+from app.schemas import endings
 from app.schemas import facts as s
 
 
@@ -37,6 +38,16 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     ),
     K.TASK_REOPENED: Row("A closed task was opened again.", "Tugas yang selesai dibuka kembali.", s.TaskMoved),
     K.TASK_CANCELLED: Row("A task was cancelled.", "Tugas dibatalkan.", s.TaskMoved),
+    K.TASK_SUCCEEDED: Row(
+        "A mandate ended, and by law its successor owns the task.",
+        "Kewenangan berakhir, dan menurut hukum penggantinya memiliki tugas.",
+        endings.TaskSucceeded,
+    ),
+    K.TASK_MANDATE_ENDED: Row(
+        "A mandate ended without a successor; the owner keeps the task.",
+        "Kewenangan berakhir tanpa pengganti; pemilik tetap memegang tugas.",
+        endings.MandateEnded,
+    ),
     K.TASK_SHARED: Row("A task was shown to an agency.", "Tugas dibagikan kepada instansi.", s.TaskShared),
     K.TASK_UNSHARED: Row("A share was taken back.", "Pembagian dicabut.", s.TaskShared),
     K.TASK_COMMENTED: Row("Somebody commented on a task.", "Tugas dikomentari.", s.Commented),
@@ -65,6 +76,17 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     K.INSTRUMENT_CREATED: Row("A legal instrument was registered.", "Peraturan didaftarkan.", s.Nothing),
     K.INSTRUMENT_UPDATED: Row("A legal instrument's entry was changed.", "Data peraturan diubah.", s.Changed),
     K.MANDATE_CREATED: Row("A mandate was registered.", "Kewenangan didaftarkan.", s.Nothing),
+    K.MANDATE_CLOSURE_PROPOSED: Row(
+        "An operator proposed to close a mandate.",
+        "Operator mengusulkan penutupan kewenangan.",
+        endings.ClosureProposed,
+    ),
+    K.MANDATE_CLOSURE_REJECTED: Row(
+        "The closure of a mandate was not confirmed.",
+        "Penutupan kewenangan tidak dikonfirmasi.",
+        endings.ClosureRejected,
+    ),
+    K.MANDATE_CLOSED: Row("Two operators closed a mandate.", "Dua operator menutup kewenangan.", endings.MandateClosed),
     K.ELECTION_CREATED: Row("An election was registered.", "Pemilihan didaftarkan.", s.Nothing),
     K.ELECTION_UPDATED: Row("An election's entry was changed.", "Data pemilihan diubah.", s.Changed),
     K.STAGE_CREATED: Row("A stage of an election was registered.", "Tahapan pemilihan didaftarkan.", s.Nothing),

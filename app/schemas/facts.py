@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.rules.succession import Because
 from app.rules.vocabulary import Access, CaseOutcome, RiskLevel, Status
 
 WORD: Final = "What somebody wrote; null where it was erased, or is no longer what the log was given."
@@ -102,6 +103,7 @@ class ReferralMoved(OfTask):
     suggested_agency: str | None = None
     letter: dict[str, Any] | None = None
     recorded_by_sender: bool | None = None
+    because: Because | None = Field(None, description="Why the law itself made this move.")
 
 
 # register and registry

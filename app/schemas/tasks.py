@@ -122,6 +122,7 @@ class TaskFields(Shown):
     holder: str
     accountable: str | None
     mandate: str | None
+    mandate_ended: bool = Field(description="The mandate ended and the law names no successor: the owner keeps it.")
     supporting: list[str]
     informed: list[str]
     status: Status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -32,7 +33,7 @@ _MANDATES: Final = """
     from mandate m where m.category = :category and (cast(:function as text) is null or m.function = :function)
     order by m.id
 """
-_RECUSALS: Final = "select * from recusal where subject_kind in ('any', :subject_kind)"
+_RECUSALS: Final = "select * from recusal where subject_kind = 'any' or subject_kind = any(:subject_kinds)"
 _HOLDERS: Final = """
     select a.code, a.office || '@' || a.tier as office, a.regions, a.valid_from, a.valid_to, y.may_be_accountable
     from agency a join agency_type y on y.code = a.type
@@ -105,21 +106,35 @@ async def question_of(executor: Executor, task: Row, *, at: datetime) -> Questio
 
 async def load(executor: Executor, asked: Question, *, proposed: str | None = None, function: str | None = None) -> Law:
     """The rows that bear on a question; `proposed` adds an agency to the holders, `function` None all functions."""
-    found = await rows(executor, _MANDATES, category=asked.category, function=function)
-    recused = await rows(executor, _RECUSALS, subject_kind=asked.subject_kind)
-    offices = {office for row in found for office in (row["accountable"], *row["supporting"], *row["informed"])}
-    offices |= {row["successor"] for row in recused}
+    return await load_all(executor, [asked], proposed=proposed, function=function)
+
+
+async def load_all(
+    executor: Executor,
+    asked: Sequence[Question],
+    *,
+    proposed: str | None = None,
+    function: str | None = None,
+    offices: Collection[str] = (),
+) -> Law:
+    """The rows that bear on questions about one category, wherever and about whomever; `offices` adds their holders."""
+    found = await rows(executor, _MANDATES, category=asked[0].category, function=function)
+    recused = await rows(executor, _RECUSALS, subject_kinds=sorted({one.subject_kind for one in asked}))
+    named = {office for row in found for office in (row["accountable"], *row["supporting"], *row["informed"])}
+    named |= {row["successor"] for row in recused} | {*offices}
+    places = {place for one in asked for place in regions.path(one.region)}
     holders = await rows(
-        executor, _HOLDERS, offices=sorted(offices - {""}), path=["", *regions.path(asked.region)], code=proposed or ""
+        executor, _HOLDERS, offices=sorted(named - {""}), path=["", *sorted(places)], code=proposed or ""
     )
     return Law(
-        [_mandate(row) for row in found],
+        [matrix_row(row) for row in found],
         [_recusal(row) for row in recused],
         [statute.Holder(**{**row, "regions": tuple(row["regions"])}) for row in holders],
     )
 
 
-def _mandate(row: Row) -> statute.Mandate:
+def matrix_row(row: Row) -> statute.Mandate:
+    """A row of the matrix as the rules ask it."""
     return statute.Mandate(
         id=row["id"],
         category=row["category"],

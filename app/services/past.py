@@ -35,6 +35,8 @@ FILTERS: Final = {
     "due_before": "cast(p.state ->> 'due_at' as timestamptz) < :due_before",
     "due_after": "cast(p.state ->> 'due_at' as timestamptz) >= :due_after",
 }
+#: What a task was where no fact up to then says so.
+_UNTOLD: Final = {"mandate_ended": False}
 #: Who is a party and what was touched since are questions about today.
 _OF_TODAY: Final = ("party", "updated_after")
 _SORTS: Final = ("effective_at", "recorded_at")
@@ -79,7 +81,7 @@ async def as_then(executor: Executor, keys: Keys, tasks: list[Row]) -> list[Row]
     states: list[Row] = [task["_state"] for task in tasks]
     sealing = {told for state in states for name, told in state.items() if _sealed(name, told)}
     words = await log.words(executor, keys, sealing) if sealing else {}
-    return [{**task, **_opened(task["_state"], words)} for task in tasks]
+    return [{**task, **_UNTOLD, **_opened(task["_state"], words)} for task in tasks]
 
 
 def _opened(state: Row, words: dict[str, dict[str, Any]]) -> Row:

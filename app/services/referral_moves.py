@@ -27,13 +27,27 @@ async def close_referral(
     said: dict[str, Any],
 ) -> dict[str, Any]:
     """Move the referral, let the task follow, and record the fact; raises StaleVersion."""
+    await settle(writer, caller, referral, move, at, changed, said)
+    await writer.flush()
+    await visibility.keep_readers(writer, referral["task"])
+    return await show_answered(writer, caller, referral["id"])
+
+
+async def settle(
+    writer: Writer,
+    caller: Caller,
+    referral: Row,
+    move: ReferralMove,
+    at: datetime,
+    changed: dict[str, Any],
+    said: dict[str, Any],
+) -> Status:
+    """The same, where nobody waits to be shown it; returns the task's status after it."""
     won = await turn(writer, referral, move, **changed)
     before, state = await _follow(writer, referral, move, won, at)
     moved = {"from": before, "to": state["status"], **said, "to_agency": referral["to_agency"]}
     await record_move(writer, caller, move.event, referral, at, moved, state=state)
-    await writer.flush()
-    await visibility.keep_readers(writer, referral["task"])
-    return await show_answered(writer, caller, referral["id"])
+    return Status(state["status"])
 
 
 async def turn(writer: Writer, referral: Row, move: ReferralMove, **changed: Any) -> Row:
@@ -52,8 +66,8 @@ async def turn(writer: Writer, referral: Row, move: ReferralMove, **changed: Any
 
 _ACCEPTED: Final = """
     update task set status = :status, accountable = :agency, holder = :agency, mandate = :mandate,
-        accepted_at = coalesce(accepted_at, :at), function = :function, variant = :variant,
-        supporting = :supporting, informed = :informed, open_referral = null,
+        mandate_ended = false, mandate_checked = 0, accepted_at = coalesce(accepted_at, :at),
+        function = :function, variant = :variant, supporting = :supporting, informed = :informed, open_referral = null,
         last_effective_at = greatest(last_effective_at, :at), version = version + 1, updated_at = now()
     where id = :id and open_referral = :referral returning version
 """
@@ -85,7 +99,7 @@ async def _follow(
         given = {name: referral[name] for name in ("mandate", "function", "variant")}
         given |= {name: won[name] for name in ("supporting", "informed")}
         touched = await one(writer, _ACCEPTED, **place, **given, agency=party.agency)
-        state |= {**given, "accountable": party.agency, "holder": party.agency}
+        state |= {**given, "accountable": party.agency, "holder": party.agency, "mandate_ended": False}
     elif move.action is Action.RECEIVE:
         touched = await one(writer, _RECEIVED, **place)
         state["open_referral"] = waiting({**referral, "status": move.target})

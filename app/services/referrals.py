@@ -9,7 +9,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.db import Row, Writer, one, row, value
+from app.db import Row, Writer, one, value
 from app.errors import (
     ClassificationRefused,
     MandateMismatch,
@@ -18,7 +18,7 @@ from app.errors import (
     ValidationFailed,
 )
 from app.models import Referral
-from app.rules import mandates, policy, workflow
+from app.rules import policy, succession, workflow
 from app.rules.caller import Caller
 from app.rules.policy import Permission
 from app.rules.vocabulary import Action, ReferralStatus, RequestedClassification, Standing
@@ -141,9 +141,9 @@ async def answer_referral(
         asked = await law.question_of(writer, task, at=at)
         asked = replace(asked, function=referral["function"], variant=referral["variant"] or "")
         await law.check_suggestion(writer, asked, suggested=input.suggested_agency)
-    if action is Action.ACCEPT:
-        await _require_valid(writer, referral, task, at)
+    standing = await _standing(writer, referral, task, at) if action is Action.ACCEPT else {}
     changed = {
+        **standing,
         "reason": input.reason,
         "suggested_agency": input.suggested_agency,
         "recorded_by_sender": by_sender,
@@ -151,7 +151,8 @@ async def answer_referral(
         **_letter(input.letter, "answer_letter"),
     }
     said = input.model_dump(mode="json", exclude={"answer", "effective_at"}, exclude_none=True)
-    return await close_referral(writer, caller, referral, move, at, changed, {**said, "recorded_by_sender": by_sender})
+    said["recorded_by_sender"] = by_sender
+    return await close_referral(writer, caller, {**referral, **standing}, move, at, changed, said)
 
 
 async def withdraw_referral(
@@ -218,18 +219,37 @@ async def _task(writer: Writer, task_id: UUID) -> Row:
     return await one(
         writer,
         "select id, category, subcategory, function, variant, subject_kind, region_code, event_at, effective_at,"
-        " last_effective_at, status, clock_timestamp() as now, app.take_up(id) from task_detail where id = :id",
+        " last_effective_at, status, clock_timestamp() as now, app.take_up(id),"
+        " array(select l.vulnerability_id from task_vulnerability l where l.task_id = x.id) as vulnerabilities"
+        " from task_detail x where id = :id",
         id=task_id,
     )
 
 
-async def _require_valid(writer: Writer, referral: Row, task: Row, at: datetime) -> None:
-    """An agency that has ended can't accept: refuse and name who is competent now; raises MandateMismatch."""
-    agency = await row(writer, "select valid_from, valid_to from agency where code = :code", code=referral["to_agency"])
-    if agency is None or mandates.within(mandates.day_of(at), agency["valid_from"], agency["valid_to"]):
-        return
+async def _standing(writer: Writer, referral: Row, task: Row, at: datetime) -> dict[str, Any]:
+    """What the referral rests on when it is accepted: what the law says now, if its row or its receiver has ended.
+
+    Raises MandateMismatch, which names who is competent now, or the other refusals of `law.determine`.
+    """
+    found = await one(
+        writer,
+        "select a.valid_to as agency_to, case when m.resolve_at <> 'event' then m.valid_to end as mandate_to"
+        " from agency a cross join mandate m where a.code = :code and m.id = :mandate",
+        code=referral["to_agency"],
+        mandate=referral["mandate"],
+    )
+    if succession.ended(at, found["mandate_to"], found["agency_to"]) is None:
+        return {}
     asked = replace(
         await law.question_of(writer, task, at=at), function=referral["function"], variant=referral["variant"] or ""
     )
-    await law.determine(writer, asked, proposed=referral["to_agency"], pointer="/answer")
-    raise MandateMismatch(agency=referral["to_agency"], refusal_kind="agency_not_valid", competent_agency=None)
+    answer = await law.determine(writer, asked, proposed=referral["to_agency"], pointer="/answer")
+    if answer.mandate is None:
+        raise AssertionError(answer)
+    if found["agency_to"] is not None and succession.midnight(found["agency_to"]) <= at:
+        raise MandateMismatch(agency=referral["to_agency"], refusal_kind="agency_not_valid", competent_agency=None)
+    return {
+        "mandate": answer.mandate.id,
+        "supporting": list(answer.supporting),
+        "informed": list(await escalated(writer, answer, task["vulnerabilities"])),
+    }

@@ -36,6 +36,10 @@ class Cast:
         found = next(one for one in self._credentials if (one["agency"], one["role"]) == (agency, role))
         return await Agency(self._http, found).sign_in()
 
+    async def second_operator(self) -> Agency:
+        operators = [one for one in self._credentials if one["role"] == "operator"]
+        return await Agency(self._http, operators[1]).sign_in()
+
 
 @pytest.fixture
 async def cast(
@@ -55,6 +59,7 @@ async def cast(
 
 async def test_one_story_asks_for_every_operation_and_the_kept_examples_still_hold(cast: Cast) -> None:
     await _registry_is_kept(await cast.sign_in(None, "operator"))
+    await _mandate_is_closed(await cast.sign_in(None, "operator"), await cast.second_operator())
     bakesbangpol = await cast.sign_in("BAKESBANGPOL_KOTA_MALANG")
     bkpsdm = await cast.sign_in("BKPSDM_KOTA_MALANG")
     kpu = await cast.sign_in("KPU_KOTA_MALANG")
@@ -192,6 +197,20 @@ async def _registry_is_kept(operator: Agency) -> None:
     patch = {"origins": ["https://simpul.kpu-malangkota.go.id"], "token_minutes": 5}
     await _webhooks_are_kept(operator)
     await _clients_come_and_go(operator, await _made(operator, "/v1/clients", front_end, patch))
+
+
+async def _mandate_is_closed(operator: Agency, another: Agency) -> None:
+    place, day = "/v1/mandates/M01-35.78/closure", "2024-12-01"
+    seen = await operator.get(f"{place}?valid_to={day}&successor=BKPSDM@city")
+    said = {
+        "valid_to": day,
+        "reason": "The mayor's decree was replaced.",
+        "legal_basis": ["pp_94_2021"],
+        "successor": {"id": "M01-35.78-b", "accountable": "BKPSDM@city", "legal_basis": ["pp_94_2021"]},
+    }
+    _ok(await operator.post(place, said, etag=seen.headers["etag"]))
+    etag = (await another.get(place)).headers["etag"]
+    _ok(await another.post(f"{place}/response", {"answer": "confirmed"}, etag=etag))
 
 
 async def _clients_come_and_go(operator: Agency, client: dict[str, Any]) -> None:

@@ -48,6 +48,7 @@ READS = {
     "proveInclusion": 4,
     "listWebhookKeys": 3,
     "listWebhooks": 2,
+    "previewClosure": 6,
     "resolveMandate": 6,
     "showAgency": 2,
     "showClient": 2,

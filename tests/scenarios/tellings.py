@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
-from scenarios.story import expectations, instant, matter, owned, owner_of, said, somebody, started
+from scenarios.story import expectations, instant, matter, moment, owned, owner_of, said, somebody, started
 from scenarios.world import World
 from support import Agency
+
+from app.rules.succession import Because
 
 Json = dict[str, Any]
 
@@ -28,6 +31,37 @@ async def check_instrument(world: World, _: Json, expect: Json) -> None:
     facts = {name: fact for name, fact in expect.items() if name not in {"type", "instrument_id"}}
     assert facts
     assert {name: answer.json()[name] for name in facts} == facts
+
+
+async def check_reassigned(world: World, story: Json, expect: Json) -> None:
+    """The job finds every open case under the row, and gives it to the successor; the old owner stays in history."""
+    at, turn = said(story, "referred_at"), moment(said(story, "job_runs_at"))
+    assert turn.date().isoformat() == expect["on"]
+    assert expect["reason"] in set(Because)
+    before = {"query": {**expect["query"], "referred_at": at}, "accountable": expect["from_agency"]}
+    cases = [await owned(world, before) for _ in range(3)]
+    assert {(case["accountable"], case["mandate"]) for _, case in cases} == {
+        (expect["from_agency"], expect["from_mandate"])
+    }
+    await world.mandates_end()
+    for reader, case in cases:
+        after = await reader.read(case["id"])
+        assert (after["accountable"], after["mandate"]) == (expect["to_agency"], expect["to_mandate"])
+        history = await world.history(reader, case)
+        owners = [
+            (one["agency"], one["mandate"], moment(one["from_at"]), one["to_at"] and moment(one["to_at"]))
+            for one in history["assignments"]
+            if one["role"] == "accountable"
+        ]
+        assert owners == [
+            (expect["from_agency"], expect["from_mandate"], moment(at), turn),
+            (expect["to_agency"], expect["to_mandate"], turn, None),
+        ]
+        (told,) = [one for one in history["items"] if one["kind"] == "task.succeeded"]
+        assert (told["facts"]["because"], moment(told["effective_at"])) == (expect["reason"], turn)
+        for then_at, owner in ((turn - timedelta(seconds=1), "from_agency"), (turn, "to_agency")):
+            then = await reader.get(f"/v1/tasks/{case['id']}", params={"as_of": then_at.isoformat()})
+            assert then.json()["accountable"] == expect[owner]
 
 
 async def check_hidden(world: World, story: Json, expect: Json) -> None:

@@ -19,6 +19,7 @@ Check = Callable[[World, Json, Json], Awaitable[None]]
 CHECKS: Final[Mapping[str, Check]] = {
     "owner": ownership.check_owner,
     "refusal": ownership.check_refusal,
+    "reassign": tellings.check_reassigned,
     "stage": tellings.check_stage,
     "instrument": tellings.check_instrument,
     "informed": tellings.check_informed,
@@ -44,7 +45,6 @@ CHECKS: Final[Mapping[str, Check]] = {
 WAITS: Final[Mapping[str, str]] = {
     "due": "statutory clocks",
     "agreed_due": "agreed clocks",
-    "reassign": "closing a mandate and succession",
     "region_match": "weather warnings: matching their text with regions",
     "margin": "result disputes: the margin as a flag",
     "visibility public": "the public view",

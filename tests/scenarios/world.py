@@ -11,6 +11,8 @@ import httpx
 from catalogued import kinds_told
 from support import Agency, Contract
 
+from app import worker
+from app.db import Database
 from app.main import create_app
 from app.settings import Settings
 
@@ -25,6 +27,7 @@ class World:
     http: httpx.AsyncClient
     credentials: list[Json]
     operator: Agency
+    settings: Settings
     _known: dict[str, Agency] = field(default_factory=dict)
 
     async def agency(self, code: str) -> Agency:
@@ -64,6 +67,16 @@ class World:
         assert confirmed.status_code == 200, confirmed.text
         return dict(confirmed.json())
 
+    async def mandates_end(self) -> None:
+        """The worker goes its rounds until no end of a mandate has left anything behind."""
+        database = Database(self.url, self.settings.model_copy(update={"succession_rest": 0}))
+        try:
+            for _ in range(3):  # a row that follows may have ended as well
+                while await worker.succeed(database):
+                    pass
+        finally:
+            await database.close()
+
     async def history(self, reader: Agency, task: Json) -> Json:
         answer = await reader.get(f"/v1/tasks/{task['id']}/history")
         assert answer.status_code == 200, answer.text
@@ -79,7 +92,7 @@ async def open_world(url: str, settings: Settings, credentials: list[Json]) -> A
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://simpul", event_hooks=hooks) as http:
             operator = next(one for one in credentials if one["role"] == "operator")
-            yield World(url, http, credentials, await Agency(http, operator).sign_in())
+            yield World(url, http, credentials, await Agency(http, operator).sign_in(), settings)
             await kinds_told(app.state.database)
     finally:
         await app.state.database.close()
