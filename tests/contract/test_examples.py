@@ -321,8 +321,7 @@ async def _task_goes_from_hand_to_hand(bakesbangpol: Agency, bkpsdm: Agency) -> 
     await bkpsdm.get(f"{here}/comments")
     await bakesbangpol.get(f"{here}/history")
     told = {"operation": "comment", "task": logged["id"], "input": {"body": "Diteruskan ke dinas."}}
-    unread = {"operation": "move", "task": logged["id"], "input": {"action": "cancel", "reason": "Salah catat."}}
-    _ok(await bakesbangpol.post("/v1/tasks/batch", {"atomic": False, "operations": [told, unread]}))
+    _ok(await bakesbangpol.post("/v1/tasks/batch", {"atomic": True, "operations": [told]}))
     await bakesbangpol.get("/v1/tasks?status=in_progress&holder=BKPSDM_KOTA_MALANG&limit=1&count=exact")
 
 

@@ -56,7 +56,7 @@ async def test_the_live_document_is_the_kept_one(http: httpx.AsyncClient) -> Non
 
 def test_the_document_is_valid_and_no_larger_than_it_need_be() -> None:
     validate(DOCUMENT)
-    assert len(json.dumps(DOCUMENT)) < 480_000
+    assert len(json.dumps(DOCUMENT)) < 640_000
 
 
 def test_every_operation_has_a_name_of_its_own() -> None:
@@ -113,6 +113,7 @@ def test_every_operation_shows_a_real_request_and_answer(path: str, operation: d
             shown += 1
     assert shown >= path.count("{")
     answers = {status: one for status, one in operation["responses"].items() if status < "300"}
+    answers.pop("207", None)  # the very report of 200, where not all went well
     assert len(answers) == 1
     for status, response in answers.items():
         silent = status == "204" or path == "/oauth2/revoke"  # RFC 7009 has nothing to say

@@ -27,6 +27,7 @@ READS = {
     "listEntries": 2,
     "listEvents": 3,
     "listLegalInstruments": 2,
+    "listLostHeads": 2,
     "listMandates": 2,
     "listMeetingDecisions": 3,
     "listMeetings": 2,
