@@ -51,7 +51,7 @@ found_by(
     SQLModel.metadata.tables["meeting"],
     "words",
     "title || ' ' || coalesce(title_en, '') || ' ' || coalesce(venue, '') || ' '"
-    " || coalesce(app.joined(topics), '') || ' ' || coalesce(external_reference, '')",
+    " || coalesce(external_reference, '')",
     of="readers",
 )
 

@@ -32,15 +32,16 @@ create function app.spellings(said text) returns text[] language sql immutable p
 return array(select distinct w from regexp_split_to_table(lower(said), '[^[:alnum:]]+') w
     where w ~ '^[[:alpha:]]{4,30}$' order by 1)
 
-create function app.joined(said text[]) returns text language sql immutable parallel safe
-return (select string_agg(one, ' ') from unnest(said) one)
+create function app.swapped(said text) returns text[] language sql immutable parallel safe
+return array(select overlay(said placing reverse(substr(said, place, 2)) from place for 2)
+    from generate_series(1, length(said) - 1) place)
 """
 
 #: What people wrote in a record, and what it is found by besides.
 SAID = {
     "task": ("title", "description", "note"),
     "vulnerability": ("description", "description_en", "asset", "candidate_path"),
-    "meeting": ("title", "title_en", "venue", "topics"),
+    "meeting": ("title", "title_en", "venue"),
 }
 WORDS_OF_TASK = (
     "app.words_of(title || ' ' || description || ' ' || coalesce(note, '') || ' ' || reference || ' '"
@@ -52,7 +53,7 @@ WORDS_OF_VULNERABILITY = (
 )
 WORDS_OF_MEETING = (
     "app.words_of(title || ' ' || coalesce(title_en, '') || ' ' || coalesce(venue, '') || ' '"
-    " || coalesce(app.joined(topics), '') || ' ' || coalesce(external_reference, ''))"
+    " || coalesce(external_reference, ''))"
 )
 
 # Every spelling stands once, but for a race that nobody needs to wait out. What a text no longer says is forgotten with
@@ -77,7 +78,7 @@ begin
                 (select concat_ws(' ', title, description, note) as said from task where words @@ $1 limit 20)
                 union all (select concat_ws(' ', description, description_en, asset, candidate_path)
                     from vulnerability where words @@ $1 limit 20)
-                union all (select concat_ws(' ', title, title_en, venue, app.joined(topics))
+                union all (select concat_ws(' ', title, title_en, venue)
                     from meeting where words @@ $1 limit 20)
             ) t where $2 = any(app.spellings(t.said)))
         $sql$ into still using app.term(gone), gone;
@@ -89,8 +90,8 @@ begin
 end $$
 """
 
-# All wanted words and phrases, none of the unwanted. A near word is every spelling that is alike enough, however many:
-# were only the best ones taken, those of hidden texts would push out those of one's own, and that could be noticed.
+# All wanted words and phrases, none of the unwanted. A near word is every spelling that shares enough trigrams, or that two
+# letters in turn make (which costs a short word most of its trigrams), however many there are: were only the best ones taken, those of hidden texts would push out those of one's own, and that could be noticed.
 SOUGHT = """
 create function app.sought(wanted text[], quoted text[], unwanted text[], nearly boolean) returns tsquery
 language plpgsql stable set search_path = pg_catalog, public, pg_temp as $$
@@ -104,7 +105,8 @@ begin
         if nearly and lower(said) ~ '^[[:alpha:]]{4,30}$' then
             found_by := (select coalesce(string_agg('(' || near.term || ')', '|')::tsquery || found_by, found_by) from (
                 select distinct app.term(w.spelling)::text as term from word w
-                where w.spelling % lower(said) and similarity(w.spelling, lower(said)) >= 0.35) near
+                where w.spelling % lower(said) and similarity(w.spelling, lower(said)) >= 0.35
+                    or w.spelling = any(app.swapped(lower(said)))) near
                 where near.term <> '');
         end if;
         if numnode(found_by) > 0 then
@@ -281,9 +283,7 @@ def upgrade() -> None:
             f"create trigger keep_spellings after insert or update of {', '.join(columns)} on {table}"
             f" for each row execute function keep_spellings({said})"
         )
-        texts = " || ' ' || ".join(
-            f"coalesce({'app.joined(topics)' if one == 'topics' else one}, '')" for one in columns
-        )
+        texts = " || ' ' || ".join(f"coalesce({one}, '')" for one in columns)
         op.execute(
             f"insert into word (spelling) select distinct one from {table}, unnest(app.spellings({texts})) one"
             " where not exists (select from word w where w.spelling = one)"
@@ -309,6 +309,6 @@ def downgrade() -> None:
     op.drop_table("word")
     for table, column in (("meeting", "words"), ("vulnerability", "words"), ("task", "brief"), ("task", "words")):
         op.drop_column(table, column)
-    for function in ("joined(text[])", "spellings(text)", "term(text)", "words_of(text)", "stems(text)"):
+    for function in ("swapped(text)", "spellings(text)", "term(text)", "words_of(text)", "stems(text)"):
         op.execute(f"drop function app.{function}")
     op.execute("drop extension pg_trgm")
