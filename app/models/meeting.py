@@ -50,8 +50,7 @@ class Meeting(SQLModel, table=True):
 found_by(
     SQLModel.metadata.tables["meeting"],
     "words",
-    "title || ' ' || coalesce(title_en, '') || ' ' || coalesce(venue, '') || ' '"
-    " || coalesce(external_reference, '')",
+    "title || ' ' || coalesce(title_en, '') || ' ' || coalesce(venue, '') || ' ' || coalesce(external_reference, '')",
     of="readers",
 )
 

@@ -123,7 +123,9 @@ async def test_a_phrase_is_meant_as_it_is_spelled(bakesbangpol: Agency, told: di
     assert await found(bakesbangpol, '"gudnag timur"') == set()
 
 
-async def test_a_task_is_found_by_its_reference_and_by_the_end_of_it(bakesbangpol: Agency, told: dict[str, str]) -> None:
+async def test_a_task_is_found_by_its_reference_and_by_the_end_of_it(
+    bakesbangpol: Agency, told: dict[str, str]
+) -> None:
     for text in (told["watch"], told["watch"].lower(), told["watch"].rsplit("-", 1)[1]):
         assert await found(bakesbangpol, text) == {told["watch"]}
 
@@ -136,7 +138,9 @@ async def test_words_and_filters_and_counts_go_together(bakesbangpol: Agency, to
         one_by_one = await found(bakesbangpol, "gudang", sort=sort, limit="1", priority="medium")
         assert one_by_one >= {told["flood"], told["watch"]}
     for kind in ("exact", "estimate"):
-        answer = await bakesbangpol.get("/v1/tasks", params={"q": "gudang", "region": HERE, "count": kind, "limit": "1"})
+        answer = await bakesbangpol.get(
+            "/v1/tasks", params={"q": "gudang", "region": HERE, "count": kind, "limit": "1"}
+        )
         assert answer.json()["count"] == {"value": len(await found(bakesbangpol, "gudang")), "relation": "exact"}
     nothing = await bakesbangpol.get("/v1/tasks", params={"q": "qqxxzz", "count": "exact"})
     assert (nothing.json()["items"], nothing.json()["count"]) == ([], {"value": 0, "relation": "exact"})
