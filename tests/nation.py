@@ -24,20 +24,23 @@ _TASKS = """
 insert into task (id, reference, title, description, category, function, region_code, classification, priority,
     logged_by, holder, supporting, informed, recused_offices, status, facts, readers, summary_readers,
     effective_at, last_effective_at, recorded_at, updated_at, due_at, version)
-select gen_random_uuid(), 'NAT-' || n, case when n % 100 < 5 then 'Gudang logistik kebanjiran' when n % 100 < 9
-    then 'Logistik terlambat' when n % 100 < 12 then 'Kotak di gudang' else 'Pengawasan' end,
-    a.said || ' ' || b.said || case when n % (1 + :count / 40) = 0 then ' kudanil' else '' end, 'asn_neutrality', 'prevention', place.code,
+select gen_random_uuid(), 'NAT-' || n, case when n % 100 < 5 then 'Gudang logistik kebanjiran'
+        when n % 100 < 9 then 'Logistik terlambat' when n % 100 < 12 then 'Kotak di gudang' else 'Pengawasan' end,
+    a.said || ' ' || b.said || case when n % (1 + :count / 40) = 0 then ' kudanil' else '' end,
+    'asn_neutrality', 'prevention', place.code,
     class, 'medium', logger.code, logger.code, '{}', '{}', '{}', 'assigned', '{}',
     array(select unnest(array[logger.code, '*'])
-        union select 'region:' || p from unnest(region_path(place.code) || ''::text) p where class = 'terbuka'),
-    array(select 'coordinator:' || p from unnest(region_path(place.code) || ''::text) p where class = 'terbatas'),
+        union select 'region:' || p from unnest(place.path) p where class = 'terbuka'),
+    array(select 'coordinator:' || p from unnest(place.path) p where class = 'terbatas'),
     moment, moment, moment, moment, moment + interval '30 days', 1
 from generate_series(1, :count) n
 join sentence a on a.number = n * 7907::bigint % 20000 join sentence b on b.number = n * 6481::bigint / 7 % 20000
 cross join lateral (select timestamptz '2024-01-01' + n * interval '1 minute' as moment,
     case when n % 20 = 0 then 'rahasia' when n % 3 = 0 then 'terbuka' else 'terbatas' end as class) o
-join (select code, row_number() over (order by code) as place, count(*) over () as places
-    from region where level in ('city', 'regency')) place on place.place = 1 + (n * 7919::bigint) % place.places
+join (select code, region_path(code) || ''::text as path, row_number() over (order by code) as place,
+        count(*) over () as places
+    from region where level in ('city', 'regency') offset 0) place
+    on place.place = 1 + (n * 7919::bigint) % place.places
 join (select code, row_number() over (order by code) as place, count(*) over () as places
     from agency where level in ('city', 'regency')) logger on logger.place = 1 + (n * 104729::bigint) % logger.places
 """

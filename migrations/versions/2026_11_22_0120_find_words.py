@@ -128,14 +128,16 @@ end $$
 """
 
 # What it finds is what the policies show: they are repeated here in terms of the row. Each statement is planned for the
-# words it asks for, so a rare word goes by the index of words, a common one along the order of the list. When the exact
+# words it asks for, so a rare word goes by the index of words, a common one along the order of the list; the costs say that
+# what makes a walk dear is to hold its rows against words and readers, not to fetch them. When the exact
 # words stand nowhere in what the caller may read, near ones are sought: what others alone may read decides nothing.
 FIND = """
 create function app.find(
     noun text, wanted text[], quoted text[], unwanted text[], nearly boolean, sorting text, place timestamptz,
     place_id uuid, region text, status text[], most integer
 ) returns table (record uuid, whole boolean, near boolean) language plpgsql stable rows 50
-set search_path = pg_catalog, public, pg_temp as $$
+set search_path = pg_catalog, public, pg_temp set random_page_cost = 1.1 set cpu_tuple_cost = 0.2
+set max_parallel_workers_per_gather = 0 as $$
 declare
     exactly tsquery := app.sought(wanted, quoted, unwanted, false);
     sought tsquery := case when nearly then app.sought(wanted, quoted, unwanted, true) else exactly end;
@@ -304,8 +306,8 @@ def downgrade() -> None:
     op.execute("alter function app.missing_walls_before_search() rename to missing_walls")
     for table in SAID:
         op.execute(f"drop trigger keep_spellings on {table}")
-    for function in (ASKED, "app.sought(text[], text[], text[], boolean)", "keep_spellings()"):
-        op.execute(f"drop function {function}")
+    for asked in (ASKED, "app.sought(text[], text[], text[], boolean)", "keep_spellings()"):
+        op.execute(f"drop function {asked}")
     op.drop_table("word")
     for table, column in (("meeting", "words"), ("vulnerability", "words"), ("task", "brief"), ("task", "words")):
         op.drop_column(table, column)

@@ -280,19 +280,11 @@ async def spelled(database: Database, word: str) -> bool:
         return bool(await value(worker, "select exists (select from word where spelling = :word)", word=word))
 
 
-async def test_no_spelling_is_kept_twice_without_a_race_and_the_api_reads_none(
-    bakesbangpol: Agency, database: Database
-) -> None:
+async def test_no_spelling_is_kept_twice_without_a_race(bakesbangpol: Agency, database: Database) -> None:
     for _ in range(2):
         await bakesbangpol.log(region=HERE, title="Kudanil kudanil")
     async with database.working() as worker:
         assert await value(worker, "select count(*) from word where spelling = 'kudanil'") == 1
-    async with database.writing() as writer:
-        await value(writer, "select app.become('simpul_api')")
-        for statement in ("select spelling from word", "select words from task", "select brief from task"):
-            with pytest.raises(Exception, match="permission denied"):
-                async with writer.begin_nested():
-                    await value(writer, statement)
 
 
 # the register
@@ -355,7 +347,7 @@ async def test_an_endless_search_is_refused_as_an_address(kpu: Agency) -> None:
     [
         *("a & b | !c", "'); drop table task; --", "a:*", "a:ABCD", "<->", "a <-> b", "(((", "a\\", "\\'a", "''a''"),
         *('"tidak tertutup', '"', "gudang -", "--gudang", '-"', "a or b", "or", "and not", "100%", "%", "_", "_a_"),
-        *("ÀÉÎ", "ğüş", "ΣΊΣΥΦΟΣ", "你好 世界", "e\u0301", "😀 banjir", "ﬁ", "ß", "İ", "１２３", "َ"),
+        *("ÀÉÎ", "ğüş", "ΣΊΣΥΦΟΣ", "你好 世界", "e\u0301", "😀 banjir", "ﬁ", "ß", "İ", "\uff11\uff12", "\u064e"),
         *("x" * 200, "1e5 0x1f 3.14 -2", "yang", "yang di dan", "a,b", "a\tb", "http://a.b/c?d=e", "a@b.id"),
     ],
 )
