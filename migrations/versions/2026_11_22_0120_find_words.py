@@ -279,13 +279,13 @@ def upgrade() -> None:
     )
     for part in (KEEP, SOUGHT, FIND):
         _run(part)
-    for table, columns in SAID.items():
-        said = ", ".join(f"'{one}'" for one in columns)
+    for table, said_in in SAID.items():
+        said = ", ".join(f"'{one}'" for one in said_in)
         op.execute(
-            f"create trigger keep_spellings after insert or update of {', '.join(columns)} on {table}"
+            f"create trigger keep_spellings after insert or update of {', '.join(said_in)} on {table}"
             f" for each row execute function keep_spellings({said})"
         )
-        texts = " || ' ' || ".join(f"coalesce({one}, '')" for one in columns)
+        texts = " || ' ' || ".join(f"coalesce({one}, '')" for one in said_in)
         op.execute(
             f"insert into word (spelling) select distinct one from {table}, unnest(app.spellings({texts})) one"
             " where not exists (select from word w where w.spelling = one)"

@@ -81,8 +81,6 @@ async def test_without_a_context_no_row_of_any_walled_table_is_seen(database: Da
         "select note from task",
         "select words from task",
         "select brief from task",
-        "select words from meeting",
-        "select words from vulnerability",
         "select spelling from word",
         "insert into word (spelling) values ('loot')",
         "truncate task",

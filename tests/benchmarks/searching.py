@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-from access import Line, ready, serve, token_of
+from benchmarks.access import Line, ready, serve, token_of
 from nation import settle
 from rich.console import Console
 from rich.table import Table
