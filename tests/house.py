@@ -163,6 +163,10 @@ class House:
         paths += ["/v1/meetings?limit=200", "/v1/clients?limit=200", f"/v1/tasks?limit=200&region={VILLAGE}"]
         then = f"?as_of={self.furnished}"
         paths += [f"/v1/tasks{then}&limit=200&status=assigned,accepted,draft"]
+        # by what stands in every reference, and by words that some may read
+        paths += ["/v1/tasks?limit=200&q=35 73"]
+        searched = [f"q=kenari{number:04d}" for number in range(1, self.words + 1, scaled(7, 1))]
+        paths += [f"/v1/tasks?{one}" for one in searched] + [f"/v1/vulnerabilities?{one}" for one in searched]
         paths += [f"/v1/tasks/{one}{part}" for one in ids["task"] for part in ("", then, *PARTS)]
         paths += [f"/v1/referrals/{one}" for one in ids["referral"]]
         paths += [f"/v1/vulnerabilities/{one}{part}" for one in ids["vulnerability"] for part in ("", "/evidence")]

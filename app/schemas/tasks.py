@@ -23,15 +23,18 @@ from app.rules.vocabulary import (
 from app.schemas.shares import ShareInput, one_each
 from app.schemas.transitions import AvailableTransition
 from app.schemas.types import (
+    SEARCH,
     AgencyCode,
     Code,
     Command,
     ExternalReference,
     Instant,
     Line,
+    Matched,
     Prose,
     QueryInstant,
     RegionCode,
+    SearchText,
     Shown,
     absent,
     distinct,
@@ -184,6 +187,7 @@ class TaskPage(Shown):
     items: list[TaskListItem | TaskSummaryListItem]
     next_cursor: str | None
     count: Count | None
+    matched: Matched
 
 
 AS_OF: Final = (
@@ -231,7 +235,11 @@ class TaskQuery(BaseModel):
     classification: Annotated[list[Classification] | None, Several] = None
     vulnerability: UUID | None = None
     meeting: UUID | None = None
-    stage: Code | None = Field(None, description="Tasks whose vulnerabilities belong to this stage.")
+    stage: Code | None = Field(
+        None,
+        description="A stage of an election in the task's region: its event, or else its logging, lies in the stage's"
+        " days (a day lies in several), or a vulnerability that it mitigates belongs to the stage.",
+    )
     external_reference: ExternalReference | None = None
     region: RegionCode | None = Field(None, description="That region and all below it.")
     created_after: QueryInstant | None = Field(None, description="Logged (effective_at) at or after.")
@@ -240,6 +248,7 @@ class TaskQuery(BaseModel):
     due_before: QueryInstant | None = None
     due_after: QueryInstant | None = None
     as_of: QueryInstant | None = Field(None, description=AS_OF_LIST)
+    q: SearchText | None = Field(None, description=f"{SEARCH} The words of a task are those that it holds today.")
     sort: SortKey | None = Field(None, description="Default `-updated_at`; with `as_of`, `-effective_at`.")
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, Field(max_length=500)] | None = None

@@ -11,7 +11,7 @@ from app.rules.caller import Caller
 from app.rules.vocabulary import Access
 from app.schemas.tasks import TaskQuery
 from app.security import Keys
-from app.services import past, referral_rows, visibility
+from app.services import filters, past, referral_rows, searching, visibility
 from app.services.paging import Keyset, Page, binding, without_place
 from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns, load_task
 
@@ -35,8 +35,13 @@ TASK_FILTERS: Final = {
     f" where l.task_id = t.id and v.id = :vulnerability and {visibility.register_visible('vulnerability', 'v')})",
     "meeting": "exists (select from meeting m where m.id = t.meeting and m.id = :meeting"
     f" and {visibility.register_visible('meeting', 'm')})",
-    "stage": "exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
-    f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('vulnerability', 'v')})",
+    "stage": "(exists (select from stage s join election e on e.code = s.election_code where s.code = :stage"
+    " and (e.region_code is null or e.region_code = any(t.region_path)) and cast(coalesce(d.event_at, t.effective_at)"
+    " at time zone (select z.time_zone from region z where z.code = t.region_code) as date)"
+    " between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
+    " and (s.starts_on is not null or s.ends_on is not null))"
+    " or exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
+    f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('vulnerability', 'v')}))",
     "external_reference": "t.external_reference = :external_reference",
     # as a range of codes and not `region_path @>`: under row-level security only leakproof operators use an index
     "region": "(t.region_code = :region or t.region_code >= :region || '.' and t.region_code < :region || '/')",
@@ -82,23 +87,50 @@ async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
         query.limit,
         query.cursor,
     )
-    after, tail, place = keyset.clauses()
-    where = _task_where(caller, given)
-    values = {**_plain(given), **visibility.reach(caller)}
-    source, state = visibility.tasks(caller), ""
+    given.pop("q", None)
+    await filters.require_known(executor, given)
+    where, values = _task_where(caller, given), {**_plain(given), **visibility.reach(caller)}
+    parts, state = visibility.task_parts(caller), ""
     if query.as_of is not None:
-        source, state = f"{source} {past.STATE}", ", p.state as _state"
-    found = await db.rows(
-        executor,
-        f"select {columns(names)}{state}, {keyset.key} as _key, t.id as _id {source} where {where} and {after} {tail}",
-        **values,
-        **place,
-    )
+        parts, state = f"{parts} {past.STATE}", ", p.state as _state"
+    select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
+    if query.q is None:
+        source, nearly = f"from task t {parts}", None
+        found = await _page(executor, keyset, f"select {select} {source}", where, values)
+        count = await _count(executor, query.count, f"{source} where {where}", values)
+    else:
+        search = _search(query, keyset, parts, where, values)
+        found, nearly = await searching.page(executor, search, select)
+        count = await _count_found(executor, query.count, search, nearly=nearly)
     if query.as_of is not None:
         found = await past.as_then(executor, keys, found)
-    items, following = keyset.page(found, lambda task: _shown(task, query.fields))
-    count = await _count(executor, query.count, f"{source} where {where}", values)
-    return Page.of(items, following, count=count)
+    items, following = keyset.page(
+        found, lambda task: _shown(task, query.fields), *(() if nearly is None else (nearly,))
+    )
+    return Page.of(items, following, count=count, matched=searching.MATCHED[nearly])
+
+
+async def _page(executor: Executor, keyset: Keyset, select: str, where: str, values: dict[str, Any]) -> list[Row]:
+    after, tail, place = keyset.clauses()
+    return await db.rows(executor, f"{select} where {where} and {after} {tail}", **values, **place)
+
+
+def _search(query: TaskQuery, keyset: Keyset, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
+    """Full readers find a task by all its words, readers of the summary by its reference alone."""
+    then = query.as_of is not None
+    given = query.model_fields_set - {"q", "sort", "limit", "cursor", "fields", "count", "region"}
+    return searching.Search(
+        "task",
+        query.q or "",
+        f"task t on t.id = f.record {parts}",
+        f"(w.whole or not f.whole) and {where}",
+        values,
+        keyset,
+        query.order,
+        filtered=bool(given - (set() if then else {"status"})),
+        within=query.region,
+        in_status=None if then or query.status is None else [str(one) for one in query.status],
+    )
 
 
 def _task_where(caller: Caller, given: dict[str, Any]) -> str:
@@ -124,18 +156,32 @@ async def _count(executor: Executor, kind: str, tail: str, values: dict[str, Any
         return None
     inner = f"select 1 as one {tail}" + ("" if kind == "exact" else f" limit {_COUNT_LIMIT}")
     number = await db.value(executor, f"select count(*) from ({inner}) counted", **values)
+    return _counted(kind, number)
+
+
+async def _count_found(
+    executor: Executor, kind: str, search: searching.Search, *, nearly: bool
+) -> dict[str, Any] | None:
+    if kind == "none":
+        return None
+    most = None if kind == "exact" else _COUNT_LIMIT
+    return _counted(kind, await searching.count(executor, search, nearly=nearly, most=most))
+
+
+def _counted(kind: str, number: int) -> dict[str, Any]:
     stopped = kind == "estimate" and number == _COUNT_LIMIT
     return {"value": number, "relation": "at_least" if stopped else "exact"}
 
 
 async def list_referrals(
-    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
+    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **asked: Any
 ) -> Page:
     """The referrals a caller may see, newest first; raises CursorMismatch.
 
     Filters: `task` (one id), `status`, `from_agency`, `to_agency` (any of).
     """
-    given = {name: asked for name, asked in filters.items() if asked is not None}
+    given = {name: one for name, one in asked.items() if one is not None}
+    await filters.require_known(executor, given)
     conditions = {
         "task": "f.task_id = :task",
         "status": "f.status = any(:status)",

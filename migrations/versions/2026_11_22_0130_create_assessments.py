@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "assessments_1"
-down_revision = "succession_1"
+down_revision = "search_1"
 branch_labels = None
 depends_on = None
 

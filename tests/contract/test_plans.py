@@ -32,6 +32,23 @@ HOT = {
 }
 
 
+#: Search -> how many tasks it may look at in all, for the KPU of one city and for that of the nation.
+SEARCHES = {
+    "q=banjir": 9_000,
+    "q=banjir&sort=effective_at&limit=20": 9_000,
+    "q=banjir&region=35.73": 2_000,
+    "q=kudanil": 400,
+    "q=gudang kudanil": 400,
+    "q=kudnail": 400,
+    "q=logistk&limit=20": 9_000,
+    "q=gudang kudnail": 400,
+}
+_LOOKED = (
+    "select seq_scan, coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0) as looked_at"
+    " from pg_stat_xact_user_tables where relname = 'task'"
+)
+
+
 @pytest.fixture(scope="module")
 async def nation(clone: Callable[[], Awaitable[str]], settings: Settings) -> AsyncIterator[FastAPI]:
     url = await clone()
@@ -46,6 +63,16 @@ async def national_kpu(nation: FastAPI, settings: Settings) -> AsyncIterator[Age
     kept = json.loads((settings.var / start.CREDENTIALS).read_text())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(nation), base_url="http://simpul") as http:
         yield await Agency(http, kept[0]).sign_in()
+
+
+@pytest.fixture(scope="module")
+async def searchers(nation: FastAPI, settings: Settings, national_kpu: Agency) -> AsyncIterator[list[Agency]]:
+    """The KPU of a city, and that of the nation, which reads a third of all tasks."""
+    kept = json.loads((settings.var / start.CREDENTIALS).read_text())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(nation), base_url="http://simpul") as http:
+        operator = await Agency(http, next(one for one in kept if one["agency"] is None)).sign_in()
+        made = await operator.post("/v1/clients", {"agency": "KPU_RI", "role": "supervisor", "purpose": "Test"})
+        yield [national_kpu, await Agency(http, {**made.json(), "agency": "KPU_RI"}).sign_in()]
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -90,3 +117,30 @@ async def test_a_hot_query_finds_its_tasks_by_index(
             (one["Actual Rows"] + one.get("Rows Removed by Filter", 0)) * one["Actual Loops"] for one in scans
         )
         assert looked_at <= max(most, ROWS / 10), told
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("search", SEARCHES)
+async def test_a_search_looks_at_few_tasks_however_many_there_are(
+    search: str, nation: FastAPI, searchers: list[Agency], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for agency in searchers:
+        asked: list[tuple[str, dict[str, Any]]] = []
+        original = db.rows
+
+        async def noted(executor: Any, sql: str, /, **values: Any) -> Any:
+            asked.append((sql, values))  # noqa: B023
+            return await original(executor, sql, **values)  # noqa: B023
+
+        with monkeypatch.context() as listening:
+            listening.setattr(db, "rows", noted)
+            answer = await agency.get(f"/v1/tasks?{search}")
+        assert answer.status_code == 200, answer.text
+        claims = verify(nation.state.keys, agency.token, at=datetime.now(UTC))
+        (ran,) = [(sql, values) for sql, values in asked if "app.find" in sql]
+        async with nation.state.database.reading() as reader:
+            await callers.identify(reader, claims, address="", acting_user=None, request_id="")
+            await db.rows(reader, ran[0], **ran[1])
+            told = await db.one(reader, _LOOKED)
+        assert told["seq_scan"] == 0, (agency.code, search)
+        assert told["looked_at"] <= SEARCHES[search], (agency.code, search)

@@ -131,3 +131,17 @@ async def test_the_past_costs_no_statement_more_for_more_tasks(
         answer = await bakesbangpol.get(READING[operation].format_map(places), params=asked)
     assert answer.status_code == 200, answer.text
     assert len(seen) == OF_THE_PAST[operation], "\n\n".join(seen)
+
+
+SEARCHES = ("q=sosialisasi", "q=sosialisasii&sort=due_at", "q=qxqx", "q=netral&status=assigned")
+
+
+@pytest.mark.parametrize("asked", SEARCHES)
+async def test_a_search_is_one_statement_whether_it_finds_or_not(
+    asked: str, app: FastAPI, bakesbangpol: Agency
+) -> None:
+    await bakesbangpol.log()
+    with statements(app) as seen:
+        answer = await bakesbangpol.get(f"/v1/tasks?{asked}&limit=1")
+    assert answer.status_code == 200, answer.text
+    assert len(seen) == 2, "\n\n".join(seen)
