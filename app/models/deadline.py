@@ -34,7 +34,9 @@ class Deadline(SQLModel, table=True):
         CheckConstraint("(status = 'void') = (voided_at is not null)", name="voided_at_some_time"),
         # no limit runs twice at once, nor is it told twice from one start
         Index("uq_deadline_open", "task_id", "code", unique=True, postgresql_where=OPEN),
-        Index("uq_deadline_started_at", "task_id", "code", "started_at", unique=True, postgresql_where="status <> 'void'"),
+        Index(
+            "uq_deadline_started_at", "task_id", "code", "started_at", unique=True, postgresql_where="status <> 'void'"
+        ),
         # the clocks of a task, and its nearest one
         Index("ix_deadline_task_id", "task_id", "due_at"),
         # lists: by the end, and by status

@@ -169,5 +169,3 @@ async def _publish(
     held = metadata.tables["calendar"]
     await writer.execute(insert(held).values(version=version, holidays=holidays, reason=reason, **given))
     return await one(writer, f"select {_CORRECTION} from calendar where version = :version", version=version)
-
-

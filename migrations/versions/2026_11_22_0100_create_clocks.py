@@ -62,6 +62,7 @@ HEARS = (
     " else app.role() = 'operator' or app.role() in ('agency_admin', 'auditor') and app.agency() in (agency, concerns)"
     " or app.client()::text in (client_id::text, object_id) end"
 )
+HEARS_NOW, HEARS_BEFORE = HEARS.format(more="'calendar', "), HEARS.format(more="")
 LAW = ("calendar", "clock_start", "referral_clock_start", "deadline_relation")
 
 
@@ -79,7 +80,7 @@ def _walls() -> str:
     lines += [f"grant select on {table} to simpul_api, simpul_worker;" for table in LAW]
     lines += [
         "grant insert on calendar to simpul_api, simpul_worker;",
-        f"alter policy may_select on event using ({HEARS.format(more="'calendar', ")});",
+        f"alter policy may_select on event using ({HEARS_NOW});",
         "grant create on schema app to simpul_worker;",
         "alter function app.keep_deadline_readers() owner to simpul_worker;",
         "revoke create on schema app from simpul_worker;",
@@ -208,13 +209,9 @@ def _create_deadline() -> None:
             "status in ('running', 'paused', 'met', 'breached', 'void')", name=op.f("ck_deadline_status_known")
         ),
         sa.CheckConstraint("unit in ('hour', 'calendar_day', 'working_day')", name=op.f("ck_deadline_unit_known")),
-        sa.CheckConstraint(
-            "(kind = 'statutory') = (code is not null)", name=op.f("ck_deadline_statutory_has_a_rule")
-        ),
+        sa.CheckConstraint("(kind = 'statutory') = (code is not null)", name=op.f("ck_deadline_statutory_has_a_rule")),
         sa.CheckConstraint("status <> 'met' or met_at is not null", name=op.f("ck_deadline_met_at_some_time")),
-        sa.CheckConstraint(
-            "(status = 'void') = (voided_at is not null)", name=op.f("ck_deadline_voided_at_some_time")
-        ),
+        sa.CheckConstraint("(status = 'void') = (voided_at is not null)", name=op.f("ck_deadline_voided_at_some_time")),
         sa.ForeignKeyConstraint(["task_id"], ["task.id"], name="fk_deadline_task_id"),
         sa.ForeignKeyConstraint(["code"], ["deadline_rule.code"], name="fk_deadline_code"),
         sa.ForeignKeyConstraint(["calendar_version"], ["calendar.version"], name="fk_deadline_calendar_version"),
@@ -263,7 +260,7 @@ def downgrade() -> None:
     op.execute(f"""
         do $$ begin
             if app.stand() then
-                alter policy may_select on event using ({HEARS.format(more="")});
+                alter policy may_select on event using ({HEARS_BEFORE});
             end if;
         end $$
     """)
