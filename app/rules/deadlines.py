@@ -121,8 +121,9 @@ def compute(
     """When a clock that started at `start` runs out in `zone`; pauses in their order."""
     if limit.unit is Unit.HOUR:
         return _of_hours(limit, start, zone, pauses)
-    still = _still(limit, pauses, zone)
-    steps = tuple(_days(limit, start.astimezone(zone).date(), calendar, frozenset(still)))
+    first = start.astimezone(zone).date()
+    still = frozenset(_still(limit, first, pauses, zone))
+    steps = tuple(_days(limit, first, calendar, still))
     due = datetime.combine(steps[-1].on, _END_OF_DAY, zone)
     counted = limit.unit is Unit.WORKING_DAY
     return Computed(due, counted and not all(calendar.covers(step.on) for step in steps[1:]), steps)
@@ -153,14 +154,18 @@ def _not_worked(unit: Unit, day: date, calendar: Calendar) -> Step | None:
     return Step(day, None, weekend or Because.HOLIDAY, name)
 
 
-def _still(limit: Limit, pauses: Sequence[Pause], zone: tzinfo) -> Iterator[date]:
-    """The days on which the clock stood still: after that on which it was paused, to that on which it went on."""
-    left = limit.pausable
+def _still(limit: Limit, first: date, pauses: Sequence[Pause], zone: tzinfo) -> Iterator[date]:
+    """The days on which the clock stood still: from that on which it was paused to the one before it went on.
+
+    Day 0 never counts: of a pause from then on the next days stand still.
+    """
+    left, free = limit.pausable, first + _DAY
     for pause in pauses:
         began = pause.began.astimezone(zone).date()
         length = left if pause.ended is None else min(left, (pause.ended.astimezone(zone).date() - began).days)
-        yield from (began + place * _DAY for place in range(1, length + 1))
-        left -= length
+        from_day = max(began, free)
+        yield from (from_day + place * _DAY for place in range(length))
+        left, free = left - length, from_day + length * _DAY
 
 
 def _of_hours(limit: Limit, start: datetime, zone: tzinfo, pauses: Sequence[Pause]) -> Computed:

@@ -88,11 +88,12 @@ async def _changed(
             **late,
             "pauses": _ended(clock, at),
         }
-    inputs: dict[str, Any] = {
+    given: dict[ClockAction, dict[str, Any]] = {
         ClockAction.PAUSE: {"pauses": [*clock["pauses"], {"began": _spelled(at), "ended": None}]},
         ClockAction.RESUME: {"pauses": _ended(clock, at)},
         ClockAction.EXTEND: {"extended_at": at},
-    }[move.action]
+    }
+    inputs = given[move.action]
     due = counted({**clock, **inputs}, await calendars.current(writer))
     reason = {"reason": input.reason} if input.reason else {}
     return due_again(clock, {**inputs, **due, **reason}, now=clock["now"])
