@@ -291,7 +291,7 @@ async def test_a_task_that_is_cancelled_calls_its_clocks_off(kpu: Agency, bawasl
 
 
 async def test_clocks_are_seen_by_whoever_sees_the_whole_task(
-    kpu: Agency, bawaslu: Agency, bakesbangpol: Agency, kodim: Agency, client_of: SignIn
+    kpu: Agency, bakesbangpol: Agency, kodim: Agency, client_of: SignIn
 ) -> None:
     neighbour = await client_of("KPU_KAB_MALANG")
     matter = {"category": "asn_neutrality", "function": "prevention", "classification": "terbatas"}
