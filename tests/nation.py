@@ -37,6 +37,15 @@ where t.reference like 'NAT-%0'
 """
 
 
+_DEADLINES = """
+insert into deadline (id, task_id, kind, status, started_at, due_at, provisional, pausable, pauses, time_zone,
+    arithmetic, approaches_at, approached, breached_at, version)
+select gen_random_uuid(), t.id, 'agreed', case when late then 'breached' else 'running' end, t.effective_at, t.due_at,
+    false, 0, '[]', 'Asia/Jakarta', '[]', t.due_at, late, case when late then t.due_at end, 1
+from task t cross join lateral (select t.reference like 'NAT-%01' as late) o where t.reference like 'NAT-%1'
+"""
+
+
 async def settle(url: str, *, count: int) -> None:
     """Write so many tasks into a database, as its owner, and let the planner know of them."""
     engine = create_async_engine(url)
@@ -44,8 +53,9 @@ async def settle(url: str, *, count: int) -> None:
         await connection.execute(text("alter table task disable trigger assignment_without_gaps"))
         await connection.execute(text(_TASKS), {"count": count})
         await connection.execute(text(_REFERRALS))
+        await connection.execute(text(_DEADLINES))
         await connection.execute(text("alter table task enable trigger assignment_without_gaps"))
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("vacuum analyze task, referral"))
+        await connection.execute(text("vacuum analyze task, referral, deadline"))
     await engine.dispose()
