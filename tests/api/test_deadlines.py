@@ -6,11 +6,15 @@ import asyncio
 import csv
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from support import Agency, SignIn
 
+from app.db import Database
+from app.rules.caller import itself
+from app.services import erasures
 from app.settings import DATA
 
 RULES = list(csv.DictReader((DATA / "deadlines.csv").read_text(encoding="utf-8").splitlines()))
@@ -286,6 +290,20 @@ async def test_a_task_that_is_cancelled_calls_its_clocks_off(kpu: Agency, bawasl
     facts = (await bawaslu.get(f"/v1/tasks/{task['id']}/history")).json()["items"]
     fact = next(one for one in facts if one["kind"] == "deadline.voided")
     assert (fact["facts"]["because"], fact["facts"]["was"]) == ("task_cancelled", "running")
+
+
+async def test_what_was_written_on_a_clock_is_erased_with_its_task(
+    kpu: Agency, bawaslu: Agency, database: Database
+) -> None:
+    task = await case(kpu, bawaslu)
+    clock = await started(bawaslu, task, "report_registered")
+    await moved(bawaslu, clock, "meet", note="Surat tentang Fulan", effective_at="2024-08-15T10:00:00+07:00")
+    async with database.working() as writer:
+        await erasures.erase_task(writer, itself("test"), UUID(task["id"]), "Putusan")
+    shown = await bawaslu.get(f"/v1/tasks/{task['id']}/deadlines")
+    history = await bawaslu.get(f"/v1/tasks/{task['id']}/history")
+    assert (shown.json()["items"][0]["note"], shown.json()["items"][0]["reason"]) == (erasures.ERASED, None)
+    assert "Fulan" not in shown.text + history.text
 
 
 # who sees what
