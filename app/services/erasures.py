@@ -45,7 +45,7 @@ async def erase_person(writer: Writer, caller: Caller, input: ErasureInput) -> d
 
 
 async def erase_task(writer: Writer, caller: Caller, task: UUID, reason: str) -> dict[str, Any]:
-    """Erase what people wrote about a task: in the log, in the task, its referrals, clocks and comments; raises NotFound."""
+    """Erase what people wrote of a task: in the log, in it, its referrals, clocks and comments; raises NotFound."""
     found = await one(writer, "select logged_by, version from task where id = :id for update", id=task)
     destroyed = await value(
         writer, "select id from sealing_key where subject = :subject", subject=sealing.of_record("task", task)
