@@ -43,6 +43,22 @@ when (old.readers is distinct from new.readers or old.classification is distinct
 execute function app.keep_deadline_readers()
 """
 
+# what the law sets, nobody edits, whoever holds the pen; a clock is of its task and its kind for good
+KEEP = """
+create function keep_clock() returns trigger language plpgsql as $$
+begin
+    if (old.task_id, old.kind) is distinct from (new.task_id, new.kind) or old.kind = 'statutory'
+        and (old.code, old.clock_starts_at, old.started_at, old."limit", old.unit, old.extension, old.time_zone)
+        is distinct from
+        (new.code, new.clock_starts_at, new.started_at, new."limit", new.unit, new.extension, new.time_zone) then
+        raise exception 'what the law sets is not edited' using errcode = '42501';
+    end if;
+    return new;
+end $$
+
+create trigger keep_clock before update on deadline for each row execute function keep_clock()
+"""
+
 SEEN = "(classification <> 'rahasia' or (select app.cleared()))"
 UNRECUSED = "(not (select app.office()) = any(recused_offices) or readers && (select app.own_sight()))"
 AT_WORK = "task_id = any((select app.at_work())::uuid[])"
@@ -118,6 +134,7 @@ def upgrade() -> None:
     _create_law()
     _create_deadline()
     _run(READERS)
+    _run(KEEP)
     _run(RAISE)
 
 
@@ -267,6 +284,7 @@ def downgrade() -> None:
     op.execute("drop trigger keep_deadline_readers on task")
     op.drop_table("deadline")
     op.execute("drop function app.keep_deadline_readers()")
+    op.execute("drop function keep_clock()")
     for table in ("calendar", "deadline_relation", "referral_clock_start", "clock_start"):
         op.drop_table(table)
     op.execute(WIDEN)

@@ -10,9 +10,10 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy.exc import DBAPIError
 from support import Agency, SignIn
 
-from app.db import Database
+from app.db import Database, execute
 from app.rules.caller import itself
 from app.services import erasures
 from app.settings import DATA
@@ -230,7 +231,7 @@ async def test_what_was_done_in_time_is_met_and_what_came_late_stays_breached(
     assert (again.status_code, again.json()["code"]) == (409, "transition-not-allowed")
 
 
-async def test_nobody_edits_what_the_law_sets(kpu: Agency, bawaslu: Agency) -> None:
+async def test_nobody_edits_what_the_law_sets(kpu: Agency, bawaslu: Agency, database: Database) -> None:
     clock = await started(bawaslu, await case(kpu, bawaslu), "report_registered")
     patch = {"due_at": "2024-09-30T12:00:00+07:00", "reason": "Perlu waktu"}
     refused = await bawaslu.patch(f"/v1/deadlines/{clock['id']}", patch, etag='"1"')
@@ -240,6 +241,15 @@ async def test_nobody_edits_what_the_law_sets(kpu: Agency, bawaslu: Agency) -> N
         wrong = await bawaslu.patch(f"/v1/deadlines/{clock['id']}", {**patch, member: 1}, etag='"1"')
         assert wrong.status_code == 422
     assert (await bawaslu.get(f"/v1/deadlines/{clock['id']}")).json() == clock
+    for column in ("started_at = now()", '"limit" = 30', "kind = 'agreed'", "code = 'mk_decision'"):
+        with pytest.raises(DBAPIError, match="what the law sets is not edited"):
+            await edit(database, f"update deadline set {column} where id = '{clock['id']}'")
+
+
+async def edit(database: Database, statement: str) -> None:
+    """What somebody does who works past the service."""
+    async with database.working() as writer:
+        await execute(writer, statement)
 
 
 async def test_what_was_agreed_is_revised_with_a_reason(kpu: Agency, bawaslu: Agency) -> None:
