@@ -189,7 +189,9 @@ async def test_the_register_as_of_now_is_the_register(bakesbangpol: Agency, kpu:
     for agency in (bakesbangpol, kpu, kodim):
         listed = await every(agency, sort="-effective_at")
         assert listed
-        without_clocks = {id: one | ({"next_deadline": None} if "title" in one else {}) for id, one in listed.items()}
+        without_clocks = {
+            task: one | ({"next_deadline": None} if "title" in one else {}) for task, one in listed.items()
+        }
         assert await every(agency, as_of=now()) == without_clocks
 
 
