@@ -18,8 +18,10 @@ from app.refusals import Refusals
 from app.routers import (
     agencies,
     batch,
+    calendar,
     clients,
     credentials,
+    deadlines,
     elections,
     erasures,
     events,
@@ -37,6 +39,7 @@ from app.routers import (
     webhooks,
 )
 from app.security import Keys
+from app.services import calendars
 from app.services.health import Readiness
 from app.services.listeners import Listeners
 from app.services.log_keys import Published
@@ -65,12 +68,13 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         describing = asyncio.create_task(
             asyncio.to_thread(app.openapi)
         )  # a second's work, before somebody waits for it
+        warming = asyncio.create_task(asyncio.to_thread(calendars.beyond))  # likewise
         keeping = asyncio.create_task(app.state.refusals.keep())
         yield
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await app.state.refusals.enter()
-        await describing
+        await asyncio.gather(describing, warming)
         await app.state.listeners.close()
         await database.close()
 
@@ -98,12 +102,14 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         tasks,
         batch,
         referrals,
+        deadlines,
         vulnerabilities,
         meetings,
         mandates,
         agencies,
         legal_instruments,
         elections,
+        calendar,
         events,
         webhooks,
         regions,

@@ -1,4 +1,4 @@
-"""The background process: places facts in the log and signs its heads; delivers them; ends mandates; keeps house.
+"""The background process: places facts in the log, signs and delivers them; watches clocks, ends mandates, keeps house.
 
 Any number may run; each ends when its parent does.
 """
@@ -19,6 +19,7 @@ from app.deliverer import EVERY, HELD_EVERY, Deliverer
 from app.memory import Forged, Known, Memory
 from app.rules.caller import itself
 from app.services import (
+    clock_watch,
     expiry,
     idempotency,
     redirection,
@@ -36,6 +37,8 @@ PAUSE: Final = 60.0
 SEQUENCED_EVERY, HEAD_EVERY = 0.1, 0.5
 #: How often it is asked whether a mandate has ended (seconds).
 SUCCEEDED_EVERY = 1.0
+#: How often the clocks of the tasks are looked at (seconds).
+WATCHED_EVERY: Final = 1.0
 #: How long one round of a duty may take before it counts as failed, and how long a duty that fails pauses at most.
 LONGEST, MOST_PATIENT = 60.0, 10
 _log: Final = structlog.get_logger()
@@ -48,6 +51,12 @@ _CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
     "webhook_keys_forgotten": webhook_keys.forget_ended,
     "keys_retired": partial(signing.retire, by=itself("worker")),
 }
+#: What clocks are watched for, likewise: those of an older calendar first, so that none runs out by it.
+_WATCHES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
+    "clocks_recomputed": partial(clock_watch.recompute, by=itself("worker")),
+    "clocks_breached": partial(clock_watch.breach, by=itself("worker")),
+    "clocks_approaching": partial(clock_watch.approach, by=itself("worker")),
+}
 
 
 async def tend(database: Database) -> None:
@@ -57,6 +66,18 @@ async def tend(database: Database) -> None:
             count = await chore(writer)
         if count:
             _log.info(done, count=count)
+
+
+async def watch(database: Database) -> bool:
+    """One round of watching the clocks; whether more wait than it could take."""
+    more = False
+    for done, look in _WATCHES.items():
+        async with database.working() as writer:
+            count = await look(writer)
+        if count:
+            _log.info(done, count=count)
+        more = more or count >= clock_watch.FULL
+    return more
 
 
 async def sequence(database: Database) -> bool:
@@ -100,6 +121,7 @@ async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | Non
         asyncio.create_task(repeat(partial(tend, database), PAUSE)),
         asyncio.create_task(repeat(partial(sequence, database), SEQUENCED_EVERY)),
         asyncio.create_task(repeat(partial(succeed, database), SUCCEEDED_EVERY)),
+        asyncio.create_task(repeat(partial(watch, database), WATCHED_EVERY)),
         asyncio.create_task(repeat(deliverer.round, EVERY)),
         asyncio.create_task(repeat(deliverer.hold, HELD_EVERY)),
     ]

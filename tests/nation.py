@@ -67,6 +67,13 @@ insert into word (spelling) select distinct one from (
 ) w where not exists (select from word k where k.spelling = one)
 """
 _GIN = "select indexname, indexdef from pg_indexes where tablename = 'task' and indexdef like '%USING gin%'"
+_DEADLINES = """
+insert into deadline (id, task_id, kind, status, started_at, due_at, provisional, pausable, pauses, time_zone,
+    arithmetic, approaches_at, approached, breached_at, version)
+select gen_random_uuid(), t.id, 'agreed', case when late then 'breached' else 'running' end, t.effective_at, t.due_at,
+    false, 0, '[]', 'Asia/Jakarta', '[]', t.due_at, late, case when late then t.due_at end, 1
+from task t cross join lateral (select t.reference like 'NAT-%01' as late) o where t.reference like 'NAT-%1'
+"""
 
 
 async def settle(url: str, *, count: int) -> None:
@@ -84,11 +91,12 @@ async def settle(url: str, *, count: int) -> None:
         await connection.execute(text(_TASKS), {"count": count})
         await connection.execute(text(_SPELLINGS))
         await connection.execute(text(_REFERRALS))
+        await connection.execute(text(_DEADLINES))
         for _, made in indexes:
             await connection.execute(text(made))
         for trigger in ("assignment_without_gaps", "keep_spellings"):
             await connection.execute(text(f"alter table task enable trigger {trigger}"))
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("vacuum analyze task, referral, word"))
+        await connection.execute(text("vacuum analyze task, referral, deadline, word"))
     await engine.dispose()

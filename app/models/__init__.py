@@ -18,7 +18,20 @@ from app.models.access import (
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
 from app.models.assessment import Assessment, PublishedIndex
 from app.models.closure import MandateClosure
-from app.models.law import ClosingRequirement, DeadlineRule, Escalation, Holiday, LegalInstrument, Mandate, Recusal
+from app.models.deadline import Deadline
+from app.models.law import (
+    Calendar,
+    ClockStart,
+    ClosingRequirement,
+    DeadlineRelation,
+    DeadlineRule,
+    Escalation,
+    Holiday,
+    LegalInstrument,
+    Mandate,
+    Recusal,
+    ReferralClockStart,
+)
 from app.models.log import Cosignature, LogEntry, LogHead, LogKey, LogNode, LostHead, SealingKey, Unsequenced
 from app.models.meeting import Decision, Meeting
 from app.models.reference import Category, Election, Enumeration, EnumerationValue, Region, Stage
@@ -34,13 +47,17 @@ __all__ = [
     "AgencyType",
     "Assessment",
     "Assignment",
+    "Calendar",
     "Category",
     "Client",
     "ClientKey",
     "ClientSecret",
+    "ClockStart",
     "ClosingRequirement",
     "Comment",
     "Cosignature",
+    "Deadline",
+    "DeadlineRelation",
     "DeadlineRule",
     "Decision",
     "Delivery",
@@ -64,6 +81,7 @@ __all__ = [
     "PublishedIndex",
     "Recusal",
     "Referral",
+    "ReferralClockStart",
     "Region",
     "RevokedToken",
     "SealingKey",

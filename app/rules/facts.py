@@ -33,6 +33,16 @@ class EventKind(StrEnum):
     REFERRAL_ACCEPTED = "referral.accepted"
     REFERRAL_RETURNED = "referral.returned"
     REFERRAL_WITHDRAWN = "referral.withdrawn"
+    DEADLINE_STARTED = "deadline.started"
+    DEADLINE_APPROACHING = "deadline.approaching"
+    DEADLINE_BREACHED = "deadline.breached"
+    DEADLINE_MET = "deadline.met"
+    DEADLINE_PAUSED = "deadline.paused"
+    DEADLINE_RESUMED = "deadline.resumed"
+    DEADLINE_EXTENDED = "deadline.extended"
+    DEADLINE_REVISED = "deadline.revised"
+    DEADLINE_RECOMPUTED = "deadline.recomputed"
+    DEADLINE_VOIDED = "deadline.voided"
     VULNERABILITY_MAPPED = "vulnerability.mapped"
     VULNERABILITY_UPDATED = "vulnerability.updated"
     VULNERABILITY_EVIDENCED = "vulnerability.evidenced"
@@ -48,6 +58,7 @@ class EventKind(StrEnum):
     MANDATE_CLOSURE_PROPOSED = "mandate.closure_proposed"
     MANDATE_CLOSURE_REJECTED = "mandate.closure_rejected"
     MANDATE_CLOSED = "mandate.closed"
+    CALENDAR_CORRECTED = "calendar.corrected"
     ELECTION_CREATED = "election.created"
     ELECTION_UPDATED = "election.updated"
     STAGE_CREATED = "stage.created"
@@ -128,8 +139,8 @@ class Family(StrEnum):
     ACCESS = "access"  # the agency they are of or about, and operators
 
 
-_OF_WORK: Final = frozenset({"task", "referral"})
-_OF_REGISTRY: Final = frozenset({"legal_instrument", "mandate", "election", "stage", "log_key", "log"})
+_OF_WORK: Final = frozenset({"task", "referral", "deadline"})
+_OF_REGISTRY: Final = frozenset({"legal_instrument", "mandate", "calendar", "election", "stage", "log_key", "log"})
 _OF_ITSELF: Final = {"vulnerability": Family.VULNERABILITY, "meeting": Family.MEETING}
 _PUBLIC: Final = frozenset({EventKind.AGENCY_CREATED, EventKind.AGENCY_UPDATED})
 

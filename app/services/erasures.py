@@ -48,10 +48,10 @@ async def erase_person(writer: Writer, caller: Caller, input: ErasureInput) -> d
 
 
 async def erase_task(writer: Writer, caller: Caller, task: UUID, reason: str) -> dict[str, Any]:
-    """Erase what people wrote about a task: in the log, in the task, its referrals and comments; raises NotFound."""
+    """Erase what people wrote of a task: in the log, in it, its referrals, clocks and comments; raises NotFound."""
     found = await one(writer, "select logged_by, version from task where id = :id for update", id=task)
     destroyed = await sealing.destroy(writer, sealing.of_record("task", task))
-    for statement in (_OF_TASK, _OF_REFERRALS, _OF_COMMENTS):
+    for statement in (_OF_TASK, _OF_REFERRALS, _OF_CLOCKS, _OF_COMMENTS):
         await rows(writer, statement, id=task, erased=ERASED)
     erased_at = datetime.now(UTC)
     await log.record(
@@ -76,6 +76,11 @@ _OF_TASK: Final = """
 """
 _OF_REFERRALS: Final = """
     update referral set note = case when note is not null then :erased end,
+        reason = case when reason is not null then :erased end, version = version + 1, updated_at = now()
+    where task_id = :id returning id
+"""
+_OF_CLOCKS: Final = """
+    update deadline set note = case when note is not null then :erased end,
         reason = case when reason is not null then :erased end, version = version + 1, updated_at = now()
     where task_id = :id returning id
 """

@@ -36,9 +36,9 @@ FILTERS: Final = {
     "due_after": "cast(p.state ->> 'due_at' as timestamptz) >= :due_after",
 }
 #: What a task was where no fact up to then says so.
-_UNTOLD: Final = {"mandate_ended": False}
+_UNTOLD: Final = {"mandate_ended": False, "next_deadline": None}
 #: Who is a party and what was touched since are questions about today.
-_OF_TODAY: Final = ("party", "updated_after")
+_OF_TODAY: Final = ("party", "updated_after", "deadline_status")
 _SORTS: Final = ("effective_at", "recorded_at")
 
 

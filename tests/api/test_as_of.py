@@ -189,7 +189,10 @@ async def test_the_register_as_of_now_is_the_register(bakesbangpol: Agency, kpu:
     for agency in (bakesbangpol, kpu, kodim):
         listed = await every(agency, sort="-effective_at")
         assert listed
-        assert await every(agency, as_of=now()) == listed
+        without_clocks = {
+            task: one | ({"next_deadline": None} if "title" in one else {}) for task, one in listed.items()
+        }
+        assert await every(agency, as_of=now()) == without_clocks
 
 
 async def test_a_list_shows_each_task_as_it_is_shown_alone(
@@ -270,9 +273,10 @@ async def test_a_cursor_is_bound_to_the_instant(cast: Cast, story: Json) -> None
 
 
 def test_facts_tell_every_member_of_a_task_but_what_stands_beside_them() -> None:
+    clocks = {"next_deadline"}  # they have facts of their own
     beside = {"access", "id", "reference", "effective_at", "recorded_at", "updated_at", "version"}
     of_today = {"vulnerabilities", "meeting", "decision"}
-    assert {*STATE} == TaskFields.model_fields.keys() - beside - of_today
+    assert {*STATE} == TaskFields.model_fields.keys() - beside - of_today - clocks
 
 
 @pytest.mark.parametrize("status", Status)

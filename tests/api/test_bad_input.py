@@ -27,6 +27,7 @@ OPERATIONS = (
     *("proposeClosure", "answerClosure"),
     *("createMandate", "createAgency", "updateAgency", "createLegalInstrument", "updateLegalInstrument"),
     *("createElection", "updateElection", "createStage", "updateStage"),
+    *("agreeDeadline", "reviseDeadline", "moveDeadline", "startClocks", "correctCalendar"),
 )
 
 
@@ -154,6 +155,8 @@ def filled(operation: dict[str, Any], path: str, parameter: dict[str, Any], raw:
         "function": "prevention",
         "region": "35.73",
         "from": "1",
+        "code": "mk_decision",
+        "started_at": "2025-01-03T10:00:00Z",
     }
     query = {
         one["name"]: needed[one["name"]]

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.attack
 OF_EVERYBODY = {
     *("listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "listWebhooks", "showMe"),
     *(
+        "listDeadlines",
         "listCosignatures",
         "listLostHeads",
         "listEntries",

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from bodies import AGREED
 from support import Agency, SignIn
 
 from app.schemas.tasks import SortKey, TaskQuery
@@ -47,6 +48,8 @@ async def known(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, kodim: Ag
         shares=[{"agency": bakesbangpol.code, "level": "full"}, {"agency": bawaslu.code, "level": "full"}],
         effective_at="2024-10-20T00:00:00Z",
     )
+    clock = await bakesbangpol.post(f"/v1/tasks/{first['id']}/deadlines", AGREED)
+    assert clock.status_code == 201, clock.text
     return {"first": first, "second": second, "third": third}
 
 
@@ -85,6 +88,7 @@ def filters(known: dict[str, dict[str, Any]]) -> dict[str, list[tuple[str, set[s
             ("2024-09-20T06:59:59+07:00", {"first"}),
             ("2024-08-19T23:59:59Z", set()),
         ],
+        "deadline_status": [("running,paused", {"first"}), ("met,breached,void", set())],
         "due_after": [("2031-02-01T00:00:00Z", {"second"}), ("2031-01-01T00:00:00Z", {"first", "second"})],
     }
 

@@ -16,13 +16,13 @@ CODES = {
     405: "method-not-allowed",
     406: "not-acceptable",
     409: "transition-not-allowed mandate-mismatch mandate-gap recusal referral-open duplicate-external-reference"
-    " idempotency-in-progress head-mismatch",
+    " idempotency-in-progress head-mismatch statutory-clock clock-running",
     412: "stale-version",
     413: "body-too-large",
     414: "uri-too-long",
     415: "unsupported-media-type",
     422: "validation-failed idempotency-key-reused no-legal-basis classification-refused expiry-in-freeze-window"
-    " text-encoding four-eyes",
+    " text-encoding four-eyes no-such-clock",
     428: "precondition-required",
     429: "quota-exceeded",
     500: "internal",

@@ -28,6 +28,12 @@ HOT = {
     "/v1/tasks?region=35.73&count=exact": ({"ix_task_region_code"}, 3_000),
     "/v1/tasks?region=35.73.04.1011": ({"ix_task_region_code"}, 100),
     "/v1/tasks?meeting={id}": ({"ix_task_meeting"}, 100),
+    "/v1/tasks?deadline_status=breached": (
+        {"ix_deadline_status", "ix_deadline_task_id", "ix_deadline_readers"},
+        3_000,
+    ),
+    "/v1/deadlines": ({"ix_deadline_due_at", "ix_deadline_readers"}, 1_000),
+    "/v1/deadlines?status=breached": ({"ix_deadline_status", "ix_deadline_readers"}, 1_000),
     "/v1/referrals": ({"ix_referral_readers", "ix_referral_recorded_at", "ix_referral_to_agency"}, 2_000),
 }
 
@@ -99,7 +105,7 @@ async def test_a_hot_query_finds_its_tasks_by_index(
         answer = await national_kpu.get(path.format(id=logged["id"]))
     assert answer.status_code == 200, answer.text
     indexes, most = HOT[path]
-    relation = "referral" if "referrals" in path else "task"
+    relation = next((one for one in ("referral", "deadline") if path.startswith(f"/v1/{one}s")), "task")
     ran = [(sql, values) for sql, values in asked if "task_detail" in sql]
     assert ran
     claims = verify(nation.state.keys, national_kpu.token, at=datetime.now(UTC))

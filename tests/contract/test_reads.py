@@ -19,9 +19,12 @@ from app.openapi import operations
 
 #: One statement knows who is asking; the others are the read's own.
 READS = {
+    "computeDeadline": 3,
     "listAgencies": 2,
     "listClients": 2,
+    "listCorrections": 2,
     "listCosignatures": 2,
+    "listDeadlines": 2,
     "listDeliveries": 3,
     "listElections": 2,
     "listEntries": 2,
@@ -38,6 +41,7 @@ READS = {
     "listSecrets": 3,
     "listStages": 3,
     "listTaskComments": 3,
+    "listTaskDeadlines": 3,
     "listTaskReferrals": 3,
     "listTaskShares": 3,
     "listTaskTransitions": 2,
@@ -52,7 +56,9 @@ READS = {
     "previewClosure": 6,
     "resolveMandate": 6,
     "showAgency": 2,
+    "showCalendar": 2,
     "showClient": 2,
+    "showDeadline": 3,
     "showHead": 2,
     "showElection": 2,
     "showLegalInstrument": 2,

@@ -254,7 +254,7 @@ async def test_a_client_and_a_process_have_so_many_streams_and_end_them_when_the
             assert (await Listening.to(served.port, third.token)).status == 429
             streams[0].close()
             async with asyncio.timeout(SOON):
-                while (again := await Listening.to(served.port, first.token)).status == 429:
+                while (again := await Listening.to(served.port, first.token)).status == 429:  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
             assert again.status == 200
         began = time.monotonic()
