@@ -9,7 +9,7 @@ from app import db
 from app.db import Executor, Row
 from app.rules.caller import Caller
 from app.rules.vocabulary import Access
-from app.schemas.tasks import TaskQuery
+from app.schemas.tasks import TaskFilters, TaskQuery
 from app.security import Keys
 from app.services import past, referral_rows, visibility
 from app.services.paging import Keyset, Page, binding, without_place
@@ -69,7 +69,15 @@ _TASK_SORTS: Final = {
 
 async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Page:
     """The tasks a caller may see, filtered, now or as of an instant; raises CursorMismatch, InvalidParameter."""
-    given = query.model_dump(exclude={"sort", "limit", "cursor", "fields", "count"}, exclude_none=True)
+    items, following = await find_tasks(executor, caller, keys, query)
+    return Page.of(items, following, count=await count_tasks(executor, caller, query))
+
+
+async def find_tasks(
+    executor: Executor, caller: Caller, keys: Keys, query: TaskQuery
+) -> tuple[list[Row], str | None]:
+    """The items of one page of that list, and the cursor of the next; raises CursorMismatch, InvalidParameter."""
+    source, where, values = sought(caller, query)
     names = FULL_FIELDS if query.fields is None else tuple(dict.fromkeys(("access", *query.fields)))
     if query.as_of is not None:
         past.require_askable(query, query.as_of)
@@ -77,17 +85,13 @@ async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
         _TASK_SORTS[query.order.lstrip("-")],
         "t.id",
         query.order.startswith("-"),
-        binding(caller, "tasks", query.order, given),
+        binding(caller, "tasks", query.order, _given(query)),
         keys,
         query.limit,
         query.cursor,
     )
     after, tail, place = keyset.clauses()
-    where = _task_where(caller, given)
-    values = {**_plain(given), **visibility.reach(caller)}
-    source, state = visibility.tasks(caller), ""
-    if query.as_of is not None:
-        source, state = f"{source} {past.STATE}", ", p.state as _state"
+    state = "" if query.as_of is None else ", p.state as _state"
     found = await db.rows(
         executor,
         f"select {columns(names)}{state}, {keyset.key} as _key, t.id as _id {source} where {where} and {after} {tail}",
@@ -96,9 +100,24 @@ async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     )
     if query.as_of is not None:
         found = await past.as_then(executor, keys, found)
-    items, following = keyset.page(found, lambda task: _shown(task, query.fields))
-    count = await _count(executor, query.count, f"{source} where {where}", values)
-    return Page.of(items, following, count=count)
+    return keyset.page(found, lambda task: _shown(task, query.fields))
+
+
+async def count_tasks(executor: Executor, caller: Caller, query: TaskQuery) -> dict[str, Any] | None:
+    """How many tasks that list holds, as exactly as the query asks for it; None when it does not ask."""
+    source, where, values = sought(caller, query)
+    return await _count(executor, query.count, f"{source} where {where}", values)
+
+
+def sought(caller: Caller, filters: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+    """SQL: where the tasks `t` that a caller may see come from, which of them are asked for, and the parameters."""
+    given = _given(filters)
+    source = visibility.tasks(caller) if filters.as_of is None else f"{visibility.tasks(caller)} {past.STATE}"
+    return source, _task_where(caller, given), {**_plain(given), **visibility.reach(caller)}
+
+
+def _given(filters: TaskFilters) -> dict[str, Any]:
+    return filters.model_dump(include={*TaskFilters.model_fields}, exclude_none=True)
 
 
 def _task_where(caller: Caller, given: dict[str, Any]) -> str:
