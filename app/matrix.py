@@ -153,9 +153,7 @@ class Table:
     ) -> None:
         self._fields, self._number = columns(fields), 0
         laid_out = [one.column(language) for one in self._fields]
-        self._file = (
-            Csv(laid_out) if kind == CSV else workbooks.Workbook(laid_out, _words(language, caller, meanings))
-        )
+        self._file = Csv(laid_out) if kind == CSV else workbooks.Workbook(laid_out, _words(language, caller, meanings))
 
     def begin(self) -> bytes:
         """Whatever stands above the first row."""

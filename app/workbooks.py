@@ -23,7 +23,9 @@ MEDIA_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml
 ROWS, CHARACTERS, PART = 1_048_576, 32_767, 2_000_000_000
 _TITLE, _SUBTITLE, _HEADINGS, _FIRST = 0, 1, 3, 4  # rows, counted from 0
 _EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - Excel's days have no zone
-_PARTS: Final = re.compile(r"(?P<head>.*)<dimension [^>]*/>(?P<views>.*?)<row r=\"5\".*</sheetData>(?P<tail>.*)", re.DOTALL)
+_PARTS: Final = re.compile(
+    r"(?P<head>.*)<dimension [^>]*/>(?P<views>.*?)<row r=\"5\".*</sheetData>(?P<tail>.*)", re.DOTALL
+)
 _STYLE: Final = re.compile(r'<c r="([A-Z]+)5" s="(\d+)"')
 # What XML can't hold, and what Excel would take for an escape of its own.
 _ODD: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -147,7 +149,9 @@ class Workbook:
         with ZipFile(made) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
 
-    def _lay_out(self, book: xlsxwriter.Workbook, formats: dict[str, xlsxwriter.format.Format], place: int, rows: int) -> None:
+    def _lay_out(
+        self, book: xlsxwriter.Workbook, formats: dict[str, xlsxwriter.format.Format], place: int, rows: int
+    ) -> None:
         words, last = self._words, len(self._columns) - 1
         sheet = book.add_worksheet(words.sheet if place == 0 else f"{words.sheet} {place + 1}")
         sheet.write_string(_TITLE, 0, words.title, formats["title"])

@@ -23,9 +23,7 @@ router = guarded(prefix="/v1/statistics", tags=["statistics"])
     response_model=TaskStatistics,
     dependencies=[needs(P.TASK_LIST)],
 )
-async def count_tasks(
-    reader: Reader, caller: Caller, query: Annotated[TaskStatisticsQuery, Query()]
-) -> Response:
+async def count_tasks(reader: Reader, caller: Caller, query: Annotated[TaskStatisticsQuery, Query()]) -> Response:
     """The tasks that the list shows you with the same filters, counted by each dimension in one answer.
 
     `district` is the kecamatan, null for what concerns a wider region; `age` is that of open tasks since they were

@@ -73,9 +73,7 @@ async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     return Page.of(items, following, count=await count_tasks(executor, caller, query))
 
 
-async def find_tasks(
-    executor: Executor, caller: Caller, keys: Keys, query: TaskQuery
-) -> tuple[list[Row], str | None]:
+async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> tuple[list[Row], str | None]:
     """The items of one page of that list, and the cursor of the next; raises CursorMismatch, InvalidParameter."""
     source, where, values = sought(caller, query)
     names = FULL_FIELDS if query.fields is None else tuple(dict.fromkeys(("access", *query.fields)))

@@ -54,7 +54,9 @@ def _seen(column: dict[str, str]) -> str:
 
 
 def _age(status: str) -> str:
-    bounds = " ".join(f"when cast(:at as timestamptz) - t.effective_at <= interval '{days} days' then '{age}'" for age, days in AGES)
+    bounds = " ".join(
+        f"when cast(:at as timestamptz) - t.effective_at <= interval '{days} days' then '{age}'" for age, days in AGES
+    )
     return f"case when not w.whole then null when {status} in ({_ENDED}) then '{Age.ENDED}' {bounds} else '{Age.OLDER}' end"
 
 

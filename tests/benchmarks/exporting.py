@@ -86,7 +86,9 @@ def rows_of(path: Path, kind: str) -> int:
 
 async def measure(served: Running, kept: list[dict[str, Any]], folder: Path, console: Console) -> None:
     """Ask for each kind of file, and print what it took."""
-    table = Table("file", "tasks", "size, MB", "first byte, s", "all, s", "tasks/s", "CPU, s", "memory before, MiB", "most, MiB")
+    table = Table(
+        "file", "tasks", "size, MB", "first byte, s", "all, s", "tasks/s", "CPU, s", "memory before, MiB", "most, MiB"
+    )
     async with httpx.AsyncClient(base_url=served.address, timeout=60) as http:
         operator = await token(http, next(one for one in kept if one["role"] == "operator"))
         body = {"agency": _READER, "role": "viewer", "purpose": "Matriks"}
@@ -100,7 +102,11 @@ async def measure(served: Running, kept: list[dict[str, Any]], folder: Path, con
             found = rows_of(folder / "file", kind)
             cells = (f"{found:,}", f"{size / 1e6:,.1f}", f"{first:.2f}", f"{lasted:.1f}", f"{found / lasted:,.0f}")
             table.add_row(
-                kind.rpartition(".")[2], *cells, f"{spent(served.process.pid) - used:.1f}", f"{before:.0f}", f"{watch.most:.0f}"
+                kind.rpartition(".")[2],
+                *cells,
+                f"{spent(served.process.pid) - used:.1f}",
+                f"{before:.0f}",
+                f"{watch.most:.0f}",
             )
             if kept_at := os.environ.get("SIMPUL_BENCH_KEEP"):
                 (folder / "file").rename(Path(kept_at) / f"matrix.{kind.rpartition('.')[2].rpartition('/')[2]}")
