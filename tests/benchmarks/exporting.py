@@ -135,7 +135,11 @@ def main() -> None:
             with running(cluster.url, settings, more={"SIMPUL_REGISTER_ON_START": "false"}) as served:
                 asyncio.run(prepare(cluster.url))
                 kept = json.loads((settings.var / start.CREDENTIALS).read_text())
-                asyncio.run(measure(served, kept, Path(folder), console))
+                try:
+                    asyncio.run(measure(served, kept, Path(folder), console))
+                except Exception:
+                    print("".join(served.said[-5:])[-6000:])
+                    raise
 
 
 if __name__ == "__main__":
