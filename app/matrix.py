@@ -63,7 +63,8 @@ async def written(
     """The whole list as a file of this kind, its first step read already; raises InvalidParameter."""
     asked = matrix.whole(query)
     count = await listing.count_tasks(reader, caller, asked)
-    begun = await matrix.first(reader, caller, keys, asked)
+    long = await matrix.is_long(reader, caller, asked)
+    begun = await matrix.first(reader, caller, keys, asked, long=long)
     language = language_of(request)
     meanings = await matrix.meanings(reader) if kind == XLSX else []
     made: Maker = Lines(query.fields) if kind == NDJSON else Table(kind, query.fields, language, caller, meanings)
@@ -78,7 +79,7 @@ async def written(
         more = "" if count["relation"] == "exact" else ";relation=at_least"
         headers["Total-Count"] = f"{count['value']}{more}"
     address = request.client.host if request.client else ""
-    ask = Ask(request.state.claims, address, request.state.request_id, asked)
+    ask = Ask(request.state.claims, address, request.state.request_id, asked, long)
     return MatrixStream(request, made, matrix.steps(request.app.state.database, ask, begun), headers, kind)
 
 

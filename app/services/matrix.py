@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.claims import Claims
-from app.db import Database, Executor, Reader, Row, rows
+from app.db import Database, Executor, Reader, Row, rows, value
 from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.schemas.tasks import TaskQuery
@@ -21,6 +21,10 @@ from app.services import callers, listing
 
 #: Tasks of one step.
 STEP: Final = 500
+#: A list longer than this is walked along the index of its order. Else the planner, which takes what a caller may see
+#: for little, sorts all of it anew at each step; a shorter list is soon sorted, and found without a walk past others'.
+_SHORT: Final = 5_000
+_WALK: Final = "select set_config('enable_sort', 'off', true)"
 #: What only a page has.
 _OF_PAGES: Final = ("limit", "cursor")
 _FIXED: Final = ("effective_at", "-effective_at")
@@ -39,12 +43,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Who wants what: a token's claims, where they come from, and the list that is asked for."""
+    """Who wants what: a token's claims, where they come from, the list that is asked for, and whether it is long."""
 
     claims: Claims
     address: str
     request_id: str
     query: TaskQuery
+    long: bool
 
 
 def whole(query: TaskQuery) -> TaskQuery:
@@ -58,8 +63,19 @@ def whole(query: TaskQuery) -> TaskQuery:
     return query.model_copy(update={"sort": query.sort or "-effective_at", "limit": STEP, "fields": fields})
 
 
-async def first(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Step:
+async def is_long(executor: Executor, caller: Caller, query: TaskQuery) -> bool:
+    """Whether a list is to be walked; one of the past always, as each look at the past costs more than the walk."""
+    if query.as_of is not None:
+        return True
+    source, where, values = listing.sought(caller, query)
+    inner = f"select 1 as one {source} where {where} limit {_SHORT + 1}"
+    return int(await value(executor, f"select count(*) from ({inner}) counted", **values)) > _SHORT
+
+
+async def first(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery, *, long: bool) -> Step:
     """The first step, in the transaction in which the caller has entered; `query` is that of `whole`."""
+    if long:
+        await value(executor, _WALK)
     tasks, following = await listing.find_tasks(executor, caller, keys, query)
     found = await rows(
         executor,
@@ -86,7 +102,7 @@ async def _next(reader: Reader, keys: Keys, ask: Ask, cursor: str) -> Step:
     caller = await callers.identify(
         reader, ask.claims, address=ask.address, acting_user=None, request_id=ask.request_id
     )
-    return await first(reader, caller, keys, ask.query.model_copy(update={"cursor": cursor}))
+    return await first(reader, caller, keys, ask.query.model_copy(update={"cursor": cursor}), long=ask.long)
 
 
 async def meanings(executor: Executor) -> list[Row]:

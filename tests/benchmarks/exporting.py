@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zipfile import ZipFile
 
 import httpx
@@ -52,7 +52,7 @@ class Watch(threading.Thread):
         while not self._over.wait(0.05):
             self.most = max(self.most, resident(self._pid))
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -65,14 +65,16 @@ async def fetch(served: Running, bearer: str, kind: str, path: Path) -> tuple[fl
     """Write a file, as a browser does: seconds until its first byte and its last, and how many bytes there were."""
     headers = {"Authorization": f"Bearer {bearer}", "Accept": kind}
     began, first, size = time.perf_counter(), 0.0, 0
-    async with httpx.AsyncClient(base_url=served.address, timeout=120) as http:
-        async with http.stream("GET", "/v1/tasks", headers=headers) as answer:
-            answer.raise_for_status()
-            with path.open("wb") as file:
-                async for chunk in answer.aiter_raw():
-                    first = first or time.perf_counter() - began
-                    size += len(chunk)
-                    file.write(chunk)
+    async with (
+        httpx.AsyncClient(base_url=served.address, timeout=120) as http,
+        http.stream("GET", "/v1/tasks", headers=headers) as answer,
+    ):
+        answer.raise_for_status()
+        with path.open("wb") as file:
+            async for chunk in answer.aiter_raw():
+                first = first or time.perf_counter() - began
+                size += len(chunk)
+                file.write(chunk)
     return first, time.perf_counter() - began, size
 
 
@@ -131,15 +133,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="simpul-bench-") as folder:
         Path(folder).chmod(0o755)
         settings = Settings(var=Path(folder, "var"))
-        with embedded.serve(Path(folder, "postgres"), durable=False) as cluster:
-            with running(cluster.url, settings, more={"SIMPUL_REGISTER_ON_START": "false"}) as served:
-                asyncio.run(prepare(cluster.url))
-                kept = json.loads((settings.var / start.CREDENTIALS).read_text())
-                try:
-                    asyncio.run(measure(served, kept, Path(folder), console))
-                except Exception:
-                    print("".join(served.said[-5:])[-6000:])
-                    raise
+        with (
+            embedded.serve(Path(folder, "postgres"), durable=False) as cluster,
+            running(cluster.url, settings, more={"SIMPUL_REGISTER_ON_START": "false"}) as served,
+        ):
+            asyncio.run(prepare(cluster.url))
+            kept = json.loads((settings.var / start.CREDENTIALS).read_text())
+            asyncio.run(measure(served, kept, Path(folder), console))
 
 
 if __name__ == "__main__":
