@@ -78,7 +78,7 @@ def _at(content: Any, region: Row) -> datetime | None:
     if content is None:
         return None
     instant = datetime.fromisoformat(content) if isinstance(content, str) else content
-    return instant.astimezone(ZONES[region["time_zone"]])  # type: ignore[no-any-return]
+    return instant.astimezone(ZONES[region["time_zone"]])
 
 
 def _referral(said: Told) -> str | None:

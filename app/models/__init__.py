@@ -24,6 +24,7 @@ from app.models.referral import Referral
 from app.models.task import Assignment, Comment, Share, Task, TaskVulnerability
 from app.models.vulnerability import Vulnerability, VulnerabilityEvidence
 from app.models.webhook import Delivery, Webhook, WebhookSecret
+from app.models.word import Word
 
 __all__ = [
     "Agency",
@@ -71,6 +72,7 @@ __all__ = [
     "VulnerabilityEvidence",
     "Webhook",
     "WebhookSecret",
+    "Word",
     "event",
     "metadata",
 ]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import ARRAY, CheckConstraint, Computed, DateTime, Text, func
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ARRAY, CheckConstraint, Column, Computed, DateTime, Index, Table, Text, func
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
 
@@ -41,6 +41,22 @@ def region_path() -> Any:
     """The record's region and all above it, kept by the database: what visibility by region asks for."""
     return Field(
         default=None, sa_type=ARRAY(Text), sa_column_args=(Computed("region_path(region_code)", persisted=True),)
+    )
+
+
+def found_by(table: Table, column: str, said: str, *, of: str) -> None:
+    """A column of the words of what a row says, with its index beside the readers: `app.find` alone reads it.
+
+    It is added behind the mapper's back, which would read it again after each write, as the API role may not.
+    """
+    table.append_column(Column(column, TSVECTOR, Computed(f"app.words_of({said})", persisted=True)))
+    Index(
+        f"ix_{table.name}_{column}",
+        table.c[column],
+        table.c[of],
+        postgresql_using="gin",
+        # what is added waits a little in a list that every search reads: a short one
+        postgresql_with={"gin_pending_list_limit": 256},
     )
 
 

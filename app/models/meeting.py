@@ -10,7 +10,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Instant, identity, one_of, recorded, region_path, texts
+from app.models.columns import Instant, found_by, identity, one_of, recorded, region_path, texts
 from app.rules.vocabulary import Classification
 
 
@@ -44,6 +44,15 @@ class Meeting(SQLModel, table=True):
     recorded_at: datetime = recorded()
     updated_at: datetime = recorded()
     version: int = 1
+
+
+# searches of meetings
+found_by(
+    SQLModel.metadata.tables["meeting"],
+    "words",
+    "title || ' ' || coalesce(title_en, '') || ' ' || coalesce(venue, '') || ' ' || coalesce(external_reference, '')",
+    of="readers",
+)
 
 
 class Decision(SQLModel, table=True):

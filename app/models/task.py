@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, CheckConstraint, Index, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Instant, document, identity, one_of, recorded, region_path, texts
+from app.models.columns import Instant, document, found_by, identity, one_of, recorded, region_path, texts
 from app.rules.vocabulary import Access, AssignmentRole, Classification, Priority, Status
 
 
@@ -89,6 +89,18 @@ class Task(SQLModel, table=True):
     recorded_at: datetime = recorded()
     updated_at: datetime = recorded()
     version: int = 1
+
+
+_TABLE = SQLModel.metadata.tables["task"]
+# searches by whoever reads the whole task, and by whoever reads its summary
+found_by(
+    _TABLE,
+    "words",
+    "title || ' ' || description || ' ' || coalesce(note, '') || ' ' || reference || ' '"
+    " || coalesce(external_reference, '')",
+    of="readers",
+)
+found_by(_TABLE, "brief", "reference", of="summary_readers")
 
 
 class TaskVulnerability(SQLModel, table=True):

@@ -35,7 +35,7 @@ from app.schemas.meetings import (
     MeetingPage,
     MeetingPatch,
 )
-from app.schemas.types import AgencyCode, ElectionCode, ExternalReference, RegionCode, split
+from app.schemas.types import SEARCH, AgencyCode, ElectionCode, ExternalReference, RegionCode, SearchText, split
 from app.services import follow_up, meetings
 
 router = guarded(prefix="/v1/meetings", tags=["meetings"])
@@ -58,6 +58,7 @@ async def list_meetings(
     election: ElectionCode | None = None,
     region: Annotated[RegionCode | None, Query(description="That region and all below it.")] = None,
     external_reference: ExternalReference | None = None,
+    q: Annotated[SearchText | None, Query(description=SEARCH)] = None,
 ) -> Response:
     """Coordination meetings (rakor) that you may see, newest first."""
     found = await meetings.list_meetings(
@@ -70,6 +71,7 @@ async def list_meetings(
         election=election,
         region=region,
         external_reference=external_reference,
+        q=q,
     )
     return answers.page(request, found)
 

@@ -21,7 +21,7 @@ from app.errors import (
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
 from app.rules.vocabulary import InformationStatus
-from app.schemas.types import AgencyCode, Code, ElectionCode, ExternalReference, RegionCode, split
+from app.schemas.types import SEARCH, AgencyCode, Code, ElectionCode, ExternalReference, RegionCode, SearchText, split
 from app.schemas.vulnerabilities import (
     Evidence,
     EvidenceInput,
@@ -59,6 +59,7 @@ async def list_vulnerabilities(
     region: Annotated[RegionCode | None, Query(description="That region and all below it.")] = None,
     locally_distinctive: Annotated[bool | None, Query()] = None,
     external_reference: ExternalReference | None = None,
+    q: Annotated[SearchText | None, Query(description=SEARCH)] = None,
 ) -> Response:
     """The register as you may see it, newest first."""
     found = await vulnerabilities.list_vulnerabilities(
@@ -75,6 +76,7 @@ async def list_vulnerabilities(
         region=region,
         locally_distinctive=locally_distinctive,
         external_reference=external_reference,
+        q=q,
     )
     return answers.page(request, found)
 

@@ -20,6 +20,7 @@ from app.schemas.types import (
     ExternalReference,
     Instant,
     Line,
+    Matched,
     Prose,
     RegionCode,
     Shown,
@@ -164,3 +165,4 @@ class MeetingPage(Shown):
 
     items: list[MeetingListItem]
     next_cursor: str | None
+    matched: Matched

@@ -23,15 +23,18 @@ from app.rules.vocabulary import (
 from app.schemas.shares import ShareInput, one_each
 from app.schemas.transitions import AvailableTransition
 from app.schemas.types import (
+    SEARCH,
     AgencyCode,
     Code,
     Command,
     ExternalReference,
     Instant,
     Line,
+    Matched,
     Prose,
     QueryInstant,
     RegionCode,
+    SearchText,
     Shown,
     absent,
     distinct,
@@ -183,6 +186,7 @@ class TaskPage(Shown):
     items: list[TaskListItem | TaskSummaryListItem]
     next_cursor: str | None
     count: Count | None
+    matched: Matched
 
 
 AS_OF: Final = (
@@ -229,7 +233,11 @@ class TaskFilters(BaseModel):
     classification: Annotated[list[Classification] | None, Several] = None
     vulnerability: UUID | None = None
     meeting: UUID | None = None
-    stage: Code | None = Field(None, description="Tasks whose vulnerabilities belong to this stage.")
+    stage: Code | None = Field(
+        None,
+        description="A stage of an election in the task's region: its event, or else its logging, lies in the stage's"
+        " days (a day lies in several), or a vulnerability that it mitigates belongs to the stage.",
+    )
     external_reference: ExternalReference | None = None
     region: RegionCode | None = Field(None, description="That region and all below it.")
     created_after: QueryInstant | None = Field(None, description="Logged (effective_at) at or after.")
@@ -238,6 +246,7 @@ class TaskFilters(BaseModel):
     due_before: QueryInstant | None = None
     due_after: QueryInstant | None = None
     as_of: QueryInstant | None = Field(None, description=AS_OF_LIST)
+    q: SearchText | None = Field(None, description=f"{SEARCH} The words of a task are those that it holds today.")
 
 
 class TaskQuery(TaskFilters):

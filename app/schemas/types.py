@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from app.rules import regions
+from app.rules import regions, words
 
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _BLANK: Final = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
@@ -86,6 +86,18 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+def _findable(text: str) -> str:
+    try:
+        words.sought(text)
+    except ValueError:
+        said = {
+            "en": f"Give one to {words.MOST_WORDS} words to look for; with - or a sign alone nothing is found.",
+            "id": f"Berikan satu sampai {words.MOST_WORDS} kata yang dicari; tanda saja tidak menemukan apa pun.",
+        }
+        raise PydanticCustomError("nothing_to_find", "{en}", said) from None
+    return text
+
+
 WHEN: Final = (
     "When it happened; default now. Never in the future, nor before the record's previous one: date every step of an"
     " old story."
@@ -104,6 +116,15 @@ QueryInstant = Annotated[
     Field(examples=["2024-08-23T14:00:00+07:00"], json_schema_extra={"format": "date-time"}),
 ]
 Day = Annotated[date, AfterValidator(_sane), BeforeValidator(_day), Field(examples=["2024-08-23"])]
+SEARCH: Final = (
+    'Full text, by the stem of each Indonesian word: all words, `"a phrase"` as it stands, `-word` without it. Where no'
+    " text that you may read holds them, words that are spelled alike are looked for."
+)
+SearchText = Annotated[str, Field(min_length=1, max_length=200, examples=["gudang banjir"]), AfterValidator(_findable)]
+Matched = Annotated[
+    Literal["exactly", "nearly"] | None,
+    Field(description="With `q`: whether its words were found, or only words that are spelled alike."),
+]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 Prose = Annotated[str, Field(min_length=1, max_length=10_000)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]

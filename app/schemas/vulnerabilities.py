@@ -26,6 +26,7 @@ from app.schemas.types import (
     ExternalReference,
     Instant,
     Line,
+    Matched,
     Prose,
     RegionCode,
     Shown,
@@ -161,3 +162,4 @@ class VulnerabilityPage(Shown):
 
     items: list[VulnerabilityListItem]
     next_cursor: str | None
+    matched: Matched

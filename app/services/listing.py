@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from app import db
@@ -11,7 +11,7 @@ from app.rules.caller import Caller
 from app.rules.vocabulary import Access
 from app.schemas.tasks import TaskFilters, TaskQuery
 from app.security import Keys
-from app.services import past, referral_rows, visibility
+from app.services import filters, past, referral_rows, searching, visibility
 from app.services.paging import Keyset, Page, binding, without_place
 from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns, load_task
 
@@ -35,8 +35,13 @@ TASK_FILTERS: Final = {
     f" where l.task_id = t.id and v.id = :vulnerability and {visibility.register_visible('vulnerability', 'v')})",
     "meeting": "exists (select from meeting m where m.id = t.meeting and m.id = :meeting"
     f" and {visibility.register_visible('meeting', 'm')})",
-    "stage": "exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
-    f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('vulnerability', 'v')})",
+    "stage": "(exists (select from stage s join election e on e.code = s.election_code where s.code = :stage"
+    " and (e.region_code is null or e.region_code = any(t.region_path)) and cast(coalesce(d.event_at, t.effective_at)"
+    " at time zone (select z.time_zone from region z where z.code = t.region_code) as date)"
+    " between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
+    " and (s.starts_on is not null or s.ends_on is not null))"
+    " or exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
+    f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('vulnerability', 'v')}))",
     "external_reference": "t.external_reference = :external_reference",
     # as a range of codes and not `region_path @>`: under row-level security only leakproof operators use an index
     "region": "(t.region_code = :region or t.region_code >= :region || '.' and t.region_code < :region || '/')",
@@ -67,55 +72,114 @@ _TASK_SORTS: Final = {
 }
 
 
+class Found(NamedTuple):
+    """Some tasks of the list, the cursor of those that follow, and whether near words found them; None unsearched."""
+
+    items: list[Row]
+    following: str | None
+    nearly: bool | None
+
+
 async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Page:
     """The tasks a caller may see, filtered, now or as of an instant; raises CursorMismatch, InvalidParameter."""
-    items, following = await find_tasks(executor, caller, keys, query)
-    return Page.of(items, following, count=await count_tasks(executor, caller, query))
+    found = await find_tasks(executor, caller, keys, query)
+    count = await count_tasks(executor, caller, keys, query, nearly=found.nearly)
+    return Page.of(found.items, found.following, count=count, matched=searching.MATCHED[found.nearly])
 
 
-async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> tuple[list[Row], str | None]:
-    """The items of one page of that list, and the cursor of the next; raises CursorMismatch, InvalidParameter."""
-    source, where, values = sought(caller, query)
+async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Found:
+    """The items of one page of that list; raises CursorMismatch, InvalidParameter."""
     names = FULL_FIELDS if query.fields is None else tuple(dict.fromkeys(("access", *query.fields)))
     if query.as_of is not None:
         past.require_askable(query, query.as_of)
-    keyset = Keyset(
+    await filters.require_known(executor, _given(query))
+    keyset, (parts, where, values) = _keyset(caller, keys, query), _parts(caller, query)
+    state = "" if query.as_of is None else ", p.state as _state"
+    select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
+    if query.q is None:
+        nearly = None
+        found = await _page(executor, keyset, f"select {select} from task t {parts}", where, values)
+    else:
+        search = _search(query, keyset, parts, where, values)
+        found, nearly = await searching.page(executor, search, select)
+    if query.as_of is not None:
+        found = await past.as_then(executor, keys, found)
+    kept = () if nearly is None else (nearly,)
+    items, following = keyset.page(found, lambda task: _shown(task, query.fields), *kept)
+    return Found(items, following, nearly)
+
+
+async def count_tasks(
+    executor: Executor, caller: Caller, keys: Keys, query: TaskQuery, *, nearly: bool | None
+) -> dict[str, Any] | None:
+    """How many tasks that list holds, as exactly as the query asks for it; None when it does not ask."""
+    parts, where, values = _parts(caller, query)
+    if nearly is None:
+        return await _count(executor, query.count, f"from task t {parts} where {where}", values)
+    search = _search(query, _keyset(caller, keys, query), parts, where, values)
+    return await _count_found(executor, query.count, search, nearly=nearly)
+
+
+def sought(caller: Caller, keys: Keys, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+    """SQL: where the tasks `t` that a caller may see come from, which of them are asked for, and the parameters."""
+    parts, where, values = _parts(caller, asked)
+    if asked.q is None:
+        return f"from task t {parts}", where, values
+    unordered = Keyset("t.effective_at", "t.id", True, "", keys, 1, None)
+    search = _search(asked, unordered, parts, where, values)
+    found, given = searching.relation(search)
+    return f"from {found} join {search.source}", search.where, given
+
+
+def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
+    return Keyset(
         _TASK_SORTS[query.order.lstrip("-")],
         "t.id",
         query.order.startswith("-"),
-        binding(caller, "tasks", query.order, _given(query)),
+        binding(caller, "tasks", query.order, _asked(query)),
         keys,
         query.limit,
         query.cursor,
     )
+
+
+def _parts(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+    """SQL: what belongs to the tasks `t`, the condition of all filters but the search, and the parameters of both."""
+    given, parts = _given(asked), visibility.task_parts(caller)
+    where, values = _task_where(caller, given), {**_plain(given), **visibility.reach(caller)}
+    return parts if asked.as_of is None else f"{parts} {past.STATE}", where, values
+
+
+def _asked(asked: TaskFilters) -> dict[str, Any]:
+    return asked.model_dump(include={*TaskFilters.model_fields}, exclude_none=True)
+
+
+def _given(asked: TaskFilters) -> dict[str, Any]:
+    """All filters but the search."""
+    return {name: one for name, one in _asked(asked).items() if name != "q"}
+
+
+async def _page(executor: Executor, keyset: Keyset, select: str, where: str, values: dict[str, Any]) -> list[Row]:
     after, tail, place = keyset.clauses()
-    state = "" if query.as_of is None else ", p.state as _state"
-    found = await db.rows(
-        executor,
-        f"select {columns(names)}{state}, {keyset.key} as _key, t.id as _id {source} where {where} and {after} {tail}",
-        **values,
-        **place,
+    return await db.rows(executor, f"{select} where {where} and {after} {tail}", **values, **place)
+
+
+def _search(query: TaskFilters, keyset: Keyset, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
+    """Full readers find a task by all its words, readers of the summary by its reference alone."""
+    then = query.as_of is not None
+    given = _given(query).keys() - {"region"}
+    return searching.Search(
+        "task",
+        query.q or "",
+        f"task t on t.id = f.record {parts}",
+        f"(w.whole or not f.whole) and {where}",
+        values,
+        keyset,
+        query.order if isinstance(query, TaskQuery) else "-effective_at",
+        filtered=bool(given - (set() if then else {"status"})),
+        within=query.region,
+        in_status=None if then or query.status is None else [str(one) for one in query.status],
     )
-    if query.as_of is not None:
-        found = await past.as_then(executor, keys, found)
-    return keyset.page(found, lambda task: _shown(task, query.fields))
-
-
-async def count_tasks(executor: Executor, caller: Caller, query: TaskQuery) -> dict[str, Any] | None:
-    """How many tasks that list holds, as exactly as the query asks for it; None when it does not ask."""
-    source, where, values = sought(caller, query)
-    return await _count(executor, query.count, f"{source} where {where}", values)
-
-
-def sought(caller: Caller, filters: TaskFilters) -> tuple[str, str, dict[str, Any]]:
-    """SQL: where the tasks `t` that a caller may see come from, which of them are asked for, and the parameters."""
-    given = _given(filters)
-    source = visibility.tasks(caller) if filters.as_of is None else f"{visibility.tasks(caller)} {past.STATE}"
-    return source, _task_where(caller, given), {**_plain(given), **visibility.reach(caller)}
-
-
-def _given(filters: TaskFilters) -> dict[str, Any]:
-    return filters.model_dump(include={*TaskFilters.model_fields}, exclude_none=True)
 
 
 def _task_where(caller: Caller, given: dict[str, Any]) -> str:
@@ -141,18 +205,32 @@ async def _count(executor: Executor, kind: str, tail: str, values: dict[str, Any
         return None
     inner = f"select 1 as one {tail}" + ("" if kind == "exact" else f" limit {_COUNT_LIMIT}")
     number = await db.value(executor, f"select count(*) from ({inner}) counted", **values)
+    return _counted(kind, number)
+
+
+async def _count_found(
+    executor: Executor, kind: str, search: searching.Search, *, nearly: bool
+) -> dict[str, Any] | None:
+    if kind == "none":
+        return None
+    most = None if kind == "exact" else _COUNT_LIMIT
+    return _counted(kind, await searching.count(executor, search, nearly=nearly, most=most))
+
+
+def _counted(kind: str, number: int) -> dict[str, Any]:
     stopped = kind == "estimate" and number == _COUNT_LIMIT
     return {"value": number, "relation": "at_least" if stopped else "exact"}
 
 
 async def list_referrals(
-    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **filters: Any
+    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **asked: Any
 ) -> Page:
     """The referrals a caller may see, newest first; raises CursorMismatch.
 
     Filters: `task` (one id), `status`, `from_agency`, `to_agency` (any of).
     """
-    given = {name: asked for name, asked in filters.items() if asked is not None}
+    given = {name: one for name, one in asked.items() if one is not None}
+    await filters.require_known(executor, given)
     conditions = {
         "task": "f.task_id = :task",
         "status": "f.status = any(:status)",

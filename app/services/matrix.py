@@ -34,11 +34,12 @@ _LISTED: Final = ("task_status", "priority", "function", "case_outcome", "classi
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Some tasks of the list, the regions in which they lie, by code, and where to go on."""
+    """Some tasks of the list, the regions in which they lie, by code, where to go on, and whether near words found."""
 
     tasks: list[Row]
     regions: dict[str, Row]
     following: str | None
+    nearly: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,14 @@ def whole(query: TaskQuery) -> TaskQuery:
     return query.model_copy(update={"sort": query.sort or "-effective_at", "limit": STEP, "fields": fields})
 
 
-async def is_long(executor: Executor, caller: Caller, query: TaskQuery) -> bool:
-    """Whether a list is to be walked; one of the past always, as each look at the past costs more than the walk."""
-    if query.as_of is not None:
-        return True
-    source, where, values = listing.sought(caller, query)
+async def is_long(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> bool:
+    """Whether a list is to be walked: never one that an index of words finds.
+
+    One of the past always is, as each look at the past costs more than the walk.
+    """
+    if query.q is not None or query.as_of is not None:
+        return query.q is None
+    source, where, values = listing.sought(caller, keys, query)
     inner = f"select 1 as one {source} where {where} limit {_SHORT + 1}"
     return int(await value(executor, f"select count(*) from ({inner}) counted", **values)) > _SHORT
 
@@ -76,13 +80,13 @@ async def first(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery
     """The first step, in the transaction in which the caller has entered; `query` is that of `whole`."""
     if long:
         await value(executor, _WALK)
-    tasks, following = await listing.find_tasks(executor, caller, keys, query)
+    tasks, following, nearly = await listing.find_tasks(executor, caller, keys, query)
     found = await rows(
         executor,
         "select code, name, time_zone from region where code = any(:codes)",
         codes=list({task["region"] for task in tasks}),
     )
-    return Step(tasks, {one["code"]: one for one in found}, following)
+    return Step(tasks, {one["code"]: one for one in found}, following, nearly)
 
 
 async def steps(database: Database, ask: Ask, begun: Step) -> AsyncIterator[Step]:

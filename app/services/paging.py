@@ -44,25 +44,36 @@ class Keyset:
 
     def clauses(self) -> tuple[str, str, dict[str, Any]]:
         """The condition that starts after the cursor, the order with its limit, parameters; raises CursorMismatch."""
-        direction, sign = ("desc", "<") if self.descending else ("asc", ">")
-        tail = f"order by {self.key} {direction}, {self.id} {direction} limit {db.limit_literal(self.limit)}"
-        if self.cursor is None:
+        sign = "<" if self.descending else ">"
+        tail = f"order by {self.order(self.key, self.id)} limit {db.limit_literal(self.limit)}"
+        place = self.place()
+        if place is None:
             return "true", tail, {}
+        return f"({self.key}, {self.id}) {sign} (:_key, :_id)", tail, {"_key": place[0], "_id": place[1]}
+
+    def order(self, key: str, id: str) -> str:
+        """The total order in terms of these columns."""
+        direction = "desc" if self.descending else "asc"
+        return f"{key} {direction}, {id} {direction}"
+
+    def place(self) -> list[Any] | None:
+        """Where to go on: key, id, and what else the cursor keeps; None at the start. Raises CursorMismatch."""
+        if self.cursor is None:
+            return None
         try:
-            moment, last = open_cursor(self.keys, self.binding, self.cursor)
-            after = {"_key": datetime.fromisoformat(moment), "_id": UUID(last)}
+            moment, last, *kept = open_cursor(self.keys, self.binding, self.cursor)
+            return [datetime.fromisoformat(moment), UUID(last), *kept]
         except (ValueError, TypeError) as cause:
             raise CursorMismatch from cause
-        return f"({self.key}, {self.id}) {sign} (:_key, :_id)", tail, after
 
-    def page(self, found: list[Row], shape: Callable[[Row], Row]) -> tuple[list[Row], str | None]:
-        """The items of this page and the cursor of the next, or None."""
-        more, kept = len(found) > self.limit, found[: self.limit]
+    def page(self, found: list[Row], shape: Callable[[Row], Row], *kept: Any) -> tuple[list[Row], str | None]:
+        """The items of this page and the cursor of the next, which keeps what is given, or None."""
+        more, shown = len(found) > self.limit, found[: self.limit]
         following = None
         if more:
-            last = kept[-1]
-            following = seal_cursor(self.keys, self.binding, [last["_key"].isoformat(), str(last["_id"])])
-        return [shape(one) for one in kept], following
+            last = shown[-1]
+            following = seal_cursor(self.keys, self.binding, [last["_key"].isoformat(), str(last["_id"]), *kept])
+        return [shape(one) for one in shown], following
 
 
 def binding(caller: Caller, *parts: Any) -> str:

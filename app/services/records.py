@@ -12,7 +12,8 @@ from app.errors import ClassificationRefused, DuplicateExternalReference, Fault,
 from app.rules.caller import Caller
 from app.rules.vocabulary import RequestedClassification
 from app.security import Keys
-from app.services import visibility
+from app.services import searching, visibility
+from app.services.filters import require_known as require_known_filters
 from app.services.paging import Keyset, Page, binding, without_place
 
 _KNOWN: Final = {
@@ -127,20 +128,26 @@ async def page(
     limit: int,
     cursor: str | None,
 ) -> Page:
-    """The vulnerabilities or meetings that the caller may see, newest first; raises CursorMismatch."""
+    """The vulnerabilities or meetings that the caller may see, newest first; `q` among the filters searches them.
+
+    Raises CursorMismatch, InvalidParameter.
+    """
     given = {name: asked for name, asked in filters.items() if asked is not None}
     keyset = Keyset("t.recorded_at", "t.id", True, binding(caller, table, given), keys, limit, cursor)
-    after, tail, place = keyset.clauses()
-    where = " and ".join([visibility.register_visible(table), *(conditions[name] for name in given), after])
-    found = await db.rows(
-        executor,
-        f"select {columns}, t.recorded_at as _key, t.id as _id from {table} t where {where} {tail}",
-        **given,
-        **visibility.reach(caller),
-        **place,
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
+    text = given.pop("q", None)
+    await require_known_filters(executor, given)
+    where = " and ".join([visibility.register_visible(table), *(conditions[name] for name in given)])
+    select, values = f"{columns}, t.recorded_at as _key, t.id as _id", {**given, **visibility.reach(caller)}
+    if text is None:
+        after, tail, place = keyset.clauses()
+        statement = f"select {select} from {table} t where {where} and {after} {tail}"
+        items, following = keyset.page(await db.rows(executor, statement, **values, **place), without_place)
+        return Page.of(items, following, matched=None)
+    source = f"{table} t on t.id = f.record"
+    search = searching.Search(table, text, source, where, values, keyset, "-recorded_at", filtered=bool(given))
+    found, nearly = await searching.page(executor, search, select)
+    items, following = keyset.page(found, without_place, nearly)
+    return Page.of(items, following, matched=searching.MATCHED[nearly])
 
 
 def refused(pointer: str, code: str, en: str, id_: str) -> ValidationFailed:

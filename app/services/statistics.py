@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from app.db import Executor, rows
+from app.db import Executor, keys_of, rows
 from app.rules import workflow
 from app.rules.buckets import AGES, Age
 from app.rules.caller import Caller
 from app.schemas.statistics import Dimension, TaskStatisticsQuery
-from app.services import listing, past, visibility
+from app.services import filters, listing, past, visibility
 
 _ENDED: Final = ", ".join(f"'{one}'" for one in sorted(workflow.ENDED))
 #: What changes in the life of a task, as of now or as of an instant.
@@ -28,7 +28,8 @@ async def count_tasks(executor: Executor, caller: Caller, query: TaskStatisticsQ
     """How many tasks there are by each dimension, and by several together; raises InvalidParameter."""
     if query.as_of is not None:
         past.require_askable(query, query.as_of)
-    source, where, values = listing.sought(caller, query)
+    await filters.require_known(executor, query.model_dump(exclude_none=True))
+    source, where, values = listing.sought(caller, keys_of(executor), query)
     at = query.as_of or datetime.now(UTC)
     found = await rows(
         executor,

@@ -89,12 +89,17 @@ def task_full(caller: Caller) -> str:
 
 
 def tasks(caller: Caller) -> str:
-    """SQL: where tasks `t` come from, with their detail `d`, open referral `r`, and whether the caller sees all (`w`).
+    """SQL: where tasks `t` come from, with what belongs to them."""
+    return f"from task t {task_parts(caller)}"
+
+
+def task_parts(caller: Caller) -> str:
+    """SQL: what belongs to the tasks `t`: their detail `d`, open referral `r`, and whether the caller sees all (`w`).
 
     `offset 0` keeps the planner from looking for details before it has the tasks, and from asking `w` twice.
     """
     return (
-        "from task t left join lateral (select * from task_detail x where x.id = t.id offset 0) d on true"
+        "left join lateral (select * from task_detail x where x.id = t.id offset 0) d on true"
         " left join referral r on r.id = t.open_referral"
         f" cross join lateral (select {task_full(caller)} as whole offset 0) w"
     )
