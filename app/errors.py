@@ -287,6 +287,33 @@ class ReferralOpen(Problem):
     )
 
 
+class StatutoryClock(Problem):
+    code, status = "statutory-clock", 409
+    title = "Set by the law", "Ditetapkan undang-undang"
+    detail = (
+        "The law sets this clock ({clock}); nobody edits it. `lawful` lists what may be done with it.",
+        "Undang-undang menetapkan tenggat ini ({clock}); tidak dapat diubah. `lawful` memuat yang sah.",
+    )
+
+
+class ClockRunning(Problem):
+    code, status = "clock-running", 409
+    title = "The clock is there already", "Tenggat sudah ada"
+    detail = (
+        "{clock} runs for this task already, or ran from that very start; read its deadlines.",
+        "{clock} sudah berjalan untuk tugas ini, atau pernah berjalan dari saat itu; baca tenggatnya.",
+    )
+
+
+class NoSuchClock(Problem):
+    code, status = "no-such-clock", 422
+    title = "No clock starts", "Tidak ada tenggat yang mulai"
+    detail = (
+        "No limit of the law starts at {clock_starts_at} for this category and function; `starts` lists what does.",
+        "Tidak ada tenggat yang mulai pada {clock_starts_at} untuk kategori dan fungsi ini; lihat `starts`.",
+    )
+
+
 class DuplicateExternalReference(Problem):
     code, status = "duplicate-external-reference", 409
     title = "External reference already used", "Rujukan luar sudah dipakai"

@@ -18,8 +18,10 @@ from app.quota import Quota
 from app.refusals import Refusals
 from app.routers import (
     agencies,
+    calendar,
     clients,
     credentials,
+    deadlines,
     elections,
     erasures,
     events,
@@ -97,6 +99,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         credentials,
         tasks,
         referrals,
+        deadlines,
         vulnerabilities,
         meetings,
         statistics,
@@ -104,6 +107,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         agencies,
         legal_instruments,
         elections,
+        calendar,
         events,
         webhooks,
         regions,

@@ -1,4 +1,4 @@
-"""The background process: gives facts their places in the log and signs its heads; delivers them; keeps house.
+"""The background process: gives facts their places in the log, signs its heads, delivers them; watches the clocks.
 
 Any number may run; each ends when its parent does.
 """
@@ -17,12 +17,14 @@ from app import logs
 from app.db import Database, Writer, problem_of
 from app.deliverer import EVERY, Deliverer
 from app.rules.caller import itself
-from app.services import expiry, idempotency, sequencer, signing, tokens, webhook_keys, webhook_queue
+from app.services import clock_watch, expiry, idempotency, sequencer, signing, tokens, webhook_keys, webhook_queue
 from app.settings import Settings, settings
 
 PAUSE: Final = 60.0
 #: How often the log is looked after (seconds), and how old a head gets before the next.
 SEQUENCED_EVERY, HEAD_EVERY = 0.1, 0.5
+#: How often the clocks of the tasks are looked at (seconds).
+WATCHED_EVERY: Final = 1.0
 #: How long one round of a duty may take before it counts as failed, and how long a duty that fails pauses at most.
 LONGEST, MOST_PATIENT = 60.0, 10
 _log: Final = structlog.get_logger()
@@ -35,6 +37,12 @@ _CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
     "webhook_keys_forgotten": webhook_keys.forget_ended,
     "keys_retired": partial(signing.retire, by=itself("worker")),
 }
+#: What clocks are watched for, likewise: those of an older calendar first, so that none runs out by it.
+_WATCHES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
+    "clocks_recomputed": partial(clock_watch.recompute, by=itself("worker")),
+    "clocks_breached": partial(clock_watch.breach, by=itself("worker")),
+    "clocks_approaching": partial(clock_watch.approach, by=itself("worker")),
+}
 
 
 async def tend(database: Database) -> None:
@@ -44,6 +52,18 @@ async def tend(database: Database) -> None:
             count = await chore(writer)
         if count:
             _log.info(done, count=count)
+
+
+async def watch(database: Database) -> bool:
+    """One round of watching the clocks; whether more wait than it could take."""
+    more = False
+    for done, look in _WATCHES.items():
+        async with database.working() as writer:
+            count = await look(writer)
+        if count:
+            _log.info(done, count=count)
+        more = more or count >= clock_watch.FULL
+    return more
 
 
 async def sequence(database: Database) -> bool:
@@ -60,6 +80,7 @@ async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | Non
     duties = [
         asyncio.create_task(repeat(partial(tend, database), PAUSE)),
         asyncio.create_task(repeat(partial(sequence, database), SEQUENCED_EVERY)),
+        asyncio.create_task(repeat(partial(watch, database), WATCHED_EVERY)),
         asyncio.create_task(repeat(deliverer.round, EVERY)),
     ]
     if parent is not None:

@@ -16,7 +16,20 @@ from app.models.access import (
     UsedAssertion,
 )
 from app.models.agency import Agency, AgencyRegion, AgencyType, Member
-from app.models.law import ClosingRequirement, DeadlineRule, Escalation, Holiday, LegalInstrument, Mandate, Recusal
+from app.models.deadline import Deadline
+from app.models.law import (
+    Calendar,
+    ClockStart,
+    ClosingRequirement,
+    DeadlineRelation,
+    DeadlineRule,
+    Escalation,
+    Holiday,
+    LegalInstrument,
+    Mandate,
+    Recusal,
+    ReferralClockStart,
+)
 from app.models.log import Cosignature, LogEntry, LogHead, LogKey, LogNode, SealingKey, Unsequenced
 from app.models.meeting import Decision, Meeting
 from app.models.reference import Category, Election, Enumeration, EnumerationValue, Region, Stage
@@ -31,13 +44,17 @@ __all__ = [
     "AgencyRegion",
     "AgencyType",
     "Assignment",
+    "Calendar",
     "Category",
     "Client",
     "ClientKey",
     "ClientSecret",
+    "ClockStart",
     "ClosingRequirement",
     "Comment",
     "Cosignature",
+    "Deadline",
+    "DeadlineRelation",
     "DeadlineRule",
     "Decision",
     "Delivery",
@@ -58,6 +75,7 @@ __all__ = [
     "Member",
     "Recusal",
     "Referral",
+    "ReferralClockStart",
     "Region",
     "RevokedToken",
     "SealingKey",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import ARRAY, CheckConstraint, Date, Index
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import one_of, texts
+from app.models.columns import one_of, recorded, texts
 from app.rules.vocabulary import Instant
 
 
@@ -102,8 +104,55 @@ class DeadlineRule(SQLModel, table=True):
     note: str
 
 
+class ClockStart(SQLModel, table=True):
+    """An event from which the law counts; one that is `foreseen` may be told before it happens."""
+
+    __tablename__ = "clock_start"
+    code: str = Field(primary_key=True)
+    foreseen: bool
+    note: str
+
+
+class ReferralClockStart(SQLModel, table=True):
+    """A referral between two offices whose receipt is itself the event from which the law counts."""
+
+    __tablename__ = "referral_clock_start"
+    clock_starts_at: str = Field(primary_key=True, foreign_key="clock_start.code")
+    from_office: str = Field(primary_key=True)
+    to_office: str = Field(primary_key=True)
+    note: str
+
+
+class DeadlineRelation(SQLModel, table=True):
+    """What one time limit is to another: its extension, or the wait during which it stands still."""
+
+    __tablename__ = "deadline_relation"
+    __table_args__ = (one_of("relation", ("extended_by", "paused_by")),)
+    code: str = Field(primary_key=True, foreign_key="deadline_rule.code")
+    relation: str = Field(primary_key=True)
+    other: str = Field(foreign_key="deadline_rule.code")
+    note: str
+
+
+class Calendar(SQLModel, table=True):
+    """One version of the table of holidays, whole and never changed; `covers_from` to `covers_to`, both inclusive.
+
+    `holidays` lists `{day, name_id, kind, source, verified}`. The newest version counts.
+    """
+
+    __table_args__ = (CheckConstraint("covers_to >= covers_from", name="window"),)
+    version: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    covers_from: date
+    covers_to: date
+    holidays: list[dict[str, Any]] = Field(sa_type=JSONB)
+    added: list[date] = Field(sa_type=ARRAY(Date))
+    removed: list[date] = Field(sa_type=ARRAY(Date))
+    reason: str
+    recorded_at: datetime = recorded()
+
+
 class Holiday(SQLModel, table=True):
-    """A day that is no working day."""
+    """A day that is no working day, as the files of the registry have it; what counts is the newest calendar."""
 
     day: date = Field(primary_key=True)
     name_id: str

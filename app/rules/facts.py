@@ -31,6 +31,16 @@ class EventKind(StrEnum):
     REFERRAL_ACCEPTED = "referral.accepted"
     REFERRAL_RETURNED = "referral.returned"
     REFERRAL_WITHDRAWN = "referral.withdrawn"
+    DEADLINE_STARTED = "deadline.started"
+    DEADLINE_APPROACHING = "deadline.approaching"
+    DEADLINE_BREACHED = "deadline.breached"
+    DEADLINE_MET = "deadline.met"
+    DEADLINE_PAUSED = "deadline.paused"
+    DEADLINE_RESUMED = "deadline.resumed"
+    DEADLINE_EXTENDED = "deadline.extended"
+    DEADLINE_REVISED = "deadline.revised"
+    DEADLINE_RECOMPUTED = "deadline.recomputed"
+    DEADLINE_VOIDED = "deadline.voided"
     VULNERABILITY_MAPPED = "vulnerability.mapped"
     VULNERABILITY_UPDATED = "vulnerability.updated"
     VULNERABILITY_EVIDENCED = "vulnerability.evidenced"
@@ -42,6 +52,7 @@ class EventKind(StrEnum):
     INSTRUMENT_CREATED = "legal_instrument.created"
     INSTRUMENT_UPDATED = "legal_instrument.updated"
     MANDATE_CREATED = "mandate.created"
+    CALENDAR_CORRECTED = "calendar.corrected"
     ELECTION_CREATED = "election.created"
     ELECTION_UPDATED = "election.updated"
     STAGE_CREATED = "stage.created"
@@ -120,8 +131,8 @@ class Family(StrEnum):
     ACCESS = "access"  # the agency they are of or about, and operators
 
 
-_OF_WORK: Final = frozenset({"task", "referral"})
-_OF_REGISTRY: Final = frozenset({"legal_instrument", "mandate", "election", "stage", "log_key", "log"})
+_OF_WORK: Final = frozenset({"task", "referral", "deadline"})
+_OF_REGISTRY: Final = frozenset({"legal_instrument", "mandate", "calendar", "election", "stage", "log_key", "log"})
 _OF_ITSELF: Final = {"vulnerability": Family.VULNERABILITY, "meeting": Family.MEETING}
 _PUBLIC: Final = frozenset({EventKind.AGENCY_CREATED, EventKind.AGENCY_UPDATED})
 

@@ -71,6 +71,16 @@ class Permission(StrEnum):
     REFERRAL_RETURN = "referral.return"
     REFERRAL_RECORD_ANSWER = "referral.record_answer"
     REFERRAL_WITHDRAW = "referral.withdraw"
+    DEADLINE_READ = "deadline.read"
+    DEADLINE_START = "deadline.start"
+    DEADLINE_AGREE = "deadline.agree"
+    DEADLINE_REVISE = "deadline.revise"
+    DEADLINE_MOVE = "deadline.move"
+    DEADLINE_MEET = "deadline.meet"
+    DEADLINE_PAUSE = "deadline.pause"
+    DEADLINE_RESUME = "deadline.resume"
+    DEADLINE_EXTEND = "deadline.extend"
+    DEADLINE_VOID = "deadline.void"
     EVENT_READ = "event.read"
     EVENT_READ_ACCESS = "event.read_access"
     LOG_READ = "log.read"
@@ -110,6 +120,9 @@ ENTRANCES: Final[Mapping[P, frozenset[P]]] = {
         }
     ),
     P.REFERRAL_REFER: frozenset({P.REFERRAL_SEND, P.REFERRAL_SEND_AGAIN}),
+    P.DEADLINE_MOVE: frozenset(
+        {P.DEADLINE_MEET, P.DEADLINE_PAUSE, P.DEADLINE_RESUME, P.DEADLINE_EXTEND, P.DEADLINE_VOID}
+    ),
     P.REFERRAL_ANSWER: frozenset({P.REFERRAL_RECEIVE, P.REFERRAL_ACCEPT, P.REFERRAL_RETURN, P.REFERRAL_RECORD_ANSWER}),
 }
 
@@ -172,6 +185,15 @@ GRANTS: Final[Mapping[P, Mapping[Role, frozenset[S]]]] = {
     P.REFERRAL_RETURN: {_O: _REFERRED_TO},
     P.REFERRAL_RECORD_ANSWER: {_SUP: frozenset({S.SENDER})},
     P.REFERRAL_WITHDRAW: {_O: frozenset({S.SENDER})},
+    P.DEADLINE_READ: dict.fromkeys(_READERS, _EVERYONE),
+    P.DEADLINE_START: {_O: _OWNER | _LOGGER},
+    P.DEADLINE_AGREE: {_O: _OWNER | _LOGGER},
+    P.DEADLINE_REVISE: {_O: _OWNER | _LOGGER},
+    P.DEADLINE_MEET: {_O: _OWNER | _LOGGER},
+    P.DEADLINE_PAUSE: {_O: _OWNER | _LOGGER},
+    P.DEADLINE_RESUME: {_O: _OWNER | _LOGGER},
+    P.DEADLINE_EXTEND: {_SUP: _OWNER | _LOGGER},
+    P.DEADLINE_VOID: {_SUP: _OWNER | _LOGGER},
     P.EVENT_READ: _ALL_ROLES,
     P.EVENT_READ_ACCESS: {**_ADMINS_OR_ITSELF, Role.AUDITOR: _OWN | {S.SELF}},
     P.LOG_READ: _ALL_ROLES,

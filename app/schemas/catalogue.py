@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from app.rules.facts import EventKind as K
+from app.schemas import clock_facts as c
 from app.schemas import facts as s
 
 
@@ -48,6 +49,22 @@ CATALOGUE: Final[Mapping[K, Row]] = {
         "The receiver returned the task, with a reason.", "Penerima mengembalikan tugas dengan alasan.", s.ReferralMoved
     ),
     K.REFERRAL_WITHDRAWN: Row("The sender took the referral back.", "Pengirim menarik pelimpahan.", s.ReferralMoved),
+    K.DEADLINE_STARTED: Row("A clock began to run.", "Tenggat mulai berjalan.", c.ClockBegun),
+    K.DEADLINE_APPROACHING: Row("A clock is about to run out.", "Tenggat hampir habis.", c.ClockMoved),
+    K.DEADLINE_BREACHED: Row("A clock ran out.", "Tenggat terlampaui.", c.ClockMoved),
+    K.DEADLINE_MET: Row(
+        "What a clock waited for was done; `status` says whether in time.", "Tenggat dipenuhi.", c.ClockMoved
+    ),
+    K.DEADLINE_PAUSED: Row("A clock stands still.", "Tenggat dihentikan sementara.", c.ClockMoved),
+    K.DEADLINE_RESUMED: Row("A clock goes on.", "Tenggat dilanjutkan.", c.ClockMoved),
+    K.DEADLINE_EXTENDED: Row("A clock was extended, as the law allows.", "Tenggat diperpanjang.", c.ClockMoved),
+    K.DEADLINE_REVISED: Row("Agencies agreed on another end.", "Tenggat kesepakatan diubah.", c.ClockMoved),
+    K.DEADLINE_RECOMPUTED: Row(
+        "The calendar was corrected, and the clock is due at another instant.",
+        "Kalender dikoreksi sehingga tenggat berubah.",
+        c.ClockRecomputed,
+    ),
+    K.DEADLINE_VOIDED: Row("A clock was called off.", "Tenggat dibatalkan.", c.ClockMoved),
     K.VULNERABILITY_MAPPED: Row("A vulnerability was mapped.", "Kerawanan dipetakan.", s.Mapped),
     K.VULNERABILITY_UPDATED: Row("A vulnerability was changed.", "Kerawanan diubah.", s.VulnerabilityChanged),
     K.VULNERABILITY_EVIDENCED: Row(
@@ -61,6 +78,7 @@ CATALOGUE: Final[Mapping[K, Row]] = {
     K.INSTRUMENT_CREATED: Row("A legal instrument was registered.", "Peraturan didaftarkan.", s.Nothing),
     K.INSTRUMENT_UPDATED: Row("A legal instrument's entry was changed.", "Data peraturan diubah.", s.Changed),
     K.MANDATE_CREATED: Row("A mandate was registered.", "Kewenangan didaftarkan.", s.Nothing),
+    K.CALENDAR_CORRECTED: Row("The calendar was corrected.", "Kalender dikoreksi.", c.CalendarCorrected),
     K.ELECTION_CREATED: Row("An election was registered.", "Pemilihan didaftarkan.", s.Nothing),
     K.ELECTION_UPDATED: Row("An election's entry was changed.", "Data pemilihan diubah.", s.Changed),
     K.STAGE_CREATED: Row("A stage of an election was registered.", "Tahapan pemilihan didaftarkan.", s.Nothing),

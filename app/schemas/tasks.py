@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from app.rules.clocks import ClockKind, ClockStatus
 from app.rules.vocabulary import (
     Access,
     CaseOutcome,
@@ -56,7 +57,7 @@ class TaskInput(Command):
     polling_station: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] | None = None
     event_at: Instant | None = Field(None, description="When the matter happened.")
     effective_at: Instant | None = Field(None, description="When the task was logged in fact; default now.")
-    due_at: Instant | None = None
+    due_at: Instant | None = Field(None, description="When it is planned to be done; a clock is set apart from it.")
     classification: RequestedClassification | None = Field(
         None, description="Default: the category's. A client without clearance may log `rahasia` but not read it again."
     )
@@ -98,6 +99,18 @@ class OpenReferral(Shown):
     effective_at: datetime
 
 
+class NextDeadline(Shown):
+    """The open clock that ends first, one that ran out included; `open` is how many there are."""
+
+    id: UUID
+    kind: ClockKind
+    code: str | None
+    status: ClockStatus
+    due_at: datetime
+    provisional: bool
+    open: int
+
+
 class TaskFields(Shown):
     """What a party sees of a task."""
 
@@ -132,6 +145,7 @@ class TaskFields(Shown):
     note: str | None
     facts: dict[str, Any]
     open_referral: OpenReferral | None
+    next_deadline: NextDeadline | None
     effective_at: datetime
     recorded_at: datetime
     updated_at: datetime
@@ -191,11 +205,11 @@ class TaskPage(Shown):
 
 AS_OF: Final = (
     "As it stood at this instant, by when things happened (`effective_at`, itself included) and not by when they were"
-    " recorded; seen by your access of today, with its links to the register of today, and without moves."
+    " recorded; seen by your access of today, with its links to the register of today, and without moves and clocks."
 )
 AS_OF_LIST: Final = (
-    f"{AS_OF} Filters ask for the state of then; `party`, `updated_after` and the sorts by `updated_at` and `due_at`"
-    " are refused with it."
+    f"{AS_OF} Filters ask for the state of then; `party`, `updated_after`, `deadline_status` and the sorts by"
+    " `updated_at` and `due_at` are refused with it."
 )
 Several = BeforeValidator(split)
 SortKey = Literal[
@@ -245,6 +259,9 @@ class TaskFilters(BaseModel):
     updated_after: QueryInstant | None = None
     due_before: QueryInstant | None = None
     due_after: QueryInstant | None = None
+    deadline_status: Annotated[list[ClockStatus] | None, Several] = Field(
+        None, description="Tasks with a clock that stands so, of the law or agreed."
+    )
     as_of: QueryInstant | None = Field(None, description=AS_OF_LIST)
     q: SearchText | None = Field(None, description=f"{SEARCH} The words of a task are those that it holds today.")
 

@@ -50,6 +50,7 @@ TASK_FILTERS: Final = {
     "updated_after": "t.updated_at >= :updated_after",
     "due_before": "t.due_at < :due_before",
     "due_after": "t.due_at >= :due_after",
+    "deadline_status": "exists (select from deadline c where c.task_id = t.id and c.status = any(:deadline_status))",
     "as_of": past.THERE,
 }
 #: What a reader of the summary doesn't see can't be asked about either, or a filter would tell it.

@@ -16,6 +16,7 @@ from sqlalchemy import ARRAY, Boolean, Column, Date, Integer, Table
 from app.db import Executor, Writer, execute, value
 from app.models import metadata
 from app.rules import regions
+from app.services import calendars
 from app.settings import DATA
 
 Report = Callable[[str, int], None]
@@ -42,6 +43,9 @@ _FILES: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
     ("recusal", "recusals.csv", {}),
     ("escalation", "escalations.csv", {}),
     ("deadline_rule", "deadlines.csv", {}),
+    ("deadline_relation", "deadline_relations.csv", {}),
+    ("clock_start", "clock_starts.csv", {}),
+    ("referral_clock_start", "referral_clock_starts.csv", {}),
     ("holiday", "holidays.csv", {"date": "day"}),
     ("closing_requirement", "closing_requirements.csv", {}),
 )
@@ -62,7 +66,15 @@ async def load_registry(writer: Writer, *, report: Report, folder: Path = DATA) 
     await _copy(writer, metadata.tables["enumeration_value"], _values(enumerations), report)
     for name, file, renamed in _FILES:
         await _copy(writer, metadata.tables[name], _rows(folder / file, metadata.tables[name], renamed), report)
+    await calendars.settle(writer, **_window(folder))
     await execute(writer, f"comment on table region is '{digest(folder)}'")
+
+
+def _window(folder: Path) -> dict[str, date]:
+    """Between which days the file of holidays knows all of them."""
+    with (folder / "calendars.csv").open(encoding="utf-8", newline="") as file:
+        found = next(csv.DictReader(file))
+    return {name: date.fromisoformat(found[name]) for name in ("covers_from", "covers_to")}
 
 
 def digest(folder: Path = DATA) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from app.db import Row, Writer, settings_of, value
+from app.errors import ValidationFailed
 from app.rules import moments
 
 
@@ -18,3 +20,11 @@ def moved_at(writer: Writer, given: datetime | None, record: Row, *, after: str 
     """When a move of a record holds from: not before what the record's column `after` says; raises ValidationFailed."""
     backdating = settings_of(writer).backdating
     return moments.effective(given, now=record["now"], not_before=record[after], backdating=backdating)
+
+
+def began_at(writer: Writer, given: datetime | None, *, now: datetime, pointer: str) -> datetime:
+    """When something told now began; raises ValidationFailed that names the member `pointer`."""
+    try:
+        return moments.effective(given, now=now, backdating=settings_of(writer).backdating)
+    except ValidationFailed as refused:
+        raise ValidationFailed(errors=[replace(fault, pointer=pointer) for fault in refused.errors]) from refused

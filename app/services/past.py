@@ -36,7 +36,7 @@ FILTERS: Final = {
     "due_after": "cast(p.state ->> 'due_at' as timestamptz) >= :due_after",
 }
 #: Who is a party and what was touched since are questions about today.
-_OF_TODAY: Final = ("party", "updated_after")
+_OF_TODAY: Final = ("party", "updated_after", "deadline_status")
 _SORTS: Final = ("effective_at", "recorded_at")
 
 
@@ -79,7 +79,7 @@ async def as_then(executor: Executor, keys: Keys, tasks: list[Row]) -> list[Row]
     states: list[Row] = [task["_state"] for task in tasks]
     sealing = {told for state in states for name, told in state.items() if _sealed(name, told)}
     words = await log.words(executor, keys, sealing) if sealing else {}
-    return [{**task, **_opened(task["_state"], words)} for task in tasks]
+    return [{**task, "next_deadline": None, **_opened(task["_state"], words)} for task in tasks]
 
 
 def _opened(state: Row, words: dict[str, dict[str, Any]]) -> Row:

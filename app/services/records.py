@@ -70,6 +70,11 @@ async def require_vulnerabilities(executor: Executor, caller: Caller, ids: Seque
         raise ValidationFailed(errors=wrong)
 
 
+def required(pointer: str) -> Fault:
+    """The fault of a member that a move needs."""
+    return Fault("missing", "This move needs it.", "Perpindahan ini memerlukannya.", pointer=pointer)
+
+
 def duplicate(pointer: str) -> ValidationFailed:
     """The refusal of a code or number that is taken."""
     taken = Fault("taken", "It is already used.", "Sudah dipakai.", pointer=pointer)

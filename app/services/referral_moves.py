@@ -12,7 +12,7 @@ from app.rules.facts import EventKind
 from app.rules.vocabulary import Action, Status
 from app.rules.workflow import ReferralMove
 from app.schemas.tasks import OpenReferral
-from app.services import assignments, log, visibility
+from app.services import assignments, clock_starts, log, visibility
 from app.services.referral_rows import show_answered
 from app.services.versions import compare_and_set
 
@@ -31,6 +31,8 @@ async def close_referral(
     before, state = await _follow(writer, referral, move, won, at)
     moved = {"from": before, "to": state["status"], **said, "to_agency": referral["to_agency"]}
     await record_move(writer, caller, move.event, referral, at, moved, state=state)
+    if move.action is Action.ACCEPT:
+        await clock_starts.start_by_referral(writer, caller, referral, at)
     await writer.flush()
     await visibility.keep_readers(writer, referral["task"])
     return await show_answered(writer, caller, referral["id"])

@@ -29,7 +29,7 @@ from app.services.escalations import escalated
 from app.services.referral_moves import close_referral, record_move, waiting
 from app.services.referral_rows import load_referral, open_moves, show_referral
 from app.services.task_rows import take_task
-from app.services.transitions import allowed, required
+from app.services.transitions import allowed
 from app.services.versions import check_version, compare_and_set
 
 _ACTION_OF: Final = {
@@ -210,7 +210,7 @@ def _require_members(input: ResponseInput, move: ReferralMove, *, by_sender: boo
     if by_sender and input.letter is None:
         missing.append("/letter")
     if missing:
-        raise ValidationFailed(errors=[required(pointer) for pointer in missing])
+        raise ValidationFailed(errors=[records.required(pointer) for pointer in missing])
 
 
 async def _task(writer: Writer, task_id: UUID) -> Row:

@@ -24,7 +24,16 @@ _TABLES: Final = {
         from closing_requirement order by category, function, required_fact""",
     "deadline_rule": """select code, category, function, clock_starts_at, "limit", unit, extension, responsible_role,
         instrument_id, article, source, verified, note from deadline_rule order by code""",
-    "holiday": "select day as code, name_id as label_id, kind, source, verified from holiday order by day",
+    "holiday": """select h.day as code, h.name_id as label_id, h.kind, h.source, h.verified
+        from (select holidays from calendar order by version desc limit 1) c cross join
+            jsonb_to_recordset(c.holidays) as h(day date, name_id text, kind text, source text, verified boolean)
+        order by h.day""",
+    "clock_start": """select v.code, v.label_id, v.label_en, s.foreseen, s.note, array(
+            select r.from_office || '>' || r.to_office from referral_clock_start r
+            where r.clock_starts_at = s.code order by 1) as referrals
+        from clock_start s join enumeration_value v on v.enumeration = 'clock_start' and v.code = s.code
+        order by v.position""",
+    "deadline_relation": "select code, relation, other, note from deadline_relation order by code, relation",
     "recusal": """select subject_kind as code, excluded_office, applies_to_function as function,
         nullif(successor, '') as successor, reason, source, valid_from, valid_to from recusal order by 1, 2, 3""",
 }
@@ -33,7 +42,10 @@ _DESCRIPTIONS: Final = {
     "agency_type": "Kinds of agency; a forum may never be accountable.",
     "closing_requirement": "Facts that a resolution must carry, by category and function.",
     "deadline_rule": "Statutory time limits.",
-    "holiday": "Days that are no working days.",
+    "holiday": "Days that are no working days, by the newest calendar.",
+    "clock_start": "Events from which the law counts; `foreseen`: may be told before it happens; `referrals`: whose"
+    " receipt is that event.",
+    "deadline_relation": "Which time limit extends another, and during which one another stands still.",
     "recusal": "Bodies that may not own cases about their own people.",
 }
 

@@ -34,6 +34,10 @@ COLUMNS: Final[Mapping[str, str]] = {
     "open_referral": "case when r.id is not null then jsonb_build_object('id', r.id, 'from_agency', r.from_agency,"
     " 'to_agency', r.to_agency, 'status', r.status, 'function', r.function, 'variant', r.variant,"
     f" 'mandate', r.mandate, 'effective_at', {utc('r.effective_at')}) end as open_referral",
+    "next_deadline": "(select jsonb_build_object('id', c.id, 'kind', c.kind, 'code', c.code, 'status', c.status,"
+    f" 'due_at', {utc('c.due_at')}, 'provisional', c.provisional, 'open', count(*) over ())"
+    " from deadline c where c.task_id = t.id and w.whole and c.met_at is null and c.voided_at is null"
+    " order by c.due_at, c.id limit 1) as next_deadline",
 }
 _INTERNAL: Final = """
     t.region_code, t.region_path, t.readers, t.summary_readers, t.recused_offices, t.last_effective_at,

@@ -8,13 +8,13 @@ from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from app.db import Executor, Row, Writer, one
-from app.errors import Fault, FourEyes, PermissionDenied, ReferralOpen, TransitionNotAllowed, ValidationFailed
+from app.errors import FourEyes, PermissionDenied, ReferralOpen, TransitionNotAllowed, ValidationFailed
 from app.rules import policy, workflow
 from app.rules.caller import Caller
 from app.rules.vocabulary import Action, ReferralStatus, Standing, Status
 from app.rules.workflow import Transition
 from app.schemas.transitions import TransitionInput
-from app.services import law, log, moments, visibility
+from app.services import clock_moves, law, log, moments, records, visibility
 from app.services.escalations import escalated
 from app.services.moves import available, needed, shown
 from app.services.placement import Placed, place
@@ -51,6 +51,8 @@ async def move_task(
     at = moments.moved_at(writer, input.effective_at, task)
     if move.action is Action.CANCEL and task["open_referral"]:
         await _withdraw(writer, caller, task, at)
+    if move.action is Action.CANCEL:
+        await clock_moves.void_all(writer, caller, task["id"], at)
     changed = {"last_effective_at": at, **_values(caller, move, input)}
     won = await compare_and_set(writer, "task", {"id": id}, task["version"], changed, sources=move.sources)
     moved = log.reserve()
@@ -107,12 +109,7 @@ def _require_members(task: Row, move: Transition, input: TransitionInput) -> Non
     given = {f"facts.{fact}" for fact in input.facts or {}} | input.model_dump(exclude_none=True).keys()
     missing = [f"/{name.replace('.', '/')}" for name in needed(task, move) if name not in given]
     if missing:
-        raise ValidationFailed(errors=[required(pointer) for pointer in missing])
-
-
-def required(pointer: str) -> Fault:
-    """The fault of a member that this move needs."""
-    return Fault("missing", "This move needs it.", "Perpindahan ini memerlukannya.", pointer=pointer)
+        raise ValidationFailed(errors=[records.required(pointer) for pointer in missing])
 
 
 def _values(caller: Caller, move: Transition, input: TransitionInput) -> dict[str, Any]:
