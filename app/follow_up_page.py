@@ -17,7 +17,7 @@ from app.problems import Language, language_of
 from app.rules.facts import EventKind
 from app.rules.law import WIB
 from app.rules.vocabulary import Access
-from app.rules.zones import ZONES
+from app.rules.deadlines import ZONES
 from app.schemas.catalogue import CATALOGUE
 
 HTML: Final = "text/html"
@@ -29,7 +29,8 @@ h1 { font-size: 1.5rem; margin: 0 0 .5rem; } h2 { font-size: 1.1rem; margin: 1.6
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dt { color: #555; } dd { margin: 0; }
 p { margin: .3rem 0; white-space: pre-line; overflow-wrap: anywhere; } .aside { color: #555; font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { border: 1px solid #888; padding: .25rem .4rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+th, td { border: 1px solid #888; padding: .25rem .4rem; text-align: left; vertical-align: top;
+  overflow-wrap: anywhere; }
 th { background: #e8eef7; } thead { display: table-header-group; } tr { break-inside: avoid; }
 @page { size: A4 landscape; margin: 15mm; }
 @media print { body { margin: 0; max-width: none; padding: 0; font-size: 10pt; } a { color: inherit; } }
@@ -95,8 +96,7 @@ class _Page:
         title = f"{self._word('heading')}: {self._told(meeting, 'title')}"
         return "".join(
             (
-                f'<!doctype html><html lang="{self._language}"><meta charset="utf-8">'
-                f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+                f'<!doctype html><html lang="{self._language}"><meta charset="utf-8"><title>{escape(title)}</title>',
                 f"<style>{_STYLE}</style><h1>{escape(title)}</h1>",
                 self._about(meeting),
                 *self._decisions(follow_up["decisions"]),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from app.db import Row, encode
 from app.problems import Language
-from app.rules.zones import ZONES
+from app.rules.deadlines import ZONES
 from app.spreadsheets import Cell, Column, Kind
 
 
@@ -45,7 +45,7 @@ def columns(fields: Sequence[str] | None) -> list[Field]:
     named = {one.name: one for one in _FIELDS}
     asked = ["number"]
     for name in dict.fromkeys(fields):
-        asked += [name, "region_name"] if name == "region" else [name]
+        asked += [name, *_BESIDE.get(name, ())]
     if any(named[name].kind is Kind.INSTANT for name in asked):
         asked.append("time_zone")
     return [named[name] for name in asked]
@@ -87,6 +87,19 @@ def _referral(said: Told) -> str | None:
     return f"{referral['to_agency']} ({referral['status']})" if referral else None
 
 
+def _next(said: Told) -> datetime | None:
+    """When the open clock that ends first ends."""
+    deadline = said.task.get("next_deadline")
+    return _at(deadline["due_at"], said.region) if deadline else None
+
+
+def _of_next(name: str) -> Callable[[Told], Cell]:
+    """A member of that clock."""
+    return lambda said: (said.task.get("next_deadline") or {}).get(name)
+
+
+#: Columns that come with a member, whose code or time tells people little alone.
+_BESIDE: Final = {"region": ("region_name",), "next_deadline": ("next_deadline_code", "next_deadline_status")}
 _FIELDS: Final = (
     Field("number", "No", "No", 6, Kind.NUMBER, lambda said: said.number),
     Field("reference", "Nomor", "Reference", 20),
@@ -112,6 +125,9 @@ _FIELDS: Final = (
     Field("effective_at", "Dicatat pada", "Logged at", 17, Kind.INSTANT),
     Field("event_at", "Waktu kejadian", "Happened at", 17, Kind.INSTANT),
     Field("due_at", "Tenggat", "Due", 17, Kind.INSTANT),
+    Field("next_deadline", "Batas terdekat", "Next deadline", 17, Kind.INSTANT, _next),
+    Field("next_deadline_code", "Kode batas", "Deadline code", 22, tell=_of_next("code")),
+    Field("next_deadline_status", "Status batas", "Deadline status", 12, tell=_of_next("status")),
     Field("updated_at", "Diperbarui pada", "Updated at", 17, Kind.INSTANT),
     Field("recorded_at", "Direkam pada", "Recorded at", 17, Kind.INSTANT),
     Field("time_zone", "Zona waktu", "Time zone", 8, tell=lambda said: ZONES[said.region["time_zone"]].tzname(None)),

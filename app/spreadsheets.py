@@ -40,11 +40,14 @@ class Column:
 class File(Protocol):
     """A file in the making: the bytes of its beginning, of some rows, of its end."""
 
-    def begin(self) -> bytes: ...
+    def begin(self) -> bytes:
+        """Whatever stands above the first row."""
 
-    def add(self, rows: Iterable[Sequence[Cell]]) -> bytes: ...
+    def add(self, rows: Iterable[Sequence[Cell]]) -> bytes:
+        """Some rows."""
 
-    def end(self) -> bytes: ...
+    def end(self) -> bytes:
+        """Whatever stands below the last row."""
 
 
 def harmless(text: str) -> str:

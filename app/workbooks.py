@@ -1,4 +1,4 @@
-"""An Excel workbook that is sent while it is made: XlsxWriter makes all of it but the rows, which are added to its sheet.
+"""An Excel workbook that is sent while it is made: XlsxWriter makes all but the rows, which are added to its sheet.
 
 The parts that know how many rows there are come last in the archive; no cell is anything but text, a number or a date.
 """
@@ -22,6 +22,7 @@ MEDIA_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml
 #: Rows of a sheet, characters of a cell, as Excel has them; and what an archive without extensions holds in one part.
 ROWS, CHARACTERS, PART = 1_048_576, 32_767, 2_000_000_000
 _TITLE, _SUBTITLE, _HEADINGS, _FIRST = 0, 1, 3, 4  # rows, counted from 0
+_LEVEL: Final = 6  # of compression
 _EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - Excel's days have no zone
 _PARTS: Final = re.compile(
     r"(?P<head>.*)<dimension [^>]*/>(?P<views>.*?)<row r=\"5\".*</sheetData>(?P<tail>.*)", re.DOTALL
@@ -31,7 +32,6 @@ _STYLE: Final = re.compile(r'<c r="([A-Z]+)5" s="(\d+)"')
 _ODD: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPE: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 _SPECIAL: Final = re.compile(r"[&<>\r]|[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|_x")
-_ROW_OF_A_LEGEND: Final = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +177,6 @@ class Workbook:
             for at, text in enumerate(row):
                 sheet.write_string(number, at, harmless(text), formats[Kind.TEXT])
         sheet.freeze_panes(1, 0)
-
-
-_LEVEL: Final = 6
 
 
 def _taken_apart(sheet: bytes) -> dict[str, str]:

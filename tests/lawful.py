@@ -7,6 +7,8 @@ from support import Agency
 
 #: Where each read is asked for; the names stand for what places_of() finds.
 READING = {
+    "countDeadlines": "/v1/statistics/deadlines?group_by=code,lateness",
+    "countTasks": "/v1/statistics/tasks?group_by=accountable,status",
     "listAgencies": "/v1/agencies?office=KPU&limit=20",
     "listClients": "/v1/clients?limit=20",
     "listCosignatures": "/v1/log/cosignatures",
@@ -38,6 +40,7 @@ READING = {
     "resolveMandate": "/v1/mandates/resolution?category=asn_neutrality&function=prevention&region=35.73",
     "showAgency": "/v1/agencies/KPU_KOTA_MALANG",
     "showClient": "/v1/clients/{client}",
+    "showFollowUp": "/v1/meetings/{meeting}/follow-up",
     "showHead": "/v1/log/head",
     "showElection": "/v1/elections/pilkada-2024-35.73",
     "showLegalInstrument": "/v1/legal-instruments/uu_1_2015",

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from app.rules.buckets import Age
+from app.rules.buckets import Age, Lateness
+from app.rules.clocks import ClockKind, ClockStatus
 from app.rules.vocabulary import Status
 from app.schemas.tasks import Several, TaskFilters
 from app.schemas.types import Shown, distinct
@@ -23,6 +24,17 @@ class Dimension(StrEnum):
     DISTRICT = "district"
     STAGE = "stage"
     AGE = "age"
+    DEADLINE_STATUS = "deadline_status"
+
+
+class ClockDimension(StrEnum):
+    """By what the clocks of tasks can be counted."""
+
+    CODE = "code"
+    KIND = "kind"
+    STATUS = "status"
+    LATENESS = "lateness"
+    ACCOUNTABLE = "accountable"
 
 
 class TaskStatisticsQuery(TaskFilters):
@@ -30,6 +42,14 @@ class TaskStatisticsQuery(TaskFilters):
 
     group_by: Annotated[list[Dimension] | None, Several, AfterValidator(distinct)] = Field(
         None, min_length=1, max_length=3, description="Up to three dimensions at once, e.g. `accountable,status`."
+    )
+
+
+class DeadlineStatisticsQuery(TaskFilters):
+    """The clocks of which tasks are counted, and by what together."""
+
+    group_by: Annotated[list[ClockDimension] | None, Several, AfterValidator(distinct)] = Field(
+        None, min_length=1, max_length=3, description="Up to three dimensions at once, e.g. `code,lateness`."
     )
 
 
@@ -54,8 +74,29 @@ class AgeTally(Shown):
     count: int
 
 
+class ClockTally(Shown):
+    """How many that have a clock which stands so; null where there is none, or where a summary does not show it."""
+
+    value: ClockStatus | None
+    count: int
+
+
+class KindTally(Shown):
+    """How many clocks of one kind."""
+
+    value: ClockKind
+    count: int
+
+
+class LatenessTally(Shown):
+    """How many clocks so late; null for those that are void."""
+
+    value: Lateness | None
+    count: int
+
+
 class TaskTallies(Shown):
-    """The same tasks counted by each dimension. A task of several stages counts in each of them."""
+    """The same tasks counted by each dimension. One of several stages or clocks counts in each of these."""
 
     status: list[StatusTally]
     accountable: list[Tally]
@@ -63,12 +104,30 @@ class TaskTallies(Shown):
     district: list[Tally]
     stage: list[Tally]
     age: list[AgeTally]
+    deadline_status: list[ClockTally]
+
+
+class DeadlineTallies(Shown):
+    """The same clocks counted by each dimension."""
+
+    code: list[Tally]
+    kind: list[KindTally]
+    status: list[ClockTally]
+    lateness: list[LatenessTally]
+    accountable: list[Tally]
 
 
 class TaskGroup(Shown):
-    """How many of these values together, one of each dimension that was asked for."""
+    """How many tasks of these values together, one of each dimension that was asked for."""
 
     values: dict[Dimension, str | None]
+    count: int
+
+
+class DeadlineGroup(Shown):
+    """How many clocks of these values together, one of each dimension that was asked for."""
+
+    values: dict[ClockDimension, str | None]
     count: int
 
 
@@ -79,3 +138,12 @@ class TaskStatistics(Shown):
     total: int
     by: TaskTallies
     groups: list[TaskGroup] | None
+
+
+class DeadlineStatistics(Shown):
+    """How many clocks you may see, likewise."""
+
+    at: datetime
+    total: int
+    by: DeadlineTallies
+    groups: list[DeadlineGroup] | None

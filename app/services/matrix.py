@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from app.claims import Claims
 from app.db import Database, Executor, Reader, Row, rows, value
@@ -29,7 +29,15 @@ _WALK: Final = "select set_config('enable_sort', 'off', true)"
 _OF_PAGES: Final = ("limit", "cursor")
 _FIXED: Final = ("effective_at", "-effective_at")
 #: Lists whose codes stand in a matrix.
-_LISTED: Final = ("task_status", "priority", "function", "case_outcome", "classification", "referral_status")
+_LISTED: Final = (
+    "task_status",
+    "priority",
+    "function",
+    "case_outcome",
+    "classification",
+    "referral_status",
+    "clock_status",
+)
 
 
 @dataclass(frozen=True, slots=True)

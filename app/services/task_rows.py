@@ -26,7 +26,8 @@ COLUMNS: Final[Mapping[str, str]] = {
     "region": "t.region_code as region",
     # the links first: a task has few, the register many
     "vulnerabilities": "array(select v.id from (select vulnerability_id from task_vulnerability where task_id = t.id"
-    f" offset 0) l join vulnerability v on v.id = l.vulnerability_id where {visibility.register_visible('vulnerability', 'v')} order by 1) as vulnerabilities",
+    " offset 0) l join vulnerability v on v.id = l.vulnerability_id"
+    f" where {visibility.register_visible('vulnerability', 'v')} order by 1) as vulnerabilities",
     "meeting": "(select m.id from meeting m where m.id = d.meeting"
     f" and {visibility.register_visible('meeting', 'm')}) as meeting",
     "decision": "(select s.id from decision s join meeting m on m.id = s.meeting_id where s.id = d.decision"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "search_1"
-down_revision = "webhooks_1"
+down_revision = "clocks_1"
 branch_labels = None
 depends_on = None
 

@@ -268,6 +268,7 @@ async def _agencies_sit_together(kpu: Agency, bakesbangpol: Agency) -> None:
     }
     _ok(await kpu.post(f"/v1/meetings/{held['id']}/decisions", decision))
     await kpu.get(f"/v1/meetings/{held['id']}/decisions")
+    await kpu.get(f"/v1/meetings/{held['id']}/follow-up")
 
 
 async def _task_goes_from_hand_to_hand(bakesbangpol: Agency, bkpsdm: Agency) -> None:
@@ -294,6 +295,8 @@ async def _task_goes_from_hand_to_hand(bakesbangpol: Agency, bkpsdm: Agency) -> 
     _ok(await bkpsdm.post(f"{here}/comments", {"body": "Sosialisasi dijadwalkan 26 Agustus 2024."}))
     await bkpsdm.get(f"{here}/comments")
     await bakesbangpol.get(f"{here}/history")
+    await bakesbangpol.get("/v1/statistics/tasks?region=35.73&group_by=accountable,status")
+    await bakesbangpol.get("/v1/statistics/deadlines?region=35.73&group_by=code,lateness")
     await bakesbangpol.get("/v1/tasks?status=in_progress&holder=BKPSDM_KOTA_MALANG&limit=1&count=exact")
 
 

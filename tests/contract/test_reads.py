@@ -19,6 +19,8 @@ from app.openapi import operations
 
 #: One statement knows who is asking; the others are the read's own.
 READS = {
+    "countDeadlines": 2,
+    "countTasks": 2,
     "listAgencies": 2,
     "listClients": 2,
     "listCosignatures": 2,
@@ -50,6 +52,7 @@ READS = {
     "resolveMandate": 6,
     "showAgency": 2,
     "showClient": 2,
+    "showFollowUp": 4,
     "showHead": 2,
     "showElection": 2,
     "showLegalInstrument": 2,
