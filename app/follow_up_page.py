@@ -14,10 +14,10 @@ from fastapi import Request, Response
 from app.db import Row
 from app.negotiation import JSON, chosen
 from app.problems import Language, language_of
+from app.rules.deadlines import ZONES
 from app.rules.facts import EventKind
 from app.rules.law import WIB
 from app.rules.vocabulary import Access
-from app.rules.deadlines import ZONES
 from app.schemas.catalogue import CATALOGUE
 
 HTML: Final = "text/html"

@@ -43,13 +43,14 @@ async def count_tasks(reader: Reader, caller: Caller, query: Annotated[TaskStati
     operation_id="countDeadlines",
     summary="Count clocks",
     response_model=DeadlineStatistics,
-    dependencies=[needs(P.TASK_LIST)],
+    dependencies=[needs(P.DEADLINE_READ)],
 )
 async def count_deadlines(
     reader: Reader, caller: Caller, query: Annotated[DeadlineStatisticsQuery, Query()]
 ) -> Response:
     """The clocks of the tasks that the list shows you whole with the same filters, counted in one answer.
 
-    `lateness` is how long after its end a clock was met, or how far behind that end it is now; a paused one is not late.
+    `lateness` is how long after its end a clock was met, or how far behind that end it is now; a paused one is never
+    late.
     """
     return answers.counted(await statistics.count_deadlines(reader, caller, query))

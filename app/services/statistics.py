@@ -5,7 +5,7 @@ What a summary does not show can't be counted out of it either: there is null in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -40,7 +40,7 @@ _BELONGING: Final = f"""
         select distinct c.task_id as id, c.status as deadline_status from seen n join deadline c on c.task_id = n.id
         where n.whole and {{now}}
     )"""
-_SEVERAL: Final = {Dimension.STAGE: "staged", Dimension.DEADLINE_STATUS: "clocked"}
+_SEVERAL: Final[Mapping[StrEnum, str]] = {Dimension.STAGE: "staged", Dimension.DEADLINE_STATUS: "clocked"}
 _CLOCK: Final = (
     "c.code, c.kind, c.status, case when w.whole then t.accountable end as accountable,"
     " case when c.status in ({void}) then null when {late} <= interval '0' or c.status in ({paused})"

@@ -18,11 +18,10 @@ from typing import Any, Self
 from zipfile import ZipFile
 
 import httpx
-from listening import resident, spent, token
 from nation import settle
 from rich.console import Console
 from rich.table import Table
-from running import Running, running
+from running import Running, resident, running, spent, token
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 

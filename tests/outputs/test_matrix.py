@@ -13,9 +13,11 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
-from files import CSV, KINDS, NDJSON, XLSX, Download, file_of, lines, list_of, records, table, workbook
+from files import KINDS, Download, file_of, lines, list_of, records, table, workbook
+from openpyxl.utils import get_column_letter
 from support import Agency, SignIn
 
+from app.matrix import CSV, NDJSON, XLSX
 from app.services.matrix import STEP
 
 FORMULAS = [
@@ -210,7 +212,7 @@ async def test_a_workbook_is_laid_out_for_reading(bakesbangpol: Agency, hostile:
     assert (sheet.title, sheet["A1"].value, legend.title) == ("Matriks", "Matriks tindak lanjut", "Kode")
     assert "BAKESBANGPOL_KOTA_MALANG" in sheet["A2"].value
     assert sheet.freeze_panes == "C5"
-    assert sheet.auto_filter.ref == f"A4:{sheet.cell(4, sheet.max_column).column_letter}{sheet.max_row}"
+    assert sheet.auto_filter.ref == f"A4:{get_column_letter(sheet.max_column)}{sheet.max_row}"
     assert sheet.column_dimensions["D"].width > 50
     assert sheet["D5"].alignment.wrap_text
     assert sheet.print_title_rows == "$4:$4"
