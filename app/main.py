@@ -40,6 +40,7 @@ from app.routers import (
     webhooks,
 )
 from app.security import Keys
+from app.services import calendars
 from app.services.health import Readiness
 from app.services.listeners import Listeners
 from app.services.log_keys import Published
@@ -66,12 +67,13 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         describing = asyncio.create_task(
             asyncio.to_thread(app.openapi)
         )  # a second's work, before somebody waits for it
+        warming = asyncio.create_task(asyncio.to_thread(calendars.beyond))  # likewise
         keeping = asyncio.create_task(app.state.refusals.keep())
         yield
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await app.state.refusals.enter()
-        await describing
+        await asyncio.gather(describing, warming)
         await app.state.listeners.close()
         await database.close()
 

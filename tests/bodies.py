@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -64,6 +64,7 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
         "createClient": Case(operator, "POST", "/v1/clients", CLIENT),
         **await access(operator),
         **await hooks(operator),
+        **await clocks(bakesbangpol, operator),
         "logTask": Case(bakesbangpol, "POST", "/v1/tasks", whole_task),
         "updateTask": Case(
             bakesbangpol,
@@ -153,6 +154,46 @@ async def cases(bakesbangpol: Agency, bkpsdm: Agency, bawaslu: Agency, operator:
     }
 
 
+async def clocks(agency: Agency, operator: Agency) -> dict[str, Case]:
+    """Those that set, move and revise clocks, and the one that corrects the calendar."""
+    task_ = (await agency.log(function="handling"))["id"]
+    place, one = f"/v1/tasks/{task_}/deadlines", '"1"'
+    revised, moved = [(await agency.post(place, AGREED)).json()["id"] for _ in range(2)]
+    day = (date(2031, 1, 1) + timedelta(days=uuid4().int % 10_000)).isoformat()
+    holiday = {"day": day, "name_id": "Uji", "kind": "national", "source": "uji", "verified": False}
+    correction = {"reason": "Uji", "added": [holiday], "covers_from": "2024-08-01", "covers_to": "2025-04-30"}
+    told = {
+        "clock_starts_at": "report_registered",
+        "occurred_at": "2024-08-13T10:00:00+07:00",
+        "codes": ["report_handling"],
+    }
+    return {
+        "agreeDeadline": Case(agency, "POST", place, AGREED),
+        "startClocks": Case(agency, "POST", f"/v1/tasks/{task_}/clock-starts", told),
+        "reviseDeadline": Case(
+            agency,
+            "PATCH",
+            f"/v1/deadlines/{revised}",
+            {"due_at": "2030-02-01T12:00:00+07:00", "reason": "Disepakati lagi"},
+            one,
+        ),
+        "moveDeadline": Case(
+            agency,
+            "POST",
+            f"/v1/deadlines/{moved}/transitions",
+            {"action": "meet", "note": "Surat 12/2024", "effective_at": "2024-08-20T08:00:00+07:00"},
+            one,
+        ),
+        "correctCalendar": Case(
+            operator,
+            "POST",
+            "/v1/calendar/corrections",
+            correction,
+            (await operator.get("/v1/calendar")).headers["etag"],
+        ),
+    }
+
+
 async def cosigning(operator: Agency, agency: Agency) -> Case:
     """What one client of an agency has signed of the newest head, handed in by another one."""
     client = {"agency": agency.code, "role": "viewer", "purpose": "Saksi"}
@@ -224,6 +265,11 @@ def public_jwk(**said: Any) -> dict[str, Any]:
     return {"kty": "EC", "crv": "P-256", **place, **said}
 
 
+AGREED = {
+    "started_at": "2024-08-19T12:00:00+07:00",
+    "due_at": "2030-01-01T12:00:00+07:00",
+    "reason": "Rakor 23 Agustus 2024",
+}
 REASON = {"reason": "Kebocoran pada penyedia layanan"}
 EVIDENCE = {"source_type": "pileg", "year": 2024, "reference": "Putusan 1/2024", "note": "Catatan"}
 VULNERABILITY = {

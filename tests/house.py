@@ -10,7 +10,7 @@ from support import Agency, scaled, task
 from app.db import Database, rows
 
 VILLAGE = "35.73.04.1011"
-PARTS = ("/shares", "/history", "/comments", *scaled((), ("/referrals", "/transitions")))
+PARTS = ("/shares", "/history", "/comments", "/deadlines", *scaled((), ("/referrals", "/transitions")))
 #: Who looks in every run; in full, everybody does.
 LOOKING = (
     *("operator", "BAKESBANGPOL_KOTA_MALANG cleared", "BAKESBANGPOL_KOTA_MALANG", "BAWASLU_KOTA_MALANG cleared"),
@@ -93,7 +93,10 @@ class House:
             logged = await logger.post("/v1/tasks", said)
             assert logged.status_code in {201, 409}, logged.text
             if logged.status_code == 201:
-                await logger.post(f"/v1/tasks/{logged.json()['id']}/comments", {"body": self.word()})
+                place = f"/v1/tasks/{logged.json()['id']}"
+                await logger.post(f"{place}/comments", {"body": self.word()})
+                agreed = {"due_at": "2030-01-01T00:00:00+07:00", "reason": self.word()}
+                assert (await logger.post(f"{place}/deadlines", agreed)).status_code == 201
         for retained in (True, False):
             await self._hand_over(classification, retained=retained)
 
@@ -160,11 +163,13 @@ class House:
 
     async def _met(self, caller: Agency, ids: dict[str, list[str]]) -> list[str]:
         paths = ["/v1/tasks?limit=200&count=exact", "/v1/referrals?limit=200", "/v1/vulnerabilities?limit=200"]
+        paths += ["/v1/deadlines?limit=200", "/v1/tasks?limit=200&deadline_status=running"]
         paths += ["/v1/meetings?limit=200", "/v1/clients?limit=200", f"/v1/tasks?limit=200&region={VILLAGE}"]
         then = f"?as_of={self.furnished}"
         paths += [f"/v1/tasks{then}&limit=200&status=assigned,accepted,draft"]
         paths += [f"/v1/tasks/{one}{part}" for one in ids["task"] for part in ("", then, *PARTS)]
         paths += [f"/v1/referrals/{one}" for one in ids["referral"]]
+        paths += [f"/v1/deadlines/{one}" for one in ids["deadline"]]
         paths += [f"/v1/vulnerabilities/{one}{part}" for one in ids["vulnerability"] for part in ("", "/evidence")]
         paths += [f"/v1/meetings/{one}{part}" for one in ids["meeting"] for part in ("", "/decisions")]
         paths += [f"/v1/clients/{one}" for one in ids["client"]]
@@ -190,7 +195,7 @@ def _words(document: Any) -> set[str]:
 
 
 async def ids_of(database: Database) -> dict[str, list[str]]:
-    nouns = ("task", "referral", "vulnerability", "meeting", "client")
+    nouns = ("task", "referral", "deadline", "vulnerability", "meeting", "client")
     async with database.working() as worker:
         return {
             noun: [

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from bodies import WEBHOOK, Case, cases
+from bodies import AGREED, WEBHOOK, Case, cases
 from support import Agency
 
 #: Where each read is asked for; the names stand for what places_of() finds.
 READING = {
     "countDeadlines": "/v1/statistics/deadlines?group_by=code,lateness",
     "countTasks": "/v1/statistics/tasks?group_by=accountable,status",
+    "computeDeadline": "/v1/deadlines/computation?code=mk_decision&region=35.73&started_at=2025-01-03T10:00:00Z",
     "listAgencies": "/v1/agencies?office=KPU&limit=20",
     "listClients": "/v1/clients?limit=20",
+    "listCorrections": "/v1/calendar/corrections",
     "listCosignatures": "/v1/log/cosignatures",
+    "listDeadlines": "/v1/deadlines",
     "listDeliveries": "/v1/webhooks/{webhook}/deliveries",
     "listElections": "/v1/elections",
     "listEntries": "/v1/log/entries?limit=20",
@@ -27,6 +30,7 @@ READING = {
     "listSecrets": "/v1/clients/{client}/secrets",
     "listStages": "/v1/elections/pilkada-2024-35.73/stages",
     "listTaskComments": "/v1/tasks/{task}/comments",
+    "listTaskDeadlines": "/v1/tasks/{task}/deadlines",
     "listTaskReferrals": "/v1/tasks/{task}/referrals",
     "listTaskShares": "/v1/tasks/{task}/shares",
     "listTaskTransitions": "/v1/tasks/{task}/transitions",
@@ -39,8 +43,10 @@ READING = {
     "listWebhooks": "/v1/webhooks?limit=20",
     "resolveMandate": "/v1/mandates/resolution?category=asn_neutrality&function=prevention&region=35.73",
     "showAgency": "/v1/agencies/KPU_KOTA_MALANG",
+    "showCalendar": "/v1/calendar",
     "showClient": "/v1/clients/{client}",
     "showFollowUp": "/v1/meetings/{meeting}/follow-up",
+    "showDeadline": "/v1/deadlines/{deadline}",
     "showHead": "/v1/log/head",
     "showElection": "/v1/elections/pilkada-2024-35.73",
     "showLegalInstrument": "/v1/legal-instruments/uu_1_2015",
@@ -68,6 +74,7 @@ async def places_of(agency: Agency, operator: Agency) -> dict[str, str]:
     task = await agency.log()
     for body in ("Satu", "Dua"):
         assert (await agency.post(f"/v1/tasks/{task['id']}/comments", {"body": body})).status_code == 201
+    clocks = [await agency.post(f"/v1/tasks/{task['id']}/deadlines", AGREED) for _ in range(2)]
     meeting = (await agency.get("/v1/meetings?external_reference=RAKOR-2024-08-23")).json()["items"][0]
     vulnerability = (await agency.get("/v1/vulnerabilities?external_reference=V01")).json()["items"][0]
     webhook = (await operator.post("/v1/webhooks", WEBHOOK)).json()["id"]
@@ -77,6 +84,7 @@ async def places_of(agency: Agency, operator: Agency) -> dict[str, str]:
         "webhook": webhook,
         "delivery": pings[0],
         "task": task["id"],
+        "deadline": clocks[0].json()["id"],
         "referral": task["open_referral"]["id"],
         "meeting": meeting["id"],
         "vulnerability": vulnerability["id"],

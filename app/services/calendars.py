@@ -32,6 +32,15 @@ def beyond() -> HolidayBase:
     return country_holidays("ID", categories=("public", "government"), language="id")
 
 
+class _Beyond:
+    """The same, once it is asked: most clocks lie within the table."""
+
+    def get(self, day: date, /) -> str | None:
+        """The name of the holiday, or None."""
+        name: str | None = beyond().get(day)
+        return name
+
+
 async def current(executor: Executor) -> deadlines.Calendar:
     """The newest calendar, as clocks count by it; raises NotFound where none was loaded."""
     found = await one(executor, _CURRENT)
@@ -40,7 +49,7 @@ async def current(executor: Executor) -> deadlines.Calendar:
         first=found["covers_from"],
         last=found["covers_to"],
         days={date.fromisoformat(day["day"]): day["name_id"] for day in found["holidays"]},
-        beyond=beyond(),
+        beyond=_Beyond(),
     )
 
 

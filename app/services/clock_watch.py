@@ -9,7 +9,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from app.db import Row, Writer, began, row, rows, value
+from sqlalchemy import update
+
+from app.db import Row, Writer, began, rows, value
+from app.models import metadata
 from app.rules import deadlines
 from app.rules.caller import Caller
 from app.rules.clocks import ClockStatus
@@ -19,6 +22,7 @@ from app.services.clock_facts import record_move
 from app.services.deadline_rows import counted, days_of, due_again
 from app.services.versions import compare_and_set
 
+_TABLE: Final = metadata.tables["deadline"]
 #: How many clocks one round takes of each kind.
 FULL: Final = 200
 _FACT: Final = "c.id, c.task_id, c.code, c.status, c.due_at, c.version"
@@ -80,7 +84,7 @@ async def _recount(writer: Writer, by: Caller, clock: Row, calendar: deadlines.C
     new = counted(clock, calendar)
     said = ("due_at", "provisional")
     if all(new[name] == clock[name] for name in said):
-        await compare_and_set_quietly(writer, clock, new)
+        await _keep(writer, clock, new)
         return
     changed = due_again(clock, new, now=clock["now"])
     won = await compare_and_set(writer, "deadline", {"id": clock["id"]}, clock["version"], changed)
@@ -95,16 +99,10 @@ async def _recount(writer: Writer, by: Caller, clock: Row, calendar: deadlines.C
     await record_move(writer, by, EventKind.DEADLINE_RECOMPUTED, clock, {**changed, **won}, at, why)
 
 
-async def compare_and_set_quietly(writer: Writer, clock: Row, new: dict[str, Any]) -> None:
+async def _keep(writer: Writer, clock: Row, new: dict[str, Any]) -> None:
     """Name the new calendar beside an end that stays what it was: nothing that anybody was told has changed."""
-    await row(
-        writer,
-        "update deadline set calendar_version = :version, arithmetic = cast(:arithmetic as jsonb)"
-        " where id = :id returning id",
-        id=clock["id"],
-        version=new["calendar_version"],
-        arithmetic=new["arithmetic"],
-    )
+    named = {name: new[name] for name in ("calendar_version", "arithmetic")}
+    await writer.execute(update(_TABLE).where(_TABLE.c.id == clock["id"]).values(**named))
 
 
 async def _days(writer: Writer, clock: Row, new: dict[str, Any]) -> list[date]:

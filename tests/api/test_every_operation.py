@@ -32,7 +32,15 @@ pytestmark = pytest.mark.attack
 OF_EVERYBODY = {
     *("listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "listWebhooks", "showMe"),
     *("countDeadlines", "countTasks"),
-    *("listCosignatures", "listEntries", "listEvents", "proveConsistency", "proveInclusion", "showHead"),
+    *(
+        "listDeadlines",
+        "listCosignatures",
+        "listEntries",
+        "listEvents",
+        "proveConsistency",
+        "proveInclusion",
+        "showHead",
+    ),
 }
 #: What a stranger may do as well as anybody: it begins something of its own.
 BEGINNINGS = {"cosign", "logTask", "mapVulnerability", "holdMeeting"}

@@ -25,7 +25,8 @@ from app.settings import Settings
 
 #: Registry and law, which everybody with a token may read, and what holds no data of agencies.
 PUBLIC = {
-    *("agency", "agency_region", "agency_type", "alembic_version", "category", "closing_requirement", "deadline_rule"),
+    *("agency", "agency_region", "agency_type", "alembic_version", "calendar", "category", "clock_start"),
+    *("closing_requirement", "deadline_relation", "deadline_rule", "referral_clock_start"),
     *("election", "enumeration", "enumeration_value", "epoch", "escalation", "holiday", "legal_instrument", "mandate"),
     *("log_key", "member", "recusal", "region", "signing_key", "stage"),
 }
@@ -72,6 +73,8 @@ async def test_without_a_context_no_row_of_any_walled_table_is_seen(database: Da
     "statement",
     [
         "delete from event",
+        "update calendar set holidays = '[]'",
+        "delete from deadline",
         "update event set payload = '{}'",
         "delete from task",
         "delete from comment",

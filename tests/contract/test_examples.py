@@ -61,6 +61,7 @@ async def test_one_story_asks_for_every_operation_and_the_kept_examples_still_ho
     await _clients_prove_themselves(kpu)
     await _agencies_sit_together(kpu, bakesbangpol)
     await _task_goes_from_hand_to_hand(bakesbangpol, bkpsdm)
+    await _clocks_run(await cast.sign_in(None, "operator"), kpu)
     await _log_is_proven(cast.notary, kpu)
     await _person_is_forgotten(await cast.sign_in("KPU_KOTA_MALANG", "agency_admin"), kpu)
     heard = cast.scribe.seen
@@ -298,6 +299,28 @@ async def _task_goes_from_hand_to_hand(bakesbangpol: Agency, bkpsdm: Agency) -> 
     await bakesbangpol.get("/v1/statistics/tasks?region=35.73&group_by=accountable,status")
     await bakesbangpol.get("/v1/statistics/deadlines?region=35.73&group_by=code,lateness")
     await bakesbangpol.get("/v1/tasks?status=in_progress&holder=BKPSDM_KOTA_MALANG&limit=1&count=exact")
+
+
+async def _clocks_run(operator: Agency, kpu: Agency) -> None:
+    etag = (await kpu.get("/v1/calendar")).headers["etag"]
+    leave = {"day": "2025-05-12", "name_id": "Hari Raya Waisak 2569 BE", "kind": "national"}
+    decree = {"reason": "SKB 3 Menteri, perpanjangan tabel", "added": [leave], "covers_to": "2025-05-12"}
+    _ok(await operator.post("/v1/calendar/corrections", decree, etag=etag))
+    await kpu.get("/v1/calendar/corrections")
+    asked = "code=report_handling&region=35.73&started_at=2024-08-13T10:00:00%2B07:00&extended=true"
+    await kpu.get(f"/v1/deadlines/computation?{asked}")
+    logged = await kpu.log(function="handling", effective_at="2024-08-12T10:00:00+07:00")
+    here = f"/v1/tasks/{logged['id']}"
+    told = {"clock_starts_at": "report_registered", "occurred_at": "2024-08-13T10:00:00+07:00"}
+    (clock,) = _ok(await kpu.post(f"{here}/clock-starts", told))["deadlines"]
+    place = f"/v1/deadlines/{clock['id']}"
+    etag = (await kpu.get(place)).headers["etag"]
+    met = {"action": "meet", "note": "Diteruskan dengan surat 120/PM.00.02/2024"}
+    _ok(await kpu.post(f"{place}/transitions", {**met, "effective_at": "2024-08-15T14:00:00+07:00"}, etag=etag))
+    agreed = {"due_at": "2024-08-20T12:00:00+07:00", "started_at": "2024-08-19T09:00:00+07:00", "reason": "Rakor"}
+    await _made(kpu, f"{here}/deadlines", agreed, {"due_at": "2024-08-21T12:00:00+07:00", "reason": "Ditunda"})
+    await kpu.get(f"{here}/deadlines")
+    await kpu.get("/v1/deadlines?status=met&code=report_handling&limit=1")
 
 
 async def _made(who: Agency, path: str, body: Any, patch: Any = None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ HOT = {
     "/v1/tasks?region=35.73&count=exact": ({"ix_task_region_code"}, 3_000),
     "/v1/tasks?region=35.73.04.1011": ({"ix_task_region_code"}, 100),
     "/v1/tasks?meeting={id}": ({"ix_task_meeting"}, 100),
+    "/v1/tasks?deadline_status=breached": ({"ix_deadline_status", "ix_deadline_task_id"}, 3_000),
     "/v1/referrals": ({"ix_referral_readers", "ix_referral_recorded_at", "ix_referral_to_agency"}, 2_000),
 }
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
-from scenarios import fields, ownership, tellings
+from scenarios import clocks, fields, ownership, tellings
 from scenarios.story import STORIES
 from scenarios.world import World
 from sqlalchemy import text
@@ -18,6 +18,8 @@ Check = Callable[[World, Json, Json], Awaitable[None]]
 
 CHECKS: Final[Mapping[str, Check]] = {
     "owner": ownership.check_owner,
+    "due": clocks.check_due,
+    "agreed_due": clocks.check_agreed,
     "refusal": ownership.check_refusal,
     "stage": tellings.check_stage,
     "instrument": tellings.check_instrument,
@@ -42,8 +44,6 @@ CHECKS: Final[Mapping[str, Check]] = {
 
 #: What waits for a later issue, and for what.
 WAITS: Final[Mapping[str, str]] = {
-    "due": "statutory clocks",
-    "agreed_due": "agreed clocks",
     "reassign": "closing a mandate and succession",
     "region_match": "weather warnings: matching their text with regions",
     "margin": "result disputes: the margin as a flag",
@@ -112,7 +112,7 @@ async def test_the_story_comes_true(world: World, story: Json, expect: Json, che
 
 
 #: What rests on the registry's other tables or on the workflow alone.
-_RESTS_ON_NO_ROW: Final = {"stage", "instrument", "field information_status", "conflict"}
+_RESTS_ON_NO_ROW: Final = {"stage", "instrument", "field information_status", "conflict", "due", "agreed_due"}
 #: What rests on a row that its story does not name.
 _RESTS_ON: Final = {"SC-10": {"field assignment_role supporting": ["M02"]}}
 
