@@ -37,6 +37,7 @@ update task set classification = 'terbuka',
     readers = array[logged_by, '*'] || array(select 'region:' || p from unnest(region_path || ''::text) p),
     summary_readers = '{}' where reference like 'NAT-%'
 """
+_GIN = "select indexname, indexdef from pg_indexes where tablename = 'task' and indexdef like '%USING gin%'"
 _READER = "KPU_RI"
 
 
@@ -124,7 +125,15 @@ async def prepare(url: str) -> None:
     await settle(url, count=ROWS)
     engine = create_async_engine(url)
     async with engine.begin() as connection:
+        # every row is written anew: the indexes of words are made once, and not row by row
+        indexes = (await connection.execute(text(_GIN))).all()
+        for name, _ in indexes:
+            await connection.execute(text(f"drop index {name}"))
+        await connection.execute(text("alter table task disable trigger user"))
         await connection.execute(text(_OPEN))
+        await connection.execute(text("alter table task enable trigger user"))
+        for _, made in indexes:
+            await connection.execute(text(made))
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("vacuum analyze task"))
