@@ -18,6 +18,8 @@ from openpyxl.utils import get_column_letter
 from support import Agency, SignIn
 
 from app.matrix import CSV, NDJSON, XLSX
+from app.matrix_columns import columns
+from app.schemas.tasks import TaskFields
 from app.services.matrix import STEP
 
 FORMULAS = [
@@ -256,6 +258,14 @@ async def test_fields_choose_the_columns(bakesbangpol: Agency, hostile: list[dic
         rows = records(answer) if kind == CSV else table(workbook(answer.content))
         assert [*rows[0]] == ["No", "Status", "Region code", "Region", "Due", "Time zone"]
     assert [*lines(await file_of(bakesbangpol, NDJSON, fields="status,id"))[0]] == ["id", "status"]
+
+
+def test_every_member_of_a_task_has_a_column() -> None:
+    names = [one.name for one in columns(None)]
+    assert set(TaskFields.model_fields) <= set(names)
+    assert len(names) == len(set(names))
+    for name in TaskFields.model_fields:
+        assert name in [one.name for one in columns([name])]
 
 
 # asking
