@@ -27,13 +27,14 @@ test: $(VENV)/.dev ## Run every test against a throwaway PostgreSQL
 attack: $(VENV)/.dev ## Attack it as often as it takes: forged tokens, hostile input, thousands of fuzzed requests
 	SIMPUL_FULL=1 $(BIN)/python -m pytest -n 2 -m attack
 
-bench: $(VENV)/.dev ## Measure what walls, evidence, listening and searching cost, how far the log lags, how fast it is verified
+bench: $(VENV)/.dev ## Measure walls, evidence, listening, searching, files of tasks; how far the log lags, how fast it is verified
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/access.py
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/writing.py
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/lag.py
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/listening.py
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/verifying.py
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/searching.py
+	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/exporting.py
 
 check: $(VENV)/.dev ## Lint, types, layers, migrations
 	$(BIN)/ruff check .

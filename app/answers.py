@@ -43,6 +43,11 @@ def items(found: list[Any]) -> Response:
     return Response(encode({"items": found}), media_type=_JSON, headers={"Cache-Control": _READ})
 
 
+def counted(found: dict[str, Any]) -> Response:
+    """What was counted: true at one instant only, so no version of it is worth keeping."""
+    return Response(encode(found), media_type=_JSON, headers={"Cache-Control": _READ})
+
+
 def heard(found: Heard) -> Response:
     """What was heard of the log."""
     return Response(encode(found._asdict()), media_type=_JSON, headers={"Cache-Control": _READ})

@@ -33,7 +33,7 @@ Executor = AsyncConnection | AsyncSession
 Row = dict[str, Any]
 
 #: Row limits as literals: `LIMIT $n` makes PostgreSQL plan anew every time.
-_LIMITS: Final = (2, 11, 26, 51, 101, 201)
+_LIMITS: Final = (2, 11, 26, 51, 101, 201, 501)
 
 _UNREACHABLE: Final = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
 _BY_STATE: Final[Mapping[str, type[Problem]]] = {

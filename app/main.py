@@ -13,6 +13,7 @@ from app import openapi, problems
 from app.cors import Origins
 from app.db import Database
 from app.ingress import Ingress
+from app.matrix import Files
 from app.quota import Quota
 from app.refusals import Refusals
 from app.routers import (
@@ -34,6 +35,7 @@ from app.routers import (
     reference,
     referrals,
     regions,
+    statistics,
     tasks,
     vulnerabilities,
     webhooks,
@@ -95,6 +97,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.state.keys = database.keys
     app.state.log_keys = Published(database)
     app.state.listeners = Listeners(database)
+    app.state.files = Files(settings)
     for module in (
         oauth,
         clients,
@@ -105,6 +108,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         deadlines,
         vulnerabilities,
         meetings,
+        statistics,
         mandates,
         agencies,
         legal_instruments,

@@ -77,6 +77,12 @@ _HEADERS: Final[dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": _unsigned(Kind.RECEIPT, _RECEIPT),
     },
+    "Total-Count": {
+        "description": "Of a file, where `count` asks for it: how many tasks it holds; `;relation=at_least` when"
+        " counting stopped early.",
+        "schema": {"type": "string"},
+        "example": "10000;relation=at_least",
+    },
     "Link": {"description": 'The next page, `rel="next"`, if there is one.', "schema": {"type": "string"}},
 }
 
@@ -192,6 +198,7 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
             "RateLimit-Policy": True,
             "RateLimit": True,
             "Link": "Page'}" in schema and listed,
+            "Total-Count": "text/csv" in response.get("content", {}),
             "ETag": not listed,
         }
         names |= {"Location": status == "201", "Idempotent-Replayed": method == "post"}
@@ -236,7 +243,7 @@ def _show(operation: dict[str, Any], example: dict[str, Any]) -> None:
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content["example"] = example["request"]
     for kind, content in operation["responses"][str(example["status"])].get("content", {}).items():
-        if kind != "text/event-stream":
+        if kind == "application/json":
             content["example"] = example["response"]
 
 

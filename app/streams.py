@@ -13,33 +13,24 @@ from starlette.types import Receive, Scope, Send
 
 from app.db import encode, problem_of
 from app.errors import NotAcceptable, Problem
+from app.negotiation import JSON, weights
 from app.rules.facts import EventKind
 from app.services.listeners import AGAIN_AFTER, Ask, Listener, Listeners
 
-_JSON, _STREAM = "application/json", "text/event-stream"
+_STREAM: Final = "text/event-stream"
 #: When to come back after the stream broke (milliseconds): not all at the same moment.
 _RETRY: Final = (1_000, 5_000)
 
 
 def wanted(request: Request) -> bool:
     """Whether the caller asks for a stream rather than for a page; raises NotAcceptable where it wants neither."""
-    given = ",".join(request.headers.getlist("accept")) or "*/*"
-    weights = dict(_weighed(one) for one in given.lower().split(","))
-    whatever = weights.get("*/*", 0.0)
-    page = weights.get(_JSON, weights.get("application/*", whatever))
-    stream = weights.get(_STREAM, weights.get("text/*", 0.0))
+    wishes = weights(request)
+    whatever = wishes.get("*/*", 0.0)
+    page = wishes.get(JSON, wishes.get("application/*", whatever))
+    stream = wishes.get(_STREAM, wishes.get("text/*", 0.0))
     if (not page and not stream) or (stream > page and request.scope["http_version"] == "1.0"):
-        raise NotAcceptable(available=f"{_JSON}, {_STREAM}")
+        raise NotAcceptable(available=f"{JSON}, {_STREAM}")
     return stream > page
-
-
-def _weighed(one: str) -> tuple[str, float]:
-    name, *parameters = (part.strip() for part in one.split(";"))
-    weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
-    try:
-        return name, float(weight)
-    except ValueError:
-        return name, 0.0
 
 
 class EventStream(EventSourceResponse):

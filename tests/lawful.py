@@ -7,6 +7,8 @@ from support import Agency
 
 #: Where each read is asked for; the names stand for what places_of() finds.
 READING = {
+    "countDeadlines": "/v1/statistics/deadlines?group_by=code,lateness",
+    "countTasks": "/v1/statistics/tasks?group_by=accountable,status",
     "computeDeadline": "/v1/deadlines/computation?code=mk_decision&region=35.73&started_at=2025-01-03T10:00:00Z",
     "listAgencies": "/v1/agencies?office=KPU&limit=20",
     "listClients": "/v1/clients?limit=20",
@@ -46,6 +48,7 @@ READING = {
     "showAgency": "/v1/agencies/KPU_KOTA_MALANG",
     "showCalendar": "/v1/calendar",
     "showClient": "/v1/clients/{client}",
+    "showFollowUp": "/v1/meetings/{meeting}/follow-up",
     "showDeadline": "/v1/deadlines/{deadline}",
     "showHead": "/v1/log/head",
     "showElection": "/v1/elections/pilkada-2024-35.73",

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -100,3 +101,21 @@ def _await(served: Running) -> None:
             except httpx.TransportError:
                 pass
         time.sleep(0.05)
+
+
+def resident(pid: int) -> float:
+    """Resident memory of a process, MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def spent(pid: int) -> float:
+    """Processor time of a process so far, seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def token(http: httpx.AsyncClient, one: dict[str, Any]) -> str:
+    """A fresh token."""
+    form = {"grant_type": "client_credentials", "client_id": one["client_id"], "client_secret": one["client_secret"]}
+    return str((await http.post("/oauth2/token", data=form)).json()["access_token"])

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from pydantic import BeforeValidator
 
-from app import answers
+from app import answers, follow_up_page
 from app.deps import Caller, IfMatch, Keys, Page, Reader, Writer
 from app.errors import (
     ClassificationRefused,
@@ -17,6 +17,7 @@ from app.errors import (
     MandateGap,
     MandateMismatch,
     NoLegalBasis,
+    NotAcceptable,
     NotFound,
     PreconditionRequired,
     Recusal,
@@ -24,6 +25,7 @@ from app.errors import (
 )
 from app.guard import guarded, needs
 from app.rules.policy import Permission as P
+from app.schemas.follow_up import FollowUp
 from app.schemas.meetings import (
     Decision,
     DecisionInput,
@@ -34,7 +36,7 @@ from app.schemas.meetings import (
     MeetingPatch,
 )
 from app.schemas.types import SEARCH, AgencyCode, ElectionCode, ExternalReference, RegionCode, SearchText, split
-from app.services import meetings
+from app.services import follow_up, meetings
 
 router = guarded(prefix="/v1/meetings", tags=["meetings"])
 
@@ -164,3 +166,22 @@ async def decide(
 ) -> Response:
     """A decision may log tasks in the same call: all of them, or nothing happens."""
     return answers.written(request, await meetings.decide(writer, caller, id, input), status=201)
+
+
+@router.get(
+    "/{id}/follow-up",
+    operation_id="showFollowUp",
+    summary="Show what came of a meeting",
+    response_model=FollowUp,
+    responses={200: {"content": follow_up_page.DOCUMENTED}},
+    dependencies=[needs(P.MEETING_READ, NotFound, NotAcceptable)],
+)
+async def show_follow_up(request: Request, reader: Reader, caller: Caller, id: UUID) -> Response:
+    """The decisions of a meeting, their tasks that you may see, who has each, how far it is, and what was done last.
+
+    With `Accept: text/html` the same as a page to print, in the language of Accept-Language.
+    """
+    found = await follow_up.show_follow_up(reader, caller, id)
+    if follow_up_page.wanted(request):
+        return follow_up_page.printed(request, found, await follow_up.names(reader, found))
+    return answers.counted(found)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
-from app import answers
+from app import answers, matrix
 from app.deps import Caller, IfMatch, Keys, Reader, Writer
 from app.errors import (
     ClassificationDenied,
@@ -18,6 +18,7 @@ from app.errors import (
     MandateGap,
     MandateMismatch,
     NoLegalBasis,
+    NotAcceptable,
     NotFound,
     PreconditionRequired,
     Recusal,
@@ -45,12 +46,22 @@ CONDITIONAL = (NotFound, PreconditionRequired, StaleVersion)
     operation_id="listTasks",
     summary="List tasks",
     response_model=TaskPage,
-    dependencies=[needs(P.TASK_LIST, CursorMismatch)],
+    responses={200: {"content": matrix.DOCUMENTED}},
+    dependencies=[needs(P.TASK_LIST, CursorMismatch, NotAcceptable)],
 )
 async def list_tasks(
     request: Request, reader: Reader, caller: Caller, keys: Keys, query: Annotated[TaskQuery, Query()]
 ) -> Response:
-    """The tasks you may see: whole where your agency is a party, in summary where it coordinates."""
+    """The tasks you may see: whole where your agency is a party, in summary where it coordinates.
+
+    With `Accept: text/csv`, `application/x-ndjson` or the type of XLSX the whole list comes as one file (the follow-up
+    matrix): without `limit` and `cursor`, by `effective_at`, newest first unless `sort` says otherwise. CSV and XLSX
+    have headings by Accept-Language, times in the zone of each region, and an apostrophe before whatever a spreadsheet
+    would run; NDJSON has the items as they are. With `count`, `Total-Count` says how many come. A file that can't be
+    finished ends with its connection, never as if it were whole.
+    """
+    if (kind := matrix.wanted(request)) is not None:
+        return await matrix.written(request, reader, caller, keys, query, kind)
     return answers.page(request, await listing.list_tasks(reader, caller, keys, query))
 
 

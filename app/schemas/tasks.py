@@ -231,8 +231,8 @@ def _known_fields(names: list[str]) -> list[str]:
     return names
 
 
-class TaskQuery(BaseModel):
-    """Filters of the task list: comma is any of, different parameters are all of."""
+class TaskFilters(BaseModel):
+    """Filters of tasks: comma is any of, different parameters are all of."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -266,6 +266,11 @@ class TaskQuery(BaseModel):
     )
     as_of: QueryInstant | None = Field(None, description=AS_OF_LIST)
     q: SearchText | None = Field(None, description=f"{SEARCH} The words of a task are those that it holds today.")
+
+
+class TaskQuery(TaskFilters):
+    """What the task list is asked for: filters, order, page."""
+
     sort: SortKey | None = Field(None, description="Default `-updated_at`; with `as_of`, `-effective_at`.")
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, Field(max_length=500)] | None = None

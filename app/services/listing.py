@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from app import db
 from app.db import Executor, Row
 from app.rules.caller import Caller
 from app.rules.vocabulary import Access
-from app.schemas.tasks import TaskQuery
+from app.schemas.tasks import TaskFilters, TaskQuery
 from app.security import Keys
 from app.services import filters, past, referral_rows, searching, visibility
 from app.services.paging import Keyset, Page, binding, without_place
@@ -73,42 +73,91 @@ _TASK_SORTS: Final = {
 }
 
 
+class Found(NamedTuple):
+    """Some tasks of the list, the cursor of those that follow, and whether near words found them; None unsearched."""
+
+    items: list[Row]
+    following: str | None
+    nearly: bool | None
+
+
 async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Page:
     """The tasks a caller may see, filtered, now or as of an instant; raises CursorMismatch, InvalidParameter."""
-    given = query.model_dump(exclude={"sort", "limit", "cursor", "fields", "count"}, exclude_none=True)
+    found = await find_tasks(executor, caller, keys, query)
+    count = await count_tasks(executor, caller, keys, query, nearly=found.nearly)
+    return Page.of(found.items, found.following, count=count, matched=searching.MATCHED[found.nearly])
+
+
+async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Found:
+    """The items of one page of that list; raises CursorMismatch, InvalidParameter."""
     names = FULL_FIELDS if query.fields is None else tuple(dict.fromkeys(("access", *query.fields)))
     if query.as_of is not None:
         past.require_askable(query, query.as_of)
-    keyset = Keyset(
+    await filters.require_known(executor, _given(query))
+    keyset, (parts, where, values) = _keyset(caller, keys, query), _parts(caller, query)
+    state = "" if query.as_of is None else ", p.state as _state"
+    select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
+    if query.q is None:
+        nearly = None
+        found = await _page(executor, keyset, f"select {select} from task t {parts}", where, values)
+    else:
+        search = _search(query, keyset, parts, where, values)
+        found, nearly = await searching.page(executor, search, select)
+    if query.as_of is not None:
+        found = await past.as_then(executor, keys, found)
+    kept = () if nearly is None else (nearly,)
+    items, following = keyset.page(found, lambda task: _shown(task, query.fields), *kept)
+    return Found(items, following, nearly)
+
+
+async def count_tasks(
+    executor: Executor, caller: Caller, keys: Keys, query: TaskQuery, *, nearly: bool | None
+) -> dict[str, Any] | None:
+    """How many tasks that list holds, as exactly as the query asks for it; None when it does not ask."""
+    parts, where, values = _parts(caller, query)
+    if nearly is None:
+        return await _count(executor, query.count, f"from task t {parts} where {where}", values)
+    search = _search(query, _keyset(caller, keys, query), parts, where, values)
+    return await _count_found(executor, query.count, search, nearly=nearly)
+
+
+def sought(caller: Caller, keys: Keys, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+    """SQL: where the tasks `t` that a caller may see come from, which of them are asked for, and the parameters."""
+    parts, where, values = _parts(caller, asked)
+    if asked.q is None:
+        return f"from task t {parts}", where, values
+    unordered = Keyset("t.effective_at", "t.id", True, "", keys, 1, None)
+    search = _search(asked, unordered, parts, where, values)
+    found, given = searching.relation(search)
+    return f"from {found} join {search.source}", search.where, given
+
+
+def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
+    return Keyset(
         _TASK_SORTS[query.order.lstrip("-")],
         "t.id",
         query.order.startswith("-"),
-        binding(caller, "tasks", query.order, given),
+        binding(caller, "tasks", query.order, _asked(query)),
         keys,
         query.limit,
         query.cursor,
     )
-    given.pop("q", None)
-    await filters.require_known(executor, given)
+
+
+def _parts(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+    """SQL: what belongs to the tasks `t`, the condition of all filters but the search, and the parameters of both."""
+    given, parts = _given(asked), visibility.task_parts(caller)
     where, values = _task_where(caller, given), {**_plain(given), **visibility.reach(caller)}
-    parts, state = visibility.task_parts(caller), ""
-    if query.as_of is not None:
-        parts, state = f"{parts} {past.STATE}", ", p.state as _state"
-    select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
-    if query.q is None:
-        source, nearly = f"from task t {parts}", None
-        found = await _page(executor, keyset, f"select {select} {source}", where, values)
-        count = await _count(executor, query.count, f"{source} where {where}", values)
-    else:
-        search = _search(query, keyset, parts, where, values)
-        found, nearly = await searching.page(executor, search, select)
-        count = await _count_found(executor, query.count, search, nearly=nearly)
-    if query.as_of is not None:
-        found = await past.as_then(executor, keys, found)
-    items, following = keyset.page(
-        found, lambda task: _shown(task, query.fields), *(() if nearly is None else (nearly,))
-    )
-    return Page.of(items, following, count=count, matched=searching.MATCHED[nearly])
+    return parts if asked.as_of is None else f"{parts} {past.STATE}", where, values
+
+
+def _asked(asked: TaskFilters) -> dict[str, Any]:
+    return asked.model_dump(include={*TaskFilters.model_fields}, exclude_none=True)
+
+
+def _given(asked: TaskFilters) -> dict[str, Any]:
+    """All filters but the search."""
+    return {name: one for name, one in _asked(asked).items() if name != "q"}
 
 
 async def _page(executor: Executor, keyset: Keyset, select: str, where: str, values: dict[str, Any]) -> list[Row]:
@@ -116,10 +165,10 @@ async def _page(executor: Executor, keyset: Keyset, select: str, where: str, val
     return await db.rows(executor, f"{select} where {where} and {after} {tail}", **values, **place)
 
 
-def _search(query: TaskQuery, keyset: Keyset, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
+def _search(query: TaskFilters, keyset: Keyset, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
     """Full readers find a task by all its words, readers of the summary by its reference alone."""
     then = query.as_of is not None
-    given = query.model_fields_set - {"q", "sort", "limit", "cursor", "fields", "count", "region"}
+    given = _given(query).keys() - {"region"}
     return searching.Search(
         "task",
         query.q or "",
@@ -127,7 +176,7 @@ def _search(query: TaskQuery, keyset: Keyset, parts: str, where: str, values: di
         f"(w.whole or not f.whole) and {where}",
         values,
         keyset,
-        query.order,
+        query.order if isinstance(query, TaskQuery) else "-effective_at",
         filtered=bool(given - (set() if then else {"status"})),
         within=query.region,
         in_status=None if then or query.status is None else [str(one) for one in query.status],

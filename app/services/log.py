@@ -11,7 +11,7 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from app import evidence
-from app.db import Executor, Row, Writer, began, keys_of, rows, value
+from app.db import Executor, Row, Writer, began, keys_of, rows, utc, value
 from app.models.event import Event
 from app.rules.caller import Caller
 from app.rules.facts import WORDS, EventKind, told
@@ -122,6 +122,12 @@ async def said(executor: Executor, kind: EventKind, *, on: str, id: UUID, since:
     )
     return found is not None
 
+
+#: SQL: the newest fact about the task `t`.
+LAST_ACT: Final = (
+    "(select jsonb_build_object('kind', e.kind, 'agency', e.agency, 'effective_at',"
+    f" {utc('e.effective_at')}) from event e where e.task_id = t.id order by e.id desc limit 1)"
+)
 
 _HISTORY: Final = f"""
     select e.id, e.kind, e.payload ->> 'from' as from_status, e.payload ->> 'to' as to_status, e.agency,

@@ -11,7 +11,7 @@ from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.rules.facts import WORDS
 from app.rules.vocabulary import Access
-from app.schemas.tasks import TaskQuery
+from app.schemas.tasks import TaskFilters, TaskQuery
 from app.security import Keys
 from app.services import log, visibility
 from app.services.moves import shown
@@ -66,11 +66,11 @@ async def show_task(
     return {**{name: task[name] for name in names}, "available_transitions": []}, 0
 
 
-def require_askable(query: TaskQuery, as_of: datetime) -> None:
+def require_askable(filters: TaskFilters, as_of: datetime) -> None:
     """Refuse the future, and what can't be asked of the past; raises InvalidParameter."""
     _require_past(as_of)
-    wrong = [name for name in _OF_TODAY if getattr(query, name) is not None]
-    if query.order.lstrip("-") not in _SORTS:
+    wrong = [name for name in _OF_TODAY if getattr(filters, name) is not None]
+    if isinstance(filters, TaskQuery) and filters.order.lstrip("-") not in _SORTS:
         wrong.append("sort")
     if wrong:
         raise InvalidParameter(errors=[_of_today(name) for name in wrong])

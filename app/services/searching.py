@@ -81,6 +81,11 @@ async def count(executor: Executor, search: Search, *, nearly: bool, most: int |
     return number
 
 
+def relation(search: Search) -> tuple[str, dict[str, Any]]:
+    """SQL: all that the index has for a search, as `f`, and the parameters of the whole statement."""
+    return f"(select * from {_FOUND}) f", _asked(search, None, nearly=None, most=None)
+
+
 def _asked(search: Search, place: list[Any] | None, *, nearly: bool | None, most: int | None) -> dict[str, Any]:
     of = sought(search.text)
     return {

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.attack
 #: Where a stranger is answered like anybody else: it finds what is its own, or what everybody may know.
 OF_EVERYBODY = {
     *("listTasks", "listReferrals", "listVulnerabilities", "listMeetings", "listClients", "listWebhooks", "showMe"),
+    *("countDeadlines", "countTasks"),
     *(
         "listDeadlines",
         "listCosignatures",

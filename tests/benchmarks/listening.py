@@ -19,7 +19,7 @@ from uuid import uuid4
 import httpx
 from listener import Listening
 from rich.console import Console
-from running import Running, running
+from running import Running, resident, running, spent, token
 
 from app import embedded, start
 from app.settings import Settings
@@ -34,24 +34,6 @@ _MORE = {
     "SIMPUL_REGISTER_ON_START": "false",
     "SIMPUL_STREAM_HEARTBEAT": "5",
 }
-
-
-def resident(pid: int) -> float:
-    """Resident memory of a process, MiB."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
-
-
-def spent(pid: int) -> float:
-    """Processor time of a process so far, seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-async def token(http: httpx.AsyncClient, one: dict[str, Any]) -> str:
-    """A fresh token."""
-    form = {"grant_type": "client_credentials", "client_id": one["client_id"], "client_secret": one["client_secret"]}
-    return str((await http.post("/oauth2/token", data=form)).json()["access_token"])
 
 
 async def listen(served: Running, kept: list[dict[str, Any]], console: Console) -> None:

@@ -295,6 +295,7 @@ async def _agencies_sit_together(kpu: Agency, bakesbangpol: Agency) -> None:
     }
     _ok(await kpu.post(f"/v1/meetings/{held['id']}/decisions", decision))
     await kpu.get(f"/v1/meetings/{held['id']}/decisions")
+    await kpu.get(f"/v1/meetings/{held['id']}/follow-up")
 
 
 async def _task_goes_from_hand_to_hand(bakesbangpol: Agency, bkpsdm: Agency) -> None:
@@ -323,6 +324,8 @@ async def _task_goes_from_hand_to_hand(bakesbangpol: Agency, bkpsdm: Agency) -> 
     await bakesbangpol.get(f"{here}/history")
     told = {"operation": "comment", "task": logged["id"], "input": {"body": "Diteruskan ke dinas."}}
     _ok(await bakesbangpol.post("/v1/tasks/batch", {"atomic": True, "operations": [told]}))
+    await bakesbangpol.get("/v1/statistics/tasks?region=35.73&group_by=accountable,status")
+    await bakesbangpol.get("/v1/statistics/deadlines?region=35.73&group_by=code,lateness")
     await bakesbangpol.get("/v1/tasks?status=in_progress&holder=BKPSDM_KOTA_MALANG&limit=1&count=exact")
 
 

@@ -19,6 +19,8 @@ from app.openapi import operations
 
 #: One statement knows who is asking; the others are the read's own.
 READS = {
+    "countDeadlines": 2,
+    "countTasks": 2,
     "computeDeadline": 3,
     "listAgencies": 2,
     "listClients": 2,
@@ -58,6 +60,7 @@ READS = {
     "showAgency": 2,
     "showCalendar": 2,
     "showClient": 2,
+    "showFollowUp": 4,
     "showDeadline": 3,
     "showHead": 2,
     "showElection": 2,
