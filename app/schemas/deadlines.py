@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.rules.clocks import ClockAction, ClockKind, ClockStatus
-from app.rules.deadlines import Because, Unit
+from app.rules.deadlines import Reckoned, Unit
 from app.schemas.mandates import LegalBasis
 from app.schemas.tasks import Several
 from app.schemas.types import (
@@ -81,7 +81,7 @@ class Step(Shown):
 
     on: date
     count: int | None
-    because: Because
+    because: Reckoned
     holiday: str | None
 
 
