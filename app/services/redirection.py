@@ -28,8 +28,8 @@ _WAITING: Final = (
     f"r.status in ({', '.join(repr(str(one)) for one in sorted(workflow.OPEN_REFERRAL))})"
     " and r.mandate_checked < :edition"
 )
-# What was told late, of a mandate that had ended already, waits a day for an answer that is told as late. Sent while the
-# row still stood, before it was closed backwards, it was not told late.
+# What was told late, of a mandate that had ended already, waits a day for an answer that is told as late. What was
+# sent while the row still stood, before it was closed backwards, was not told late.
 _DUE: Final = f"""
     select r.id, r.task_id as task, r.from_agency, r.to_agency, r.status, r.function, r.variant, r.mandate,
         r.retain_access, r.effective_at, r.recorded_at, r.version,
