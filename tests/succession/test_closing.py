@@ -193,8 +193,9 @@ async def test_an_end_comes_earlier_never_later_and_two_offices_are_never_accoun
 ) -> None:
     place = "/v1/mandates/M05/closure"
     earlier, later = "2024-08-23", "2024-08-25"
-    etag = (await closing.operator.get(place, params={"valid_to": later})).headers["etag"]
-    refused = await closing.operator.post(place, {"valid_to": later, **WHY}, etag=etag)
+    unseen = await closing.operator.get(place, params={"valid_to": later})
+    assert (unseen.status_code, unseen.json()["errors"][0]["parameter"]) == (400, "valid_to")
+    refused = await closing.operator.post(place, {"valid_to": later, **WHY}, etag='"1"')
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/valid_to")
     etag = (await closing.operator.get(place, params={"valid_to": earlier})).headers["etag"]
     both = {"valid_to": earlier, **WHY, "successor": SUCCESSOR}  # open: it would overlap with M06
