@@ -145,6 +145,7 @@ def test_a_read_that_may_be_304_says_so_and_no_other_does() -> None:
     assert all(said.values())
     assert {"showTask", "showHead", "listEntries", "showReference"} <= said.keys()
     assert not {"listTasks", "listEvents", "showLogKeys", "logTask"} & said.keys()
+    assert not {"countTasks", "countDeadlines", "showFollowUp"} & said.keys()
 
 
 def test_no_example_shows_a_usable_credential() -> None:
