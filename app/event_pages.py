@@ -98,9 +98,9 @@ def describe(document: dict[str, Any]) -> None:
     shapes: dict[str, Any] = {}
     for shape in _SHAPES:
         schema = shape.model_json_schema(by_alias=True, ref_template=SCHEMA + "{model}")
-        shapes |= {**schema.pop("$defs", {}), _name(shape): schema}
+        add_shapes(shapes, {**schema.pop("$defs", {}), _name(shape): schema})
     components = document["components"]
-    components["schemas"] |= shapes
+    add_shapes(components["schemas"], shapes)
     components["requestBodies"] = {_name(shape): _body(shape) for shape in _SHAPES}
     components["responses"] = {**components.get("responses", {}), "heard": {"description": _HEARD}}
     components["parameters"] = {**components.get("parameters", {}), **{name: _header(name) for name in _SENT}}
@@ -113,6 +113,13 @@ def describe(document: dict[str, Any]) -> None:
             "responses": {"2XX": {"$ref": "#/components/responses/heard"}},
         }
     }
+
+
+def add_shapes(shapes: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add shapes by name; a name that stands for another shape already is a ValueError, not a silent exchange."""
+    for name, shape in more.items():
+        if shapes.setdefault(name, shape) != shape:
+            raise ValueError(f"two shapes are named {name}")
 
 
 def _header(name: str) -> dict[str, Any]:

@@ -45,6 +45,8 @@ _ACTING_USER: Final[dict[str, Any]] = {
 }
 
 
+#: Shapes that are counted anew for each asking: they bear no ETag, and are never 304.
+_OF_ONE_INSTANT: Final = tuple(f"/{name}'}}" for name in ("TaskStatistics", "DeadlineStatistics", "FollowUp"))
 _HEADERS: Final[dict[str, Any]] = {
     "Request-Id": {"description": "Yours, or ours: name it when you ask for help.", "schema": {"type": "string"}},
     "ETag": {
@@ -199,7 +201,7 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
             "RateLimit": True,
             "Link": "Page'}" in schema and listed,
             "Total-Count": "text/csv" in response.get("content", {}),
-            "ETag": not listed,
+            "ETag": not listed and not schema.endswith(_OF_ONE_INSTANT),
         }
         names |= {"Location": status == "201", "Idempotent-Replayed": method == "post"}
         names["Audit-Receipt"] = method != "get"

@@ -66,8 +66,9 @@ async def list_deadlines(
 async def compute_deadline(request: Request, reader: Reader, query: Annotated[ComputationQuery, Query()]) -> Response:
     """A dry run of the law: when this limit runs out, on which basis, and every day that was counted or not, and why.
 
-    Days end at 23:59:59 in the zone of the region. `provisional` says that a day counts which the calendar of the
-    registry does not cover. Nothing is changed.
+    The day of the start is day 0; the last ends at 23:59:59 in the zone of the region, hours to the second. Of a pause
+    the days from that on which it began to the one before it ended do not count, at most as many as the limit named by
+    `paused_by` in `/v1/reference/deadline_relation` has. `provisional`: a working day beyond `/v1/calendar` was needed.
     """
     return answers.read(request, await deadlines.compute(reader, query))
 

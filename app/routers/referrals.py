@@ -148,7 +148,9 @@ async def answer_referral(
 ) -> Response:
     """Receive, accept or return it; on acceptance your agency becomes accountable. If-Match takes the referral's ETag.
 
-    For a receiver without an active client a supervisor of the sender records the answer, with its letter.
+    For a receiver without an active client a supervisor of the sender records the answer, with its letter. When the
+    receiver's mandate ends, the referral goes on to its successor by law, or back; one that was recorded only after
+    that end waits a day for an answer dated before it.
     """
     return answers.written(request, await referrals.answer_referral(writer, caller, id, version, input))
 

@@ -33,7 +33,10 @@ async def list_regions(
     page: Page,
     parent: Annotated[RegionCode | None, Query(description="The regions right below this one.")] = None,
     level: Literal["province", "regency", "city", "district", "village"] | None = None,
-    q: Annotated[Line | None, Query(description="Names that begin so.")] = None,
+    q: Annotated[
+        Line | None,
+        Query(description="Names that begin so, with or without `Kabupaten`, `Kota` or `Kota Administrasi`."),
+    ] = None,
 ) -> Response:
     """All 91,599 regions of Indonesia by Kemendagri code; the code is the tree.
 

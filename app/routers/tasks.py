@@ -57,8 +57,8 @@ async def list_tasks(
     With `Accept: text/csv`, `application/x-ndjson` or the type of XLSX the whole list comes as one file (the follow-up
     matrix): without `limit` and `cursor`, by `effective_at`, newest first unless `sort` says otherwise. CSV and XLSX
     have headings by Accept-Language, times in the zone of each region, and an apostrophe before whatever a spreadsheet
-    would run; NDJSON has the items as they are. With `count`, `Total-Count` says how many come. A file that can't be
-    finished ends with its connection, never as if it were whole.
+    would run; in XLSX three lines stand above the headings. NDJSON has the items as they are. With `count`,
+    `Total-Count` says how many come. A file that can't be finished ends with its connection, never as if it were whole.
     """
     if (kind := matrix.wanted(request)) is not None:
         return await matrix.written(request, reader, caller, keys, query, kind)

@@ -34,7 +34,7 @@ class Unit(StrEnum):
     WORKING_DAY = "working_day"
 
 
-class Because(StrEnum):
+class Reckoned(StrEnum):
     """Why a day, or some hours, were counted or not."""
 
     START = "start"
@@ -102,7 +102,7 @@ class Step:
 
     on: date
     count: int | None
-    because: Because
+    because: Reckoned
     holiday: str | None = None
 
 
@@ -130,16 +130,16 @@ def compute(
 
 
 def _days(limit: Limit, first: date, calendar: Calendar, still: frozenset[date]) -> Iterator[Step]:
-    yield Step(first, 0, Because.START)
+    yield Step(first, 0, Reckoned.START)
     total, way = abs(limit.amount) + limit.extension, -1 if limit.amount < 0 else 1
     day, counted = first, 0
     while counted < total:
         day += way * _DAY
-        found = Step(day, None, Because.PAUSED) if day in still else _not_worked(limit.unit, day, calendar)
+        found = Step(day, None, Reckoned.PAUSED) if day in still else _not_worked(limit.unit, day, calendar)
         if found is None:
             counted += 1
             extended = counted > abs(limit.amount)
-            found = Step(day, way * counted, Because.EXTENDED if extended else Because.COUNTED)
+            found = Step(day, way * counted, Reckoned.EXTENDED if extended else Reckoned.COUNTED)
         yield found
 
 
@@ -148,10 +148,10 @@ def _not_worked(unit: Unit, day: date, calendar: Calendar) -> Step | None:
     if unit is not Unit.WORKING_DAY:
         return None
     name = calendar.holiday(day)
-    weekend = {5: Because.SATURDAY, 6: Because.SUNDAY}.get(day.weekday())
+    weekend = {5: Reckoned.SATURDAY, 6: Reckoned.SUNDAY}.get(day.weekday())
     if weekend is None and name is None:
         return None
-    return Step(day, None, weekend or Because.HOLIDAY, name)
+    return Step(day, None, weekend or Reckoned.HOLIDAY, name)
 
 
 def _still(limit: Limit, first: date, pauses: Sequence[Pause], zone: tzinfo) -> Iterator[date]:
@@ -170,15 +170,15 @@ def _still(limit: Limit, first: date, pauses: Sequence[Pause], zone: tzinfo) -> 
 
 def _of_hours(limit: Limit, start: datetime, zone: tzinfo, pauses: Sequence[Pause]) -> Computed:
     still, left = timedelta(), limit.pausable * _DAY
-    steps = [Step(start.astimezone(zone).date(), 0, Because.START)]
+    steps = [Step(start.astimezone(zone).date(), 0, Reckoned.START)]
     for pause in pauses:
         length = left if pause.ended is None else min(left, pause.ended - pause.began)
         still, left = still + length, left - length
-        steps.append(Step(pause.began.astimezone(zone).date(), None, Because.PAUSED))
+        steps.append(Step(pause.began.astimezone(zone).date(), None, Reckoned.PAUSED))
     due = (start + timedelta(hours=limit.amount + limit.extension) + still).astimezone(zone)
-    steps.append(Step(due.date(), limit.amount, Because.COUNTED))
+    steps.append(Step(due.date(), limit.amount, Reckoned.COUNTED))
     if limit.extension:
-        steps.append(Step(due.date(), limit.amount + limit.extension, Because.EXTENDED))
+        steps.append(Step(due.date(), limit.amount + limit.extension, Reckoned.EXTENDED))
     return Computed(due, provisional=False, steps=tuple(steps))
 
 

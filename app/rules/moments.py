@@ -21,8 +21,8 @@ def effective(
     if not_before is not None and given < not_before:
         raise _refused(
             "before_previous",
-            f"It lies before the task's previous effective_at, {not_before.isoformat()}.",
-            f"Waktu itu sebelum effective_at tugas sebelumnya, {not_before.isoformat()}.",
+            f"It lies before the record's previous effective_at, {not_before.isoformat()}.",
+            f"Waktu itu sebelum effective_at sebelumnya pada catatan ini, {not_before.isoformat()}.",
         )
     if backdating is not None and given < now - backdating:
         raise _refused(

@@ -29,7 +29,13 @@ class CorrectionInput(Command):
     added: Annotated[list[HolidayInput], Field(max_length=200)] = []
     removed: Annotated[list[Day], AfterValidator(distinct), Field(max_length=200)] = []
     covers_from: Day | None = Field(None, description="First day of which the calendar knows all holidays.")
-    covers_to: Day | None = Field(None, description="Last such day. What depends on a later one is provisional.")
+    covers_to: Day | None = Field(
+        None,
+        description=(
+            "Last such day; what depends on a later one is provisional. Up to it only the calendar's own days are"
+            " holidays: moved on, `added` must name each holiday of the days that it covers from now on."
+        ),
+    )
 
 
 class Holiday(Shown):

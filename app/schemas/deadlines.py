@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.rules.clocks import ClockAction, ClockKind, ClockStatus
-from app.rules.deadlines import Because, Unit
+from app.rules.deadlines import Reckoned, Unit
 from app.schemas.mandates import LegalBasis
 from app.schemas.tasks import Several
 from app.schemas.types import (
@@ -81,7 +81,7 @@ class Step(Shown):
 
     on: date
     count: int | None
-    because: Because
+    because: Reckoned
     holiday: str | None
 
 
@@ -198,6 +198,8 @@ class ComputationQuery(BaseModel):
     code: Code = Field(description="A limit of `/v1/reference/deadline_rule`.")
     started_at: QueryInstant = Field(description="The event from which the law counts.")
     region: RegionCode
-    paused_from: QueryInstant | None = Field(None, description="The clock stands still from here on.")
+    paused_from: QueryInstant | None = Field(
+        None, description="The clock stands still from here on; only what the law lets wait does."
+    )
     resumed_at: QueryInstant | None = Field(None, description="Default: as late as the law lets it.")
-    extended: bool = False
+    extended: bool = Field(False, description="With the extension that the law allows; refused where it knows none.")

@@ -118,12 +118,13 @@ QueryInstant = Annotated[
 Day = Annotated[date, AfterValidator(_sane), BeforeValidator(_day), Field(examples=["2024-08-23"])]
 SEARCH: Final = (
     'Full text, by the stem of each Indonesian word: all words, `"a phrase"` as it stands, `-word` without it. Where no'
-    " text that you may read holds them, words that are spelled alike are looked for."
+    " text that you may read holds them, words that are spelled alike are looked for. One to 12 words, of which one at"
+    " least without `-`."
 )
 SearchText = Annotated[str, Field(min_length=1, max_length=200, examples=["gudang banjir"]), AfterValidator(_findable)]
 Matched = Annotated[
     Literal["exactly", "nearly"] | None,
-    Field(description="With `q`: whether its words were found, or only words that are spelled alike."),
+    Field(description="With `q`: `nearly` where only words that are spelled alike were found, else `exactly`."),
 ]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 Prose = Annotated[str, Field(min_length=1, max_length=10_000)]

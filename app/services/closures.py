@@ -41,6 +41,11 @@ _ANSWERED: Final = """
     where id = :id and status = 'proposed' returning id, mandate, valid_to, successor, legal_basis, reason, status,
         proposed_by, answered_by, recorded_at, answered_at
 """
+#: Why a row may not end on a day.
+_PERIOD: Final = (
+    "It must lie after valid_from, and before the end that the row has already.",
+    "Harus sesudah valid_from, dan sebelum akhir yang sudah ditetapkan.",
+)
 
 
 async def show_closure(
@@ -54,6 +59,8 @@ async def show_closure(
     proposal = await row(executor, _OPEN, mandate=id) if valid_to is None else None
     if proposal is not None:
         return await _dry_run(executor, mandate, proposal["valid_to"], _office(proposal), proposal=proposal)
+    if valid_to is not None and not _may_end(mandate, valid_to):
+        raise InvalidParameter(errors=[Fault("period", *_PERIOD, parameter="valid_to")])
     if valid_to is None:
         en, id_ = "No closure is proposed; give a day.", "Belum ada usulan penutupan; berikan tanggal."
         raise InvalidParameter(errors=[Fault("missing", en, id_, parameter="valid_to")])
@@ -128,16 +135,15 @@ async def _close(writer: Writer, caller: Caller, mandate: Row, proposal: Row) ->
         await mandates.create_mandate(writer, caller, follows)
 
 
+def _may_end(mandate: Row, day: date) -> bool:
+    """Whether a row may end on a day: it stood before, and ends no later than it does already."""
+    return day > mandate["valid_from"] and (mandate["valid_to"] is None or day < mandate["valid_to"])
+
+
 async def _require_closable(writer: Writer, mandate: Row, input: ClosureInput) -> None:
     """Refuse an end that the row can't have, and a successor that would not stand; raises ValidationFailed."""
-    ends = mandate["valid_to"]
-    if input.valid_to <= mandate["valid_from"] or (ends is not None and input.valid_to >= ends):
-        raise records.refused(
-            "/valid_to",
-            "period",
-            "It must lie after valid_from, and before the end that the row has already.",
-            "Harus sesudah valid_from, dan sebelum akhir yang sudah ditetapkan.",
-        )
+    if not _may_end(mandate, input.valid_to):
+        raise records.refused("/valid_to", "period", *_PERIOD)
     await require_instruments(writer, [ref.partition("#")[0] for ref in input.legal_basis], pointer="/legal_basis")
     follows = input.successor
     if follows is None:

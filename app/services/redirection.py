@@ -14,7 +14,7 @@ from app.models import Referral
 from app.rules import succession, workflow
 from app.rules.caller import Caller
 from app.rules.succession import Because, Heir
-from app.rules.vocabulary import Action, ReferralStatus, Status
+from app.rules.vocabulary import Action, ClosureStatus, ReferralStatus, Status
 from app.services import law, visibility
 from app.services.escalations import escalated
 from app.services.referral_moves import record_move, settle, waiting
@@ -28,7 +28,8 @@ _WAITING: Final = (
     f"r.status in ({', '.join(repr(str(one)) for one in sorted(workflow.OPEN_REFERRAL))})"
     " and r.mandate_checked < :edition"
 )
-# What was told late, of a mandate that had ended already, waits a day for an answer that is told as late.
+# What was told late, of a mandate that had ended already, waits a day for an answer that is told as late. What was
+# sent while the row still stood, before it was closed backwards, was not told late.
 _DUE: Final = f"""
     select r.id, r.task_id as task, r.from_agency, r.to_agency, r.status, r.function, r.variant, r.mandate,
         r.retain_access, r.effective_at, r.recorded_at, r.version,
@@ -37,7 +38,9 @@ _DUE: Final = f"""
     where {_WAITING} and (m.valid_to <= :today and m.resolve_at <> 'event' or a.valid_to <= :today)
         and (r.recorded_at + make_interval(secs => {succession.TOLD_LATE.total_seconds():.0f}) <= now()
             or r.recorded_at < least(case when m.resolve_at <> 'event' then m.valid_to end, a.valid_to)
-                at time zone 'Asia/Jakarta')
+                at time zone 'Asia/Jakarta'
+            or m.valid_to <= :today and r.recorded_at < (select max(c.answered_at) from mandate_closure c
+                where c.mandate = m.id and c.status = '{ClosureStatus.CONFIRMED}'))
     order by r.id limit {FULL} for update of r skip locked
 """
 _TASKS: Final = """

@@ -75,6 +75,10 @@ async def test_the_tree_is_walked_by_parent_and_found_by_name(kpu: Agency) -> No
     assert sum(map(len, villages)) == 57
     named = await every(kpu, "/v1/regions", q="mojolangu")
     assert "35.73.05.1009" in [one["code"] for one in named]
+    for city, code in (("makassar", "73.71"), ("Jayapura", "91.71"), ("Jakarta Pusat", "31.71"), ("kota mal", "35.73")):
+        assert code in [one["code"] for one in await every(kpu, "/v1/regions", q=city)]
+    both = await every(kpu, "/v1/regions", q="Malang", parent="35")
+    assert [one["name"] for one in both] == ["Kabupaten Malang", "Kota Malang"]
     for wild in ("%", "_", "\\"):
         assert await every(kpu, "/v1/regions", q=wild) == []
 

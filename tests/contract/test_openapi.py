@@ -17,6 +17,7 @@ from openapi_spec_validator import validate
 
 from app.claims import unb64
 from app.documents import openapi_document, write_openapi
+from app.event_pages import add_shapes
 from app.openapi import operations
 from app.rules.policy import Permission
 from app.settings import ROOT
@@ -71,6 +72,19 @@ def test_a_shape_has_one_name() -> None:
     assert {name for name in names if "Problem" in name} == {"Problem", "ProblemError"}
     assert not names & {"HTTPValidationError", "ValidationError"}
     assert "HTTPValidationError" not in json.dumps(DOCUMENT)
+
+
+def test_no_two_shapes_share_a_name() -> None:
+    one, other = {"Because": {"enum": ["weekend"]}}, {"Because": {"enum": ["law_changed"]}}
+    add_shapes(shapes := dict(one), {"Other": {}})
+    assert set(shapes) == {"Because", "Other"}
+    with pytest.raises(ValueError, match="Because"):
+        add_shapes(shapes, other)
+
+
+def test_a_clock_says_of_each_day_why_it_counts() -> None:
+    said = resolved(resolved({"$ref": "#/components/schemas/Step"})["properties"]["because"])
+    assert said["enum"] == ["start", "counted", "extended", "paused", "saturday", "sunday", "holiday"]
 
 
 @pytest.mark.parametrize(("path", "operation"), OPERATIONS)
@@ -131,6 +145,7 @@ def test_a_read_that_may_be_304_says_so_and_no_other_does() -> None:
     assert all(said.values())
     assert {"showTask", "showHead", "listEntries", "showReference"} <= said.keys()
     assert not {"listTasks", "listEvents", "showLogKeys", "logTask"} & said.keys()
+    assert not {"countTasks", "countDeadlines", "showFollowUp"} & said.keys()
 
 
 def test_no_example_shows_a_usable_credential() -> None:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from app.rules.deadlines import (
     ZONES,
-    Because,
     Calendar,
     Computed,
     Limit,
     Pause,
+    Reckoned,
     Step,
     Unit,
     approaches_at,
@@ -80,7 +80,7 @@ def test_every_limit_of_the_law_explains_itself_in_every_zone(rule: dict[str, An
     limit = limit_of(rule)
     start = datetime(2024, 11, 25, 10, 30, tzinfo=zone)
     found = compute(limit, start=start, zone=zone, calendar=LOADED)
-    assert (found.steps[0].on, found.steps[0].because) == (start.date(), Because.START)
+    assert (found.steps[0].on, found.steps[0].because) == (start.date(), Reckoned.START)
     assert found.steps[-1].count == limit.amount
     assert found.steps[-1].on == found.due_at.astimezone(zone).date()
     assert not found.provisional
@@ -98,13 +98,13 @@ def test_every_limit_of_the_law_explains_itself_in_every_zone(rule: dict[str, An
 def test_working_days_before_the_vote_are_counted_as_by_hand() -> None:
     found = compute(Limit(3, Unit.WORKING_DAY), start=at("2024-11-22T16:00:00+07:00"), zone=WIB, calendar=LOADED)
     assert list(found.steps) == [
-        Step(date(2024, 11, 22), 0, Because.START),
-        Step(date(2024, 11, 23), None, Because.SATURDAY),
-        Step(date(2024, 11, 24), None, Because.SUNDAY),
-        Step(date(2024, 11, 25), 1, Because.COUNTED),
-        Step(date(2024, 11, 26), 2, Because.COUNTED),
-        Step(date(2024, 11, 27), None, Because.HOLIDAY, "Hari pemungutan suara Pilkada serentak 2024"),
-        Step(date(2024, 11, 28), 3, Because.COUNTED),
+        Step(date(2024, 11, 22), 0, Reckoned.START),
+        Step(date(2024, 11, 23), None, Reckoned.SATURDAY),
+        Step(date(2024, 11, 24), None, Reckoned.SUNDAY),
+        Step(date(2024, 11, 25), 1, Reckoned.COUNTED),
+        Step(date(2024, 11, 26), 2, Reckoned.COUNTED),
+        Step(date(2024, 11, 27), None, Reckoned.HOLIDAY, "Hari pemungutan suara Pilkada serentak 2024"),
+        Step(date(2024, 11, 28), 3, Reckoned.COUNTED),
     ]
     assert spelled(found) == "2024-11-28T23:59:59+07:00"
 
@@ -121,7 +121,7 @@ def test_a_day_ends_in_the_zone_of_the_region() -> None:
 def test_the_extension_is_shown_as_such() -> None:
     limit = Limit(3, Unit.CALENDAR_DAY, extension=2)
     found = compute(limit, start=at("2024-08-13T10:00:00+07:00"), zone=WIB, calendar=EMPTY)
-    assert [step.because for step in found.steps] == [Because.START, *[Because.COUNTED] * 3, *[Because.EXTENDED] * 2]
+    assert [step.because for step in found.steps] == [Reckoned.START, *[Reckoned.COUNTED] * 3, *[Reckoned.EXTENDED] * 2]
     assert spelled(found) == "2024-08-18T23:59:59+07:00"
 
 
@@ -141,7 +141,7 @@ def test_a_pause_adds_the_days_on_which_the_clock_stood_still_and_two_at_most() 
     again = Pause(at("2024-08-16T10:00:00+07:00"), at("2024-08-19T09:00:00+07:00"))
     assert due(one_day, again) == "2024-08-18"
     still = compute(limit, start=start, zone=WIB, calendar=EMPTY, pauses=[one_day]).steps
-    assert [step.on.day for step in still if step.because is Because.PAUSED] == [14]
+    assert [step.on.day for step in still if step.because is Reckoned.PAUSED] == [14]
     on_the_first = Pause(start, at("2024-08-14T09:00:00+07:00"))
     on_the_last = Pause(at("2024-08-16T22:00:00+07:00"), at("2024-08-17T09:00:00+07:00"))
     assert due(on_the_first) == due(on_the_last) == "2024-08-17"

@@ -105,6 +105,22 @@ async def test_two_operators_close_a_row_and_its_open_tasks_go_to_the_row_that_f
     ]
 
 
+async def test_a_referral_sent_before_a_row_was_closed_backwards_goes_on_at_once_as_the_dry_run_said(
+    closing: World, second: Agency, ends: Ends
+) -> None:
+    bakesbangpol = await closing.agency("BAKESBANGPOL_KOTA_MALANG")
+    task = await bakesbangpol.log(**HANDLING, title="Menunggu")
+    assert task["open_referral"]["mandate"] == "M03"
+    day = TODAY.isoformat()
+    proposed = await propose(closing.operator, day=day, successor=SUCCESSOR)
+    fate = {"fate": "succeeded", "from_agency": "BAWASLU_KOTA_MALANG", "to_agency": "BKN", "to_mandate": "M903"}
+    assert {**fate, "tasks": 0, "referrals": 1} in proposed.json()["fates"]
+    assert (await respond(second, "confirmed")).status_code == 200
+    await ends.come()
+    waits = (await bakesbangpol.read(task["id"]))["open_referral"]
+    assert (waits["to_agency"], waits["mandate"]) == ("BKN", "M903")
+
+
 async def test_everybody_hears_of_a_closure_and_reads_the_matrix_before_and_after(
     closing: World, second: Agency, ends: Ends
 ) -> None:
@@ -177,8 +193,9 @@ async def test_an_end_comes_earlier_never_later_and_two_offices_are_never_accoun
 ) -> None:
     place = "/v1/mandates/M05/closure"
     earlier, later = "2024-08-23", "2024-08-25"
-    etag = (await closing.operator.get(place, params={"valid_to": later})).headers["etag"]
-    refused = await closing.operator.post(place, {"valid_to": later, **WHY}, etag=etag)
+    unseen = await closing.operator.get(place, params={"valid_to": later})
+    assert (unseen.status_code, unseen.json()["errors"][0]["parameter"]) == (400, "valid_to")
+    refused = await closing.operator.post(place, {"valid_to": later, **WHY}, etag='"1"')
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/valid_to")
     etag = (await closing.operator.get(place, params={"valid_to": earlier})).headers["etag"]
     both = {"valid_to": earlier, **WHY, "successor": SUCCESSOR}  # open: it would overlap with M06
