@@ -39,7 +39,7 @@ async def hostile(bakesbangpol: Agency) -> list[dict[str, Any]]:
     return [
         await bakesbangpol.log(
             title=formula,
-            description=f'Baris satu;{formula}\nbaris dua, "kutip" <b>&amp;</b> _x003D_ ]]>',
+            description=f'Baris satu;{formula}\n;"{formula},baris dua, "kutip" <b>&amp;</b> _x003D_ ]]>',
             external_reference=f"={uuid4()}",
             due_at="2024-12-01T16:00:00+07:00",
         )
@@ -403,3 +403,29 @@ async def test_a_client_has_so_many_files_written_at_once_and_no_more(nation: Fa
     go_on.set()
     assert all(one.whole for one in await asyncio.gather(*downloads))
     assert (await kpu_ri.get("/v1/tasks", headers={"Accept": CSV})).status_code == 200
+
+
+async def test_an_agency_with_many_clients_leaves_room_for_others(
+    nation: FastAPI, registrar: Agency, kpu_ri: Agency
+) -> None:
+    settings = nation.state.database.settings
+    assert settings.client_files < settings.agency_files < settings.process_files
+    made = await registrar.post("/v1/clients", {"agency": "KPU_RI", "role": "supervisor", "purpose": "Matriks"})
+    other = await Agency(registrar.http, {**made.json(), "agency": "KPU_RI"}).sign_in()
+    reading, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def wait(_: Download) -> None:
+        reading.release()
+        await go_on.wait()
+
+    whose = [*[kpu_ri] * settings.client_files, *[other] * (settings.agency_files - settings.client_files)]
+    downloads = [asyncio.create_task(Download(nation, one).run(wait)) for one in whose]
+    for _ in downloads:
+        await asyncio.wait_for(reading.acquire(), 30)
+    assert (await other.get("/v1/tasks", headers={"Accept": CSV})).status_code == 429
+    made = await registrar.post("/v1/clients", {"agency": "BAWASLU_RI", "role": "viewer", "purpose": "Matriks"})
+    stranger = await Agency(registrar.http, {**made.json(), "agency": "BAWASLU_RI"}).sign_in()
+    assert (await stranger.get("/v1/tasks", headers={"Accept": CSV})).status_code == 200
+    go_on.set()
+    assert all(one.whole for one in await asyncio.gather(*downloads))
+    assert (await other.get("/v1/tasks", headers={"Accept": CSV})).status_code == 200
