@@ -52,7 +52,7 @@ class ClosureInput(Command):
 class ClosureAnswerInput(Command):
     """The answer to a proposal. Another operator confirms; whoever proposed may only reject.
 
-    No other operator is one that the first has created or given a secret or a key, or that had those from the same hands.
+    Whom the first has created, or given a secret or a key, is no other one; nor is who had these from the same hands.
     """
 
     answer: Literal["confirmed", "rejected"]

@@ -260,6 +260,14 @@ async def test_fields_choose_the_columns(bakesbangpol: Agency, hostile: list[dic
     assert [*lines(await file_of(bakesbangpol, NDJSON, fields="status,id"))[0]] == ["id", "status"]
 
 
+@pytest.mark.parametrize("kind", [CSV, XLSX])
+async def test_what_is_true_or_false_is_text(bakesbangpol: Agency, hostile: list[dict[str, Any]], kind: str) -> None:
+    answer = await file_of(bakesbangpol, kind, fields="mandate_ended", category=hostile[0]["category"])
+    rows = records(answer) if kind == CSV else table(workbook(answer.content))
+    assert {one["Mandate ended"] for one in rows} <= {"true", "false", None, ""}
+    assert "false" in {one["Mandate ended"] for one in rows}
+
+
 def test_every_member_of_a_task_has_a_column() -> None:
     names = [one.name for one in columns(None)]
     assert set(TaskFields.model_fields) <= set(names)
