@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
+from uuid import UUID
 
 _NONE = "—"
 
@@ -23,6 +24,14 @@ class Fault:
         """The member of `errors` in the given language."""
         place = {"pointer": self.pointer} if self.pointer is not None else {"parameter": self.parameter or ""}
         return {**place, "code": self.code, "detail": self.id if language == "id" else self.en}
+
+
+class Denied(NamedTuple):
+    """A refusal by permission or standing: what was asked for, and of which record."""
+
+    problem: Problem
+    operation: str
+    record: UUID | None
 
 
 class Problem(Exception):
@@ -47,6 +56,8 @@ class Problem(Exception):
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
         self.facts = facts
+        #: What else was refused with it, where one request asked for many things: each is entered by itself.
+        self.denied: tuple[Denied, ...] = ()
 
     def document(self, *, language: str, instance: str, request_id: str) -> dict[str, Any]:
         """The problem document (RFC 9457) in `language` (`id` or `en`)."""
@@ -409,8 +420,8 @@ class FourEyes(Problem):
     code, status = "four-eyes", 422
     title = "Four eyes", "Empat mata"
     detail = (
-        "What one client has resolved or proposed, another one judges; let another client do so.",
-        "Yang diselesaikan atau diusulkan satu klien dinilai oleh klien lain; gunakan klien lain.",
+        "What one client has resolved or proposed another judges, who is in other hands; let another client do so.",
+        "Yang diselesaikan atau diusulkan satu klien dinilai oleh klien lain di tangan lain; gunakan klien lain.",
     )
 
 

@@ -161,7 +161,7 @@ class GuardedRoute(APIRoute):
             kept.count(request, refused.code, client=getattr(request.state, "client", None))
             if refused.status == 401:
                 await request.app.state.quota.blame(request)
-        elif refused.status == 403:
+        elif refused.status == 403 or refused.denied:
             await kept.record(request, refused, operation=self.operation_id or self.name)
 
     async def _read(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:

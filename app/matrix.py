@@ -88,27 +88,29 @@ def _today() -> str:
 
 
 class Files:
-    """The files that this process writes now: so many of a client, so many in all."""
+    """The files that this process writes now: so many of a client, of an agency, in all."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._clients: Counter[UUID | None] = Counter()
+        self._agencies: Counter[str | None] = Counter()
 
     @contextmanager
-    def joined(self, client: UUID | None) -> Iterator[None]:
+    def joined(self, caller: Caller) -> Iterator[None]:
         """One more for as long as the block lasts; raises QuotaExceeded."""
         if (
-            self._clients[client] >= self._settings.client_files
+            self._clients[caller.client_id] >= self._settings.client_files
+            or self._agencies[caller.agency] >= self._settings.agency_files  # it makes as many clients as it likes
             or self._clients.total() >= self._settings.process_files
         ):
             raise QuotaExceeded(headers={"Retry-After": str(_AGAIN_AFTER)})
-        self._clients[client] += 1
+        self._clients[caller.client_id] += 1
+        self._agencies[caller.agency] += 1
         try:
             yield
         finally:
-            self._clients[client] -= 1
-            if not self._clients[client]:
-                del self._clients[client]
+            self._clients -= Counter([caller.client_id])
+            self._agencies -= Counter([caller.agency])
 
 
 class Maker(Protocol):
@@ -207,11 +209,11 @@ class MatrixStream(StreamingResponse):
         media_type = f"{CSV}; charset=utf-8; header=present" if kind == CSV else kind
         super().__init__(self._content(request, made, steps), headers=headers, media_type=media_type)
         self._files: Files = request.app.state.files
-        self._client = request.state.caller.client_id
+        self._caller = request.state.caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, as one of so many."""
-        with self._files.joined(self._client):
+        with self._files.joined(self._caller):
             await super().__call__(scope, receive, send)
 
     async def _content(self, request: Request, made: Maker, steps: AsyncIterator[Step]) -> AsyncGenerator[bytes]:

@@ -87,6 +87,11 @@ def _referral(said: Told) -> str | None:
     return f"{referral['to_agency']} ({referral['status']})" if referral else None
 
 
+def _ended(said: Told) -> str | None:
+    """Whether the law names nobody any more, as text: a cell knows no other truth."""
+    return {True: "true", False: "false"}.get(said.task.get("mandate_ended"))  # type: ignore[arg-type]
+
+
 def _next(said: Told) -> datetime | None:
     """When the open clock that ends first ends."""
     deadline = said.task.get("next_deadline")
@@ -121,6 +126,7 @@ _FIELDS: Final = (
     Field("supporting", "Pendukung", "Supporting", 30),
     Field("informed", "Diberi tahu", "Informed", 30),
     Field("mandate", "Kewenangan", "Mandate", 10),
+    Field("mandate_ended", "Kewenangan berakhir", "Mandate ended", 12, tell=_ended),
     Field("open_referral", "Pelimpahan terbuka", "Open referral", 34, tell=_referral),
     Field("effective_at", "Dicatat pada", "Logged at", 17, Kind.INSTANT),
     Field("event_at", "Waktu kejadian", "Happened at", 17, Kind.INSTANT),

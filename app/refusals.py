@@ -20,7 +20,15 @@ from fastapi import Request
 from prometheus_client import Counter
 
 from app.db import Database
-from app.errors import AddressNotAllowed, AgencySuspended, Problem, TemporarilyUnavailable, TokenInvalid, TokenMissing
+from app.errors import (
+    AddressNotAllowed,
+    AgencySuspended,
+    Denied,
+    Problem,
+    TemporarilyUnavailable,
+    TokenInvalid,
+    TokenMissing,
+)
 from app.quota import network_of
 from app.services import refusals
 from app.services.refusals import Failure
@@ -43,12 +51,18 @@ class Refusals:
         self._counted: dict[Failure, int] = {}
 
     async def record(self, request: Request, refused: Problem, *, operation: str) -> None:
-        """Enter the refusal of a known caller, in a transaction of its own; raises TemporarilyUnavailable."""
-        REFUSED.labels(refused.code).inc()
-        caller, method, named = request.state.caller, request.method, _object(request)
+        """Enter the refusal of a known caller, or each that stands behind it, in a transaction of its own.
+
+        Raises TemporarilyUnavailable.
+        """
+        caller, method = request.state.caller, request.method
+        denied = refused.denied or (Denied(refused, operation, _object(request)),)
+        for one in denied:
+            REFUSED.labels(one.problem.code).inc()
         try:
             async with self._database.writing() as writer:
-                await refusals.record_refusal(writer, caller, refused, operation=operation, method=method, object=named)
+                for problem, name, record in denied:
+                    await refusals.record_refusal(writer, caller, problem, operation=name, method=method, object=record)
         except Exception as error:
             _log.warning("refusal_not_recorded", error=type(error).__qualname__)
             raise TemporarilyUnavailable from error

@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     agency_streams: int = Field(1_000, ge=1, description="Streams of events of all clients of one agency, likewise.")
     process_streams: int = Field(5_000, ge=1, description="Streams of events of one process.")
     client_files: int = Field(2, ge=1, description="Files of tasks written at once for one client, in each process.")
+    agency_files: int = Field(
+        3, ge=1, description="Files of tasks written at once for all clients of one agency, likewise."
+    )
     process_files: int = Field(4, ge=1, description="Files of tasks that one process writes at once.")
     webhook_hosts: str = Field(
         "", description="Hosts that webhooks may go to, with all names below them, by commas; empty: any public one."

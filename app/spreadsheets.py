@@ -15,8 +15,8 @@ Cell = str | int | datetime | None
 
 #: What a spreadsheet takes for a formula or a command, its full-width forms included, and what it skips before one.
 _STARTS: Final = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-#: The same after a mark at which a spreadsheet of another country splits the cells of a CSV.
-_SPLIT: Final = re.compile(r"([;\t\r\n|])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+#: The same after a mark at which a spreadsheet of another country splits the cells of a CSV, quoted there or not.
+_SPLIT: Final = re.compile(r"([;\t\r\n|])([\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 

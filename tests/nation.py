@@ -62,8 +62,8 @@ where t.reference like 'NAT-%0'
 
 _SPELLINGS = """
 insert into word (spelling) select distinct one from (
-    select unnest(app.spellings(said)) as one from sentence
-    union all select unnest(app.spellings('Gudang logistik kebanjiran terlambat kotak pengawasan kudanil'))
+    select unnest(app.spelled(app.words_of(said))) as one from sentence
+    union all select unnest(app.spelled(app.words_of('Gudang logistik kebanjiran terlambat kotak pengawasan kudanil')))
 ) w where not exists (select from word k where k.spelling = one)
 """
 _GIN = "select indexname, indexdef from pg_indexes where tablename = 'task' and indexdef like '%USING gin%'"

@@ -7,7 +7,7 @@ from sqlmodel import Field, SQLModel
 
 
 class Word(SQLModel, table=True):
-    """A spelling that some text holds; kept by a trigger, read by `app.find` alone, and told to nobody."""
+    """A stem, or after `=` a spelling, that some record is found by; kept by a trigger, read by `app.find` alone."""
 
     __table_args__ = (
         # whether a spelling is there already, and which are alike

@@ -50,7 +50,10 @@ class ClosureInput(Command):
 
 
 class ClosureAnswerInput(Command):
-    """The answer to a proposal. Another operator confirms; whoever proposed may only reject."""
+    """The answer to a proposal. Another operator confirms; whoever proposed may only reject.
+
+    Whom the first has created, or given a secret or a key, is no other one; nor is who had these from the same hands.
+    """
 
     answer: Literal["confirmed", "rejected"]
     reason: Reason | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from app.db import Row, Writer, attempting, problem_of
-from app.errors import PermissionDenied, Problem, ValidationFailed
+from app.errors import Denied, PermissionDenied, Problem, ValidationFailed
 from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.policy import Permission as P
@@ -63,9 +63,12 @@ async def run(
         place, first = next(iter(refused.items()))
         named = [{"operation": n, "status": one.status, "code": one.code} for n, one in refused.items()]
         first.facts |= {"operation": place, "refused": named}
+        first.denied = tuple(_denied(operations, refused))
         raise first
-    for place, one in refused.items():
-        await _note(writer, caller, operations[place], one)
+    for one in _denied(operations, refused):
+        await refusals.record_refusal(
+            writer, caller, one.problem, operation=one.operation, method="POST", object=one.record
+        )
     return results
 
 
@@ -104,13 +107,13 @@ def _malformed(operation: Malformed) -> ValidationFailed:
     return ValidationFailed(errors=faults)
 
 
-async def _note(writer: Writer, caller: Caller, operation: Operation | Malformed, refused: Problem) -> None:
+def _denied(operations: Sequence[Operation | Malformed], refused: Mapping[int, Problem]) -> Iterator[Denied]:
     """A refusal by permission or standing is a fact, whether it was asked for alone or among others."""
-    if refused.status != HTTPStatus.FORBIDDEN or isinstance(operation, Malformed):
-        return
-    name = DEEDS[operation.operation].name
-    record = getattr(operation, "task", None) or getattr(operation, "referral", None)
-    await refusals.record_refusal(writer, caller, refused, operation=name, method="POST", object=record)
+    for place, problem in refused.items():
+        operation = operations[place]
+        if problem.status == HTTPStatus.FORBIDDEN and not isinstance(operation, Malformed):
+            record = getattr(operation, "task", None) or getattr(operation, "referral", None)
+            yield Denied(problem, DEEDS[operation.operation].name, record)
 
 
 async def _log(writer: Writer, caller: Caller, asked: LogOperation) -> Done:

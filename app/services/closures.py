@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 from app.db import Executor, Row, Writer, encode, one, row, rows, value
-from app.errors import Fault, FourEyes, InvalidParameter, TransitionNotAllowed
+from app.errors import Fault, InvalidParameter, TransitionNotAllowed
 from app.models import MandateClosure
 from app.rules import law as statute
 from app.rules import mandates as competence
@@ -20,7 +20,7 @@ from app.rules.law import WIB, Question
 from app.rules.vocabulary import ClosureStatus, Instant
 from app.schemas.closures import ClosureAnswerInput, ClosureInput, Fate
 from app.schemas.mandates import MandateInput
-from app.services import law, log, mandates, records
+from app.services import law, log, mandates, operators, records
 from app.services.legal_instruments import require_instruments
 from app.services.versions import check_version, compare_and_set
 
@@ -113,8 +113,7 @@ async def answer_closure(
     shown, current = await _dry_run(writer, mandate, proposal["valid_to"], _office(proposal), proposal=proposal)
     check_version(current, version)
     if ClosureStatus(input.answer) is ClosureStatus.CONFIRMED:
-        if caller.client_id == proposal["proposed_by"]:
-            raise FourEyes
+        await operators.require_another(writer, first=proposal["proposed_by"], second=caller.client_id)
         await _close(writer, caller, mandate, proposal)
     else:
         said = {"closure": proposal["id"], "reason": input.reason}

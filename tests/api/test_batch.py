@@ -9,7 +9,9 @@ from uuid import uuid4
 import httpx
 import pytest
 from support import Agency, SignIn, task
+from words import facts_of
 
+from app.db import Database
 from app.schemas.batch import MANY
 
 BATCH = "/v1/tasks/batch"
@@ -208,6 +210,19 @@ async def test_each_refusal_by_permission_is_a_fact_even_among_others(bakesbangp
     assert "audit-receipt" in answer.headers
     refused = await batch(bkpsdm, moving(logged), logging())
     assert (refused.status_code, refused.json()["operation"]) == (403, 0)
+
+
+async def test_each_refusal_by_permission_is_a_fact_even_behind_another_that_is_none(
+    bakesbangpol: Agency, bkpsdm: Agency, database: Database
+) -> None:
+    logged, other = await bakesbangpol.log(), await bakesbangpol.log()
+    refused = await batch(bkpsdm, moving(logged, task=str(uuid4())), moving(logged), moving(other))
+    assert (refused.status_code, refused.json()["code"]) == (404, "not-found")
+    assert [one["status"] for one in refused.json()["refused"]] == [404, 403, 403]
+    told = await facts_of(database, "e.request_id = :id", id=refused.json()["request_id"])
+    assert [(one["kind"], one["payload"]["operation"], one["payload"]["object"]) for one in told] == [
+        ("request.refused", "moveTask", one["id"]) for one in (logged, other)
+    ]
 
 
 @pytest.mark.parametrize("body", [{}, {"operations": []}, {"operations": [{}] * (MANY + 1)}, {"operations": "log"}])

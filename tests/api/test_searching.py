@@ -234,6 +234,25 @@ async def test_hidden_words_change_no_answer(bakesbangpol: Agency, kodim: Agency
     assert (await bakesbangpol.get("/v1/tasks", params={"q": "zebrra"})).json()["matched"] == "exactly"
 
 
+@pytest.mark.parametrize(
+    ("own", "misspelled", "hidden"),
+    [
+        # one's own task is found by the word, which one's own text doesn't spell: by a number that one gives it oneself
+        ({"external_reference": "trenggono"}, "trengono", "Pertemuan dengan Trenggono"),
+        # or in another form, too unlike the misspelled one to be guessed by it
+        ({"title": "Pertemuan mewicaksonokan"}, "wicaksomo", "Pertemuan dengan Wicaksono"),
+        ({"title": "Pertemuan kepurwantoan"}, "purwanti", "Pertemuan dengan Purwanto"),
+    ],
+)
+async def test_who_misspells_a_word_does_not_learn_whether_hidden_texts_hold_it(
+    bakesbangpol: Agency, kodim: Agency, own: dict[str, str], misspelled: str, hidden: str
+) -> None:
+    await kodim.log(region=HERE, classification="terbatas", **own)
+    before = (await kodim.get("/v1/tasks", params={"q": misspelled, "count": "exact"})).json()
+    await bakesbangpol.log(region=HERE, title=hidden, classification="terbatas")
+    assert (await kodim.get("/v1/tasks", params={"q": misspelled, "count": "exact"})).json() == before
+
+
 async def test_a_share_lets_find_and_its_end_hides_again(bakesbangpol: Agency, kodim: Agency) -> None:
     task = await bakesbangpol.log(region=HERE, title="Komodo tua", classification="terbatas")
     path = f"/v1/tasks/{task['id']}"

@@ -39,7 +39,7 @@ async def hostile(bakesbangpol: Agency) -> list[dict[str, Any]]:
     return [
         await bakesbangpol.log(
             title=formula,
-            description=f'Baris satu;{formula}\nbaris dua, "kutip" <b>&amp;</b> _x003D_ ]]>',
+            description=f'Baris satu;{formula}\n;"{formula},baris dua, "kutip" <b>&amp;</b> _x003D_ ]]>',
             external_reference=f"={uuid4()}",
             due_at="2024-12-01T16:00:00+07:00",
         )
@@ -260,6 +260,14 @@ async def test_fields_choose_the_columns(bakesbangpol: Agency, hostile: list[dic
     assert [*lines(await file_of(bakesbangpol, NDJSON, fields="status,id"))[0]] == ["id", "status"]
 
 
+@pytest.mark.parametrize("kind", [CSV, XLSX])
+async def test_what_is_true_or_false_is_text(bakesbangpol: Agency, hostile: list[dict[str, Any]], kind: str) -> None:
+    answer = await file_of(bakesbangpol, kind, fields="mandate_ended", category=hostile[0]["category"])
+    rows = records(answer) if kind == CSV else table(workbook(answer.content))
+    assert {one["Mandate ended"] for one in rows} <= {"true", "false", None, ""}
+    assert "false" in {one["Mandate ended"] for one in rows}
+
+
 def test_every_member_of_a_task_has_a_column() -> None:
     names = [one.name for one in columns(None)]
     assert set(TaskFields.model_fields) <= set(names)
@@ -403,3 +411,29 @@ async def test_a_client_has_so_many_files_written_at_once_and_no_more(nation: Fa
     go_on.set()
     assert all(one.whole for one in await asyncio.gather(*downloads))
     assert (await kpu_ri.get("/v1/tasks", headers={"Accept": CSV})).status_code == 200
+
+
+async def test_an_agency_with_many_clients_leaves_room_for_others(
+    nation: FastAPI, registrar: Agency, kpu_ri: Agency
+) -> None:
+    settings = nation.state.database.settings
+    assert settings.client_files < settings.agency_files < settings.process_files
+    made = await registrar.post("/v1/clients", {"agency": "KPU_RI", "role": "supervisor", "purpose": "Matriks"})
+    other = await Agency(registrar.http, {**made.json(), "agency": "KPU_RI"}).sign_in()
+    reading, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def wait(_: Download) -> None:
+        reading.release()
+        await go_on.wait()
+
+    whose = [*[kpu_ri] * settings.client_files, *[other] * (settings.agency_files - settings.client_files)]
+    downloads = [asyncio.create_task(Download(nation, one).run(wait)) for one in whose]
+    for _ in downloads:
+        await asyncio.wait_for(reading.acquire(), 30)
+    assert (await other.get("/v1/tasks", headers={"Accept": CSV})).status_code == 429
+    made = await registrar.post("/v1/clients", {"agency": "BAWASLU_RI", "role": "viewer", "purpose": "Matriks"})
+    stranger = await Agency(registrar.http, {**made.json(), "agency": "BAWASLU_RI"}).sign_in()
+    assert (await stranger.get("/v1/tasks", headers={"Accept": CSV})).status_code == 200
+    go_on.set()
+    assert all(one.whole for one in await asyncio.gather(*downloads))
+    assert (await other.get("/v1/tasks", headers={"Accept": CSV})).status_code == 200

@@ -160,6 +160,33 @@ async def test_a_dry_run_that_no_longer_holds_is_refused_to_both(closing: World,
     assert (await respond(second, "confirmed")).status_code == 200
 
 
+async def created(operator: Agency) -> Agency:
+    answer = await operator.post("/v1/clients", {"agency": None, "role": "operator", "purpose": "Pengganti"})
+    assert answer.status_code == 201, answer.text
+    return await Agency(operator.http, answer.json()).sign_in()
+
+
+async def test_an_operator_who_makes_a_second_one_is_no_two_persons(closing: World, second: Agency) -> None:
+    child = await created(closing.operator)
+    grandchild, sibling = await created(child), await created(closing.operator)
+    assert (await propose(child, day=TODAY.isoformat())).status_code == 200
+    for same in (child, closing.operator, grandchild, sibling):
+        refused = await respond(same, "confirmed")
+        assert (refused.status_code, refused.json()["code"]) == (422, "four-eyes")
+    assert (await closing.operator.get("/v1/mandates/M03")).json()["valid_to"] is None
+    assert (await respond(await created(second), "confirmed")).status_code == 200
+
+
+async def test_an_operator_who_gives_the_second_one_a_secret_is_no_two_persons(closing: World, second: Agency) -> None:
+    secrets = f"/v1/clients/{second.credentials['client_id']}/secrets"
+    rotated = await closing.operator.post(secrets, {"overlap_days": 1, "reason": "Serah terima"})
+    assert rotated.status_code == 201, rotated.text
+    assert (await propose(closing.operator, day=TODAY.isoformat())).status_code == 200
+    taken = await Agency(second.http, {**second.credentials, **rotated.json()}).sign_in()
+    refused = await respond(taken, "confirmed")
+    assert (refused.status_code, refused.json()["code"]) == (422, "four-eyes")
+
+
 async def test_a_proposal_is_answered_once_and_whoever_made_it_may_take_it_back(closing: World, second: Agency) -> None:
     day = TODAY.isoformat()
     nothing = await closing.operator.get(PLACE)
