@@ -6,7 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from app.db import Writer, value
-from app.services import records
+from app.services import locks, records
+from app.services.locks import Lock
 
 _LEFT: Final = """
     select count(*) as left from client c
@@ -14,12 +15,11 @@ _LEFT: Final = """
         select from client_secret s where s.client_id = c.id and s.revoked_at is null and s.expires_at > now()
         union all select from client_key k where k.client_id = c.id and k.revoked_at is null and k.expires_at > now())
 """
-_ONE_AT_A_TIME: Final = 731_005_005
 
 
 async def require_one_left(writer: Writer, *, without: UUID | None = None) -> None:
     """Refuse what leaves no operator who can get in, not counting the one to be shut out; raises ValidationFailed."""
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
+    await locks.wait(writer, Lock.OPERATORS)
     if not await value(writer, _LEFT, without=without):
         raise records.refused(
             "",

@@ -15,10 +15,10 @@ from app.db import Row, Writer, keys_of, one, rows, value
 from app.memory import Known
 from app.rules.caller import itself
 from app.rules.merkle import Tree
-from app.services import log, log_keys, log_tree, lost_heads
+from app.services import locks, log, log_keys, log_tree, lost_heads
+from app.services.locks import Lock
 from app.statements import Kind
 
-_ONE_AT_A_TIME: Final = 731_005_006
 #: Within how many seconds a fact will be covered by a head, as receipts promise.
 WITHIN: Final = 3600
 #: How many leaves a receipt names: proxies leave 4 KiB to all headers of an answer.
@@ -88,7 +88,7 @@ async def sequence(writer: Writer, *, head_every: float, known: Known | None = N
     is remembered outside the database; if it is lost, that is recorded here.
     """
     state = await _look(writer, head_every, known)
-    if not _calls(state) or not await value(writer, _ALONE, key=_ONE_AT_A_TIME):
+    if not _calls(state) or not await value(writer, _ALONE, key=Lock.SEQUENCE.value):
         return Round(0, None)
     state = await _look(writer, head_every, known)  # once more: only now does nobody else change it
     if not _calls(state):
@@ -118,7 +118,7 @@ def _calls(state: Row) -> bool:
 
 async def alone(writer: Writer) -> None:
     """Wait until no other one is at it, and keep them from it to the end of the transaction."""
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
+    await locks.wait(writer, Lock.SEQUENCE)
 
 
 async def place(writer: Writer, tree: Tree, queued: list[Row]) -> None:
