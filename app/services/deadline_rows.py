@@ -191,11 +191,11 @@ def counted(clock: Mapping[str, Any], calendar: deadlines.Calendar) -> dict[str,
     }
 
 
-def due_again(clock: Row, changed: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+def due_again(clock: Row, changed: Mapping[str, Any]) -> dict[str, Any]:
     """How an open clock stands once these columns are as they will be: with time again, it is watched anew."""
     pauses = changed.get("pauses", clock["pauses"])
     still = pauses[-1] if pauses and pauses[-1]["ended"] is None else None
-    status = clocks.ticking(ClockStatus(clock["status"]), due=changed["due_at"], now=now, still=still)
+    status = clocks.ticking(ClockStatus(clock["status"]), due=changed["due_at"], now=clock["now"], still=still)
     again = {"approached": False} if changed["due_at"] != clock["due_at"] else {}
     return {**changed, **again, "status": status, **({} if status is ClockStatus.BREACHED else {"breached_at": None})}
 
