@@ -16,7 +16,7 @@ from app.rules.facts import EventKind
 from app.schemas.deadlines import ClockTransitionInput
 from app.services import calendars, moments, records, visibility
 from app.services.clock_facts import BEFORE, record_breach, record_move
-from app.services.deadline_rows import available, counted, due_again, move_of, take, written
+from app.services.deadline_rows import available, counted, due_again, move_of, spelled, take, written
 from app.services.versions import check_version, compare_and_set
 
 
@@ -89,7 +89,7 @@ async def _changed(
             "pauses": _ended(clock, at),
         }
     given: dict[ClockAction, dict[str, Any]] = {
-        ClockAction.PAUSE: {"pauses": [*clock["pauses"], {"began": _spelled(at), "ended": None}]},
+        ClockAction.PAUSE: {"pauses": [*clock["pauses"], {"began": spelled(at), "ended": None}]},
         ClockAction.RESUME: {"pauses": _ended(clock, at)},
         ClockAction.EXTEND: {"extended_at": at},
     }
@@ -101,11 +101,7 @@ async def _changed(
 
 def _ended(clock: Row, at: datetime) -> list[Row]:
     """The pauses with the last one ended, if it was open."""
-    return [{**one, "ended": one["ended"] or _spelled(at)} for one in clock["pauses"]]
-
-
-def _spelled(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
+    return [{**one, "ended": one["ended"] or spelled(at)} for one in clock["pauses"]]
 
 
 async def void_all(writer: Writer, caller: Caller, task: UUID, at: datetime) -> None:

@@ -156,6 +156,11 @@ def _ended(pause: Row) -> datetime:
     return datetime.fromisoformat(pause["ended"] or pause["began"])
 
 
+def spelled(at: datetime) -> str:
+    """An instant as pauses spell it: in UTC, with `Z`."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def pauses_of(clock: Row) -> list[deadlines.Pause]:
     """The pauses of a clock, as the arithmetic takes them."""
     return [
