@@ -6,6 +6,7 @@ What a summary does not show can't be counted out of it either: there is null in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -55,7 +56,7 @@ async def count_tasks(executor: Executor, caller: Caller, query: TaskStatisticsQ
     at = query.as_of or datetime.now(UTC)
     seen = _tasks(_NOW if query.as_of is None else _THEN)
     belonging = _BELONGING.format(now="true" if query.as_of is None else "false")  # no clock is told of the past
-    return await _count(executor, caller, query, at, seen, "", f", {belonging}", Dimension, query.group_by)
+    return await _count(executor, caller, query, _Counted(Dimension, seen, more=f", {belonging}"), at=at)
 
 
 async def count_deadlines(executor: Executor, caller: Caller, query: DeadlineStatisticsQuery) -> dict[str, Any]:
@@ -71,8 +72,8 @@ async def count_deadlines(executor: Executor, caller: Caller, query: DeadlineSta
         older=Lateness.OLDER,
         bounds=" ".join(f"when {late} <= interval '{days} days' then '{name}'" for name, days in LATENESS),
     )
-    joined, at = "join deadline c on c.task_id = t.id and w.whole", datetime.now(UTC)
-    return await _count(executor, caller, query, at, clocks, joined, "", ClockDimension, query.group_by)
+    counted = _Counted(ClockDimension, clocks, joined="join deadline c on c.task_id = t.id and w.whole")
+    return await _count(executor, caller, query, counted, at=datetime.now(UTC))
 
 
 _OF_TODAY: Final = Fault(
@@ -83,32 +84,40 @@ _OF_TODAY: Final = Fault(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What is counted (SQL): `columns` of each task, or of what is `joined` to it; `more` is what they belong to."""
+
+    dimensions: type[StrEnum]
+    columns: str
+    joined: str = ""
+    more: str = ""
+
+
 async def _count(
     executor: Executor,
     caller: Caller,
-    query: TaskFilters,
+    query: TaskStatisticsQuery | DeadlineStatisticsQuery,
+    counted: _Counted,
+    *,
     at: datetime,
-    columns: str,
-    joined: str,
-    more: str,
-    dimensions: type[StrEnum],
-    group_by: Sequence[StrEnum] | None,
 ) -> dict[str, Any]:
-    """Count, in one statement, what `columns` say of each of the tasks that are asked for, or of what is `joined`."""
+    """Count the tasks that are asked for in one statement."""
     await filters.require_known(executor, query.model_dump(include={*TaskFilters.model_fields}, exclude_none=True))
     source, where, values = listing.sought(caller, keys_of(executor), query)
     found = await rows(
         executor,
-        f"with seen as materialized (select {columns} {source} join region z on z.code = t.region_code {joined}"
-        f" where {where}){more} {' union all '.join(_tallies(dimensions, group_by))}",
+        f"with seen as materialized (select {counted.columns} {source} join region z on z.code = t.region_code"
+        f" {counted.joined} where {where}){counted.more}"
+        f" {' union all '.join(_tallies(counted.dimensions, query.group_by))}",
         at=at,
         **values,
     )
     return {
         "at": at,
         "total": next(one["count"] for one in found if one["dimension"] == "total"),
-        "by": {one.value: _tallied(found, one.value) for one in dimensions},
-        "groups": None if group_by is None else _groups(found, group_by),
+        "by": {one.value: _tallied(found, one.value) for one in counted.dimensions},
+        "groups": None if query.group_by is None else _groups(found, query.group_by),
     }
 
 
