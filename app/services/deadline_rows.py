@@ -143,17 +143,8 @@ def traits(clock: Row) -> frozenset[Trait]:
 def _waited(clock: Row) -> int:
     """How many days a clock stood still so far, in its zone."""
     zone = deadlines.ZONES[clock["time_zone"]]
-    return sum(
-        (_ended(one).astimezone(zone).date() - _began(one).astimezone(zone).date()).days for one in clock["pauses"]
-    )
-
-
-def _began(pause: Row) -> datetime:
-    return datetime.fromisoformat(pause["began"])
-
-
-def _ended(pause: Row) -> datetime:
-    return datetime.fromisoformat(pause["ended"] or pause["began"])
+    ended = ((one.began, one.ended) for one in pauses_of(clock) if one.ended)
+    return sum((to.astimezone(zone).date() - since.astimezone(zone).date()).days for since, to in ended)
 
 
 def spelled(at: datetime) -> str:
@@ -161,10 +152,12 @@ def spelled(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def pauses_of(clock: Row) -> list[deadlines.Pause]:
+def pauses_of(clock: Mapping[str, Any]) -> list[deadlines.Pause]:
     """The pauses of a clock, as the arithmetic takes them."""
     return [
-        deadlines.Pause(_began(one), datetime.fromisoformat(one["ended"]) if one["ended"] else None)
+        deadlines.Pause(
+            datetime.fromisoformat(one["began"]), datetime.fromisoformat(one["ended"]) if one["ended"] else None
+        )
         for one in clock["pauses"]
     ]
 
@@ -181,7 +174,7 @@ def counted(clock: Mapping[str, Any], calendar: deadlines.Calendar) -> dict[str,
         start=clock["started_at"],
         zone=deadlines.ZONES[clock["time_zone"]],
         calendar=calendar,
-        pauses=pauses_of(dict(clock)),
+        pauses=pauses_of(clock),
     )
     due = found.due_at.astimezone(UTC)
     return {

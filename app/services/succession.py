@@ -106,7 +106,7 @@ async def succeed(writer: Writer, *, by: Caller) -> int:
 
 
 def question(task: Row, *, at: datetime) -> Question:
-    """The question that a task under a mandate puts at an instant."""
+    """The question that a task under a mandate, or many that are alike, put to the law at an instant."""
     return Question(
         category=task["category"],
         function=task["function"],
