@@ -61,6 +61,8 @@ def told(said: Told, field: Field) -> Cell:
 
 def _plain(content: Any) -> Cell:
     match content:
+        case bool():
+            return str(content).lower()
         case None | int():
             return content
         case str():
@@ -121,6 +123,7 @@ _FIELDS: Final = (
     Field("supporting", "Pendukung", "Supporting", 30),
     Field("informed", "Diberi tahu", "Informed", 30),
     Field("mandate", "Kewenangan", "Mandate", 10),
+    Field("mandate_ended", "Kewenangan berakhir", "Mandate ended", 11),
     Field("open_referral", "Pelimpahan terbuka", "Open referral", 34, tell=_referral),
     Field("effective_at", "Dicatat pada", "Logged at", 17, Kind.INSTANT),
     Field("event_at", "Waktu kejadian", "Happened at", 17, Kind.INSTANT),
