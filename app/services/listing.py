@@ -83,7 +83,7 @@ class Found(NamedTuple):
 async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Page:
     """The tasks a caller may see, filtered, now or as of an instant; raises CursorMismatch, InvalidParameter."""
     found = await find_tasks(executor, caller, keys, query)
-    count = await count_tasks(executor, caller, keys, query, nearly=found.nearly)
+    count = await count_tasks(executor, caller, query, nearly=found.nearly)
     return Page.of(found.items, found.following, count=count, matched=searching.MATCHED[found.nearly])
 
 
@@ -102,8 +102,8 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
         statement = f"select {select} from task t {parts} where {where} and {after} {tail}"
         found = await db.rows(executor, statement, **values, **place)
     else:
-        search = _search(query, keyset, parts, where, values)
-        found, nearly = await searching.page(executor, search, select)
+        search = _search(query, parts, where, values)
+        found, nearly = await searching.page(executor, search, keyset, select)
     if query.as_of is not None:
         found = await past.as_then(executor, keys, found)
     kept = () if nearly is None else (nearly,)
@@ -112,7 +112,7 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
 
 
 async def count_tasks(
-    executor: Executor, caller: Caller, keys: Keys, query: TaskQuery, *, nearly: bool | None
+    executor: Executor, caller: Caller, query: TaskQuery, *, nearly: bool | None
 ) -> dict[str, Any] | None:
     """How many tasks that list holds; None when the query does not ask.
 
@@ -127,18 +127,17 @@ async def count_tasks(
         inner = f"select 1 as one from task t {parts} where {where} {limit}"
         number = await db.value(executor, f"select count(*) from ({inner}) counted", **values)
     else:
-        search = _search(query, _keyset(caller, keys, query), parts, where, values)
+        search = _search(query, parts, where, values)
         number = await searching.count(executor, search, nearly=nearly, most=most)
     return {"value": number, "relation": "at_least" if number == most else "exact"}
 
 
-def sought(caller: Caller, keys: Keys, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+def relation(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
     """SQL: where the tasks `t` that a caller may see come from, which of them are asked for, and the parameters."""
     parts, where, values = _parts(caller, asked)
     if asked.q is None:
         return f"from task t {parts}", where, values
-    unordered = Keyset("t.effective_at", "t.id", True, "", keys, 1, None)
-    search = _search(asked, unordered, parts, where, values)
+    search = _search(asked, parts, where, values)
     found, given = searching.relation(search)
     return f"from {found} join {search.source}", search.where, given
 
@@ -171,7 +170,7 @@ def _given(asked: TaskFilters) -> dict[str, Any]:
     return {name: one for name, one in _asked(asked).items() if name != "q"}
 
 
-def _search(query: TaskFilters, keyset: Keyset, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
+def _search(query: TaskFilters, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
     """Full readers find a task by all its words, readers of the summary by its reference alone."""
     then = query.as_of is not None
     given = _given(query).keys() - {"region"}
@@ -181,7 +180,6 @@ def _search(query: TaskFilters, keyset: Keyset, parts: str, where: str, values: 
         f"task t on t.id = f.record {parts}",
         f"(w.whole or not f.whole) and {where}",
         values,
-        keyset,
         query.order if isinstance(query, TaskQuery) else "-effective_at",
         filtered=bool(given - (set() if then else {"status"})),
         within=query.region,

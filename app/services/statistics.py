@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from app.db import Executor, keys_of, rows
+from app.db import Executor, rows
 from app.errors import Fault, InvalidParameter
 from app.rules import workflow
 from app.rules.buckets import AGES, LATENESS, Age, Lateness
@@ -104,7 +104,7 @@ async def _count(
 ) -> dict[str, Any]:
     """Count the tasks that are asked for in one statement."""
     await filters.require_known(executor, query.model_dump(include={*TaskFilters.model_fields}, exclude_none=True))
-    source, where, values = listing.sought(caller, keys_of(executor), query)
+    source, where, values = listing.relation(caller, query)
     found = await rows(
         executor,
         f"with seen as materialized (select {counted.columns} {source} join region z on z.code = t.region_code"
