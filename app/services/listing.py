@@ -17,6 +17,18 @@ from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns
 _COUNT_LIMIT: Final = 10_000
 _FAR: Final = "timestamptz '9999-01-01'"
 
+#: SQL: the day of a task's event, where its region's clocks are in the zone {zone}.
+EVENT_DAY: Final = "cast(coalesce(d.event_at, t.effective_at) at time zone {zone} as date)"
+#: SQL: a stage `s` of an election `e` holds a day in a place; a stage without dates holds none.
+STAGE_HOLDS: Final = (
+    "(e.region_code is null or e.region_code = any({places}))"
+    " and {day} between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
+    " and (s.starts_on is not null or s.ends_on is not null)"
+)
+_STAGE_HOLDS: Final = STAGE_HOLDS.format(
+    places="t.region_path",
+    day=EVENT_DAY.format(zone="(select z.time_zone from region z where z.code = t.region_code)"),
+)
 #: Parameter of the task list -> condition.
 TASK_FILTERS: Final = {
     "status": "t.status = any(:status)",
@@ -35,10 +47,7 @@ TASK_FILTERS: Final = {
     "meeting": "exists (select from meeting m where m.id = t.meeting and m.id = :meeting"
     f" and {visibility.register_visible('meeting', 'm')})",
     "stage": "(exists (select from stage s join election e on e.code = s.election_code where s.code = :stage"
-    " and (e.region_code is null or e.region_code = any(t.region_path)) and cast(coalesce(d.event_at, t.effective_at)"
-    " at time zone (select z.time_zone from region z where z.code = t.region_code) as date)"
-    " between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
-    " and (s.starts_on is not null or s.ends_on is not null))"
+    f" and {_STAGE_HOLDS})"
     " or exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
     f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('vulnerability', 'v')}))",
     "external_reference": "t.external_reference = :external_reference",

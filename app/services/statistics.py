@@ -30,9 +30,8 @@ _DISTRICT: Final = "case when length(t.region_code) >= 8 then left(t.region_code
 _BELONGING: Final = f"""
     staged as (
         select n.id, s.code as stage from seen n
-            join stage s on n.day between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')
-                and (s.starts_on is not null or s.ends_on is not null)
-            join election e on e.code = s.election_code and (e.region_code is null or e.region_code = any(n.places))
+            join (stage s join election e on e.code = s.election_code)
+            on {listing.STAGE_HOLDS.format(places="n.places", day="n.day")}
         where n.whole
         union select l.task_id, v.stage from seen n join task_vulnerability l on l.task_id = n.id
             join vulnerability v on v.id = l.vulnerability_id
@@ -128,7 +127,7 @@ def _tasks(column: dict[str, str]) -> str:
     return (
         f"t.id, w.whole, t.region_path as places, {column['status']} as status, t.category,"
         f" {column['accountable']} as accountable, {_DISTRICT} as district,"
-        " cast(coalesce(d.event_at, t.effective_at) at time zone z.time_zone as date) as day,"
+        f" {listing.EVENT_DAY.format(zone='z.time_zone')} as day,"
         f" case when not w.whole then null when {column['status']} in ({ended}) then '{Age.ENDED}' {bounds}"
         f" else '{Age.OLDER}' end as age"
     )
