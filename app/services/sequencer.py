@@ -15,7 +15,7 @@ from app.db import Row, Writer, keys_of, one, rows, value
 from app.memory import Known
 from app.rules.caller import itself
 from app.rules.merkle import Tree
-from app.services import locks, log, log_keys, log_tree, lost_heads
+from app.services import log, log_keys, log_tree, lost_heads
 from app.services.locks import Lock
 from app.statements import Kind
 
@@ -116,13 +116,8 @@ def _calls(state: Row) -> bool:
     return bool(state["waiting"] or state["strange"] or (state["due"] and state["size"] > state["signed"]))
 
 
-async def alone(writer: Writer) -> None:
-    """Wait until no other one is at it, and keep them from it to the end of the transaction."""
-    await locks.wait(writer, Lock.SEQUENCE)
-
-
 async def place(writer: Writer, tree: Tree, queued: list[Row]) -> None:
-    """Give facts (`event_id`, `leaf`) the next places, and grow the tree over them, for who is `alone`."""
+    """Give facts (`event_id`, `leaf`) the next places, and grow the tree over them, for who holds `Lock.SEQUENCE`."""
     if not queued:
         return
     size = tree.size
@@ -140,7 +135,7 @@ async def place(writer: Writer, tree: Tree, queued: list[Row]) -> None:
 
 
 async def sign(writer: Writer, tree: Tree) -> str:
-    """Sign a head over the tree that names every declared loss, for who is `alone`; returns it."""
+    """Sign a head over the tree that names every declared loss, for who holds `Lock.SEQUENCE`; returns it."""
     losses = [loss.model_dump() for loss in await lost_heads.declared(writer)]
     said = {
         "iss": keys_of(writer).issuer,
