@@ -78,7 +78,8 @@ async def written(
     if count is not None:
         more = "" if count["relation"] == "exact" else ";relation=at_least"
         headers["Total-Count"] = f"{count['value']}{more}"
-    ask = Ask(request.state.bearer, asked, long)
+    address = request.client.host if request.client else ""
+    ask = Ask(request.state.claims, address, request.state.request_id, asked, long)
     return MatrixStream(request, made, matrix.steps(request.app.state.database, ask, begun), headers, kind)
 
 
