@@ -62,9 +62,9 @@ async def written(
 ) -> MatrixStream:
     """The whole list as a file of this kind, its first step read already; raises InvalidParameter."""
     asked = matrix.whole(query)
-    long = await matrix.is_long(reader, caller, keys, asked)
+    long = await matrix.is_long(reader, caller, asked)
     begun = await matrix.first(reader, caller, keys, asked, long=long)
-    count = await listing.count_tasks(reader, caller, keys, asked, nearly=begun.nearly)
+    count = await listing.count_tasks(reader, caller, asked, nearly=begun.nearly)
     language = language_of(request)
     meanings = await matrix.meanings(reader) if kind == XLSX else []
     made: Maker = Lines(query.fields) if kind == NDJSON else Table(kind, query.fields, language, caller, meanings)

@@ -61,6 +61,8 @@ def told(said: Told, field: Field) -> Cell:
 
 def _plain(content: Any) -> Cell:
     match content:
+        case bool():
+            return str(content).lower()
         case None | int():
             return content
         case str():
@@ -85,11 +87,6 @@ def _referral(said: Told) -> str | None:
     """To whom the open referral goes, and how far it has come."""
     referral = said.task.get("open_referral")
     return f"{referral['to_agency']} ({referral['status']})" if referral else None
-
-
-def _ended(said: Told) -> str | None:
-    """Whether the law names nobody any more, as text: a cell knows no other truth."""
-    return {True: "true", False: "false"}.get(said.task.get("mandate_ended"))  # type: ignore[arg-type]
 
 
 def _next(said: Told) -> datetime | None:
@@ -126,7 +123,7 @@ _FIELDS: Final = (
     Field("supporting", "Pendukung", "Supporting", 30),
     Field("informed", "Diberi tahu", "Informed", 30),
     Field("mandate", "Kewenangan", "Mandate", 10),
-    Field("mandate_ended", "Kewenangan berakhir", "Mandate ended", 12, tell=_ended),
+    Field("mandate_ended", "Kewenangan berakhir", "Mandate ended", 11),
     Field("open_referral", "Pelimpahan terbuka", "Open referral", 34, tell=_referral),
     Field("effective_at", "Dicatat pada", "Logged at", 17, Kind.INSTANT),
     Field("event_at", "Waktu kejadian", "Happened at", 17, Kind.INSTANT),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 Cell = str | int | datetime | None
 
@@ -35,19 +35,6 @@ class Column:
     heading: str
     width: int
     kind: Kind = Kind.TEXT
-
-
-class File(Protocol):
-    """A file in the making: the bytes of its beginning, of some rows, of its end."""
-
-    def begin(self) -> bytes:
-        """Whatever stands above the first row."""
-
-    def add(self, rows: Iterable[Sequence[Cell]]) -> bytes:
-        """Some rows."""
-
-    def end(self) -> bytes:
-        """Whatever stands below the last row."""
 
 
 def harmless(text: str) -> str:

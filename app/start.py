@@ -18,15 +18,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import embedded
-from app.db import Database, Writer, execute, value, work
+from app.db import Database, Writer, execute, work
 from app.rules.caller import itself
 from app.security import Keys
-from app.services import health, loading, log_keys, register, signing
+from app.services import health, loading, locks, log_keys, register, signing
 from app.services.first_clients import are_known, create_first_clients, has_clients
+from app.services.locks import Lock
 from app.settings import ROOT, Settings
 
 CREDENTIALS: Final = "credentials.json"
-_ONE_AT_A_TIME: Final = 731_005_002
 
 
 class StartRefused(RuntimeError):
@@ -144,7 +144,7 @@ async def _alone(writer: Writer) -> None:
     """Wait until no other process prepares this database, and let the preparation take its time."""
     await execute(writer, "set local statement_timeout = '120s'")
     await execute(writer, "set local lock_timeout = '60s'")
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
+    await locks.wait(writer, Lock.PREPARATION)
 
 
 async def signing_ring(database: Database, keys: Keys, folder: Path) -> None:

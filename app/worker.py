@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -42,8 +42,9 @@ WATCHED_EVERY: Final = 1.0
 #: How long one round of a duty may take before it counts as failed, and how long a duty that fails pauses at most.
 LONGEST, MOST_PATIENT = 60.0, 10
 _log: Final = structlog.get_logger()
+Chore = Callable[[Writer], Awaitable[int]]
 #: What there is to do in each round, each in a transaction of its own, by what the log says of it.
-_CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
+_CHORES: Final[Mapping[str, Chore]] = {
     "answers_forgotten": idempotency.forget_expired,
     "revocations_forgotten": tokens.forget_ended,
     "expiries_announced": partial(expiry.warn, by=itself("worker")),
@@ -52,32 +53,43 @@ _CHORES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
     "keys_retired": partial(signing.retire, by=itself("worker")),
 }
 #: What clocks are watched for, likewise: those of an older calendar first, so that none runs out by it.
-_WATCHES: Final[dict[str, Callable[[Writer], Awaitable[int]]]] = {
+_WATCHES: Final[Mapping[str, Chore]] = {
     "clocks_recomputed": partial(clock_watch.recompute, by=itself("worker")),
     "clocks_breached": partial(clock_watch.breach, by=itself("worker")),
     "clocks_approaching": partial(clock_watch.approach, by=itself("worker")),
+}
+#: What ends of mandates and agencies leave behind, likewise: tasks first, as their open referrals follow them.
+_ENDS: Final[Mapping[str, Chore]] = {
+    "tasks_taken_up": partial(succession.succeed, by=itself("worker")),
+    "referrals_taken_up": partial(redirection.redirect, by=itself("worker")),
 }
 
 
 async def tend(database: Database) -> None:
     """One round of housekeeping."""
-    for done, chore in _CHORES.items():
-        async with database.working() as writer:
-            count = await chore(writer)
-        if count:
-            _log.info(done, count=count)
+    await _each(database, _CHORES)
 
 
 async def watch(database: Database) -> bool:
     """One round of watching the clocks; whether more wait than it could take."""
-    more = False
-    for done, look in _WATCHES.items():
+    return max(await _each(database, _WATCHES)) >= clock_watch.FULL
+
+
+async def succeed(database: Database) -> bool:
+    """One round of succession, after the ends of mandates and agencies; whether more waits than it took up."""
+    tasks, referrals = await _each(database, _ENDS)
+    return tasks >= succession.FULL or referrals >= redirection.FULL
+
+
+async def _each(database: Database, chores: Mapping[str, Chore]) -> list[int]:
+    """Do each of these in a transaction of its own; how much each did."""
+    counts = []
+    for done, chore in chores.items():
         async with database.working() as writer:
-            count = await look(writer)
-        if count:
-            _log.info(done, count=count)
-        more = more or count >= clock_watch.FULL
-    return more
+            counts.append(await chore(writer))
+        if counts[-1]:
+            _log.info(done, count=counts[-1])
+    return counts
 
 
 async def sequence(database: Database) -> bool:
@@ -100,17 +112,6 @@ def _recall(memory: Memory) -> Known | None:
     except Forged as refused:
         _log.error("log_memory_refused", kept_as=str(refused))
         return None
-
-
-async def succeed(database: Database) -> bool:
-    """One round of succession, after the ends of mandates and agencies; whether more waits than it took up."""
-    async with database.working() as writer:
-        moved = await succession.succeed(writer, by=itself("worker"))
-    async with database.working() as writer:
-        redirected = await redirection.redirect(writer, by=itself("worker"))
-    if moved or redirected:
-        _log.info("mandates_ended", tasks=moved, referrals=redirected)
-    return moved >= succession.FULL or redirected >= redirection.FULL
 
 
 async def work(chosen: Settings, url: str, *, parent: asyncio.StreamReader | None) -> None:

@@ -9,17 +9,17 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.models import metadata
+from app.services.locks import Lock
 from app.settings import settings
 
 LOCK_TIMEOUT = "2s"
 STATEMENT_TIMEOUT = "60s"
-ONE_AT_A_TIME = 731_005_001
 
 
 def run(connection: Connection) -> None:
     """Migrate over a connection, under an advisory lock that a second migrator waits for."""
     connection.execute(text(f"set statement_timeout = '{STATEMENT_TIMEOUT}'"))
-    connection.execute(text("select pg_advisory_lock(:key)"), {"key": ONE_AT_A_TIME})
+    connection.execute(text("select pg_advisory_lock(:key)"), {"key": Lock.MIGRATION.value})
     connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.commit()
     try:
@@ -28,7 +28,7 @@ def run(connection: Connection) -> None:
             context.run_migrations()
     finally:
         connection.rollback()
-        connection.execute(text("select pg_advisory_unlock(:key)"), {"key": ONE_AT_A_TIME})
+        connection.execute(text("select pg_advisory_unlock(:key)"), {"key": Lock.MIGRATION.value})
         connection.commit()
 
 

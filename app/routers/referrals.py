@@ -29,7 +29,7 @@ from app.rules.policy import Permission as P
 from app.rules.vocabulary import ReferralStatus
 from app.schemas.referrals import Referral, ReferralInput, ReferralPage, ResponseInput, WithdrawalInput
 from app.schemas.types import AgencyCode, split
-from app.services import listing, referral_rows, referrals
+from app.services import referral_rows, referrals
 
 router = guarded(prefix="/v1", tags=["referrals"])
 
@@ -58,17 +58,8 @@ async def list_referrals(
     to_agency: Agencies = None,
 ) -> Response:
     """The referrals your agency sent or received, and those of tasks you see whole; newest first."""
-    found = await listing.list_referrals(
-        reader,
-        caller,
-        keys,
-        limit=page.limit,
-        cursor=page.cursor,
-        task=task,
-        status=status,
-        from_agency=from_agency,
-        to_agency=to_agency,
-    )
+    asked = {"task": task, "status": status, "from_agency": from_agency, "to_agency": to_agency}
+    found = await referral_rows.list_referrals(reader, caller, keys, asked, limit=page.limit, cursor=page.cursor)
     return answers.page(request, found)
 
 
@@ -88,7 +79,7 @@ async def list_task_referrals(
     id: UUID,
 ) -> Response:
     """How the task changed hands, newest first."""
-    found = await listing.list_task_referrals(reader, caller, keys, id, limit=page.limit, cursor=page.cursor)
+    found = await referral_rows.list_task_referrals(reader, caller, keys, id, limit=page.limit, cursor=page.cursor)
     return answers.page(request, found)
 
 

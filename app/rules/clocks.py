@@ -54,8 +54,6 @@ class Trait(StrEnum):
 S = ClockStatus
 #: Clocks that still count: what is breached may be met late.
 OPEN: Final = frozenset({S.RUNNING, S.PAUSED, S.BREACHED})
-#: Clocks that may yet run out.
-TICKING: Final = frozenset({S.RUNNING, S.PAUSED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,11 +76,10 @@ async def revise_deadline(
         raise TransitionNotAllowed(action="revise", current=clock["status"], lawful=[])
     if patch.due_at <= clock["started_at"]:
         raise _too_early()
-    changed = due_again(clock, _due(clock, patch), now=clock["now"])
-    won = await compare_and_set(writer, "deadline", {"id": id}, version, changed)
-    await record_move(
-        writer, caller, EventKind.DEADLINE_REVISED, clock, {**changed, **won}, clock["now"], {"reason": patch.reason}
-    )
+    changed = due_again(clock, _due(clock, patch))
+    await compare_and_set(writer, "deadline", {"id": id}, version, changed)
+    why = {"reason": patch.reason}
+    await record_move(writer, caller, EventKind.DEADLINE_REVISED, clock, changed, clock["now"], why)
     await writer.flush()
     return (await written(writer, caller, task["id"], [id]))[0]
 

@@ -14,8 +14,9 @@ from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.vocabulary import Role
 from app.security import Keys, fingerprint, is_secret
-from app.services import log
+from app.services import locks, log
 from app.services.callers import claim, from_allowed
+from app.services.locks import Lock
 
 _WHO: Final = """
     c.id, c.agency, c.role, c.networks, c.token_minutes, app.epochs(a.epoch, c.epoch) as epoch,
@@ -155,7 +156,7 @@ async def _report(writer: Writer, known: Known, kind: _Kind, *, address: str, en
     fact = EventKind.SECRET_MISUSED if kind == "secret" else EventKind.KEY_MISUSED
     name = f"misused:{known.credential}:{address}"
     # whoever comes at the same moment would say the same
-    if not await value(writer, "select pg_try_advisory_xact_lock(hashtextextended(:name, 732)) as mine", name=name):
+    if not await locks.attempt(writer, Lock.MISUSE, of=name):
         return
     now = datetime.now(UTC)
     used = {"credential": str(known.credential), "address": address}

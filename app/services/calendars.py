@@ -10,20 +10,20 @@ from typing import Any, Final
 from holidays import HolidayBase, country_holidays
 from sqlalchemy import insert
 
-from app.db import Executor, Row, Writer, one, row, rows, value
+from app.db import Executor, Row, Writer, one, row, rows
 from app.errors import Fault, ValidationFailed
 from app.models import metadata
 from app.rules import deadlines
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.schemas.calendar import CorrectionInput
-from app.services import log, records
+from app.services import locks, log, records
+from app.services.locks import Lock
 from app.services.versions import check_version
 
 _SHOWN: Final = "version, covers_from, covers_to, holidays, reason, recorded_at"
 _CORRECTION: Final = "version, covers_from, covers_to, added, removed, reason, recorded_at"
 _CURRENT: Final = "select * from calendar order by version desc limit 1"
-_ONE_AT_A_TIME: Final = 731_005_010
 
 
 @cache
@@ -73,7 +73,7 @@ async def correct_calendar(writer: Writer, caller: Caller, version: int, input: 
 
     Raises StaleVersion, ValidationFailed.
     """
-    await _alone(writer)
+    await locks.wait(writer, Lock.CALENDAR)  # so that each version builds on the last
     before = await one(writer, _CURRENT)
     check_version(before["version"], version)
     days = {one["day"]: one for one in before["holidays"]}
@@ -136,7 +136,7 @@ async def settle(writer: Writer, *, covers_from: date, covers_to: date) -> None:
 
     What operators corrected stays: a day that any version ever had is not added again.
     """
-    await _alone(writer)
+    await locks.wait(writer, Lock.CALENDAR)  # so that each version builds on the last
     loaded = {str(one["day"]): one for one in await rows(writer, "select * from holiday order by day")}
     before = await row(writer, _CURRENT)
     known = await rows(writer, "select distinct h ->> 'day' as day from calendar c, jsonb_array_elements(c.holidays) h")
@@ -156,11 +156,6 @@ async def settle(writer: Writer, *, covers_from: date, covers_to: date) -> None:
         removed=[],
         reason="Loaded from the files of the registry.",
     )
-
-
-async def _alone(writer: Writer) -> None:
-    """One correction at a time, so that each builds on the last."""
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
 
 
 async def _publish(

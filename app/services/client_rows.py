@@ -110,7 +110,7 @@ async def list_clients(
     """Clients, newest first: all for an operator, else those of the own agency."""
     keyset = Keyset("c.recorded_at", "c.id", True, binding(caller, "clients", agency), keys, limit, cursor)
     where, given = listed(caller, agency)
-    return await read_page(executor, keyset, columns=_COLUMNS, source="client c", where=where, given=given)
+    return await read_page(executor, keyset, columns=_COLUMNS, source="from client c", where=where, given=given)
 
 
 def listed(caller: Caller, agency: str | None) -> tuple[list[str], dict[str, Any]]:

@@ -15,8 +15,8 @@ from app.rules.clocks import ClockAction, ClockMove, ClockStatus
 from app.rules.facts import EventKind
 from app.schemas.deadlines import ClockTransitionInput
 from app.services import calendars, moments, records, visibility
-from app.services.clock_facts import record_move
-from app.services.deadline_rows import available, counted, due_again, move_of, take, written
+from app.services.clock_facts import BEFORE, record_breach, record_move
+from app.services.deadline_rows import available, counted, due_again, move_of, spelled, take, written
 from app.services.versions import check_version, compare_and_set
 
 
@@ -37,11 +37,11 @@ async def move_deadline(
     _require_members(move, input)
     at = _when(writer, clock, move, input)
     changed = await _changed(writer, clock, move, input, at)
-    won = await compare_and_set(writer, "deadline", {"id": id}, version, changed)
+    await compare_and_set(writer, "deadline", {"id": id}, version, changed)
     if changed["status"] == ClockStatus.BREACHED != clock["status"]:
-        await _breach_first(writer, caller, clock, won)
+        await record_breach(writer, caller, clock)  # before it was met, though nobody had noticed
     said = {name: content for name in ("reason", "note") if (content := getattr(input, name)) is not None}
-    await record_move(writer, caller, move.event, clock, {**changed, **won}, at, said)
+    await record_move(writer, caller, move.event, clock, changed, at, said)
     await writer.flush()
     return (await written(writer, caller, task["id"], [id]))[0]
 
@@ -89,42 +89,31 @@ async def _changed(
             "pauses": _ended(clock, at),
         }
     given: dict[ClockAction, dict[str, Any]] = {
-        ClockAction.PAUSE: {"pauses": [*clock["pauses"], {"began": _spelled(at), "ended": None}]},
+        ClockAction.PAUSE: {"pauses": [*clock["pauses"], {"began": spelled(at), "ended": None}]},
         ClockAction.RESUME: {"pauses": _ended(clock, at)},
         ClockAction.EXTEND: {"extended_at": at},
     }
     inputs = given[move.action]
     due = counted({**clock, **inputs}, await calendars.current(writer))
     reason = {"reason": input.reason} if input.reason else {}
-    return due_again(clock, {**inputs, **due, **reason}, now=clock["now"])
+    return due_again(clock, {**inputs, **due, **reason})
 
 
 def _ended(clock: Row, at: datetime) -> list[Row]:
     """The pauses with the last one ended, if it was open."""
-    return [{**one, "ended": one["ended"] or _spelled(at)} for one in clock["pauses"]]
-
-
-def _spelled(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
-
-
-async def _breach_first(writer: Writer, caller: Caller, clock: Row, won: Row) -> None:
-    """What was met late ran out before, though nobody had noticed: that is a fact of its own, told once."""
-    changed = {"status": ClockStatus.BREACHED, "version": won["version"]}
-    await record_move(writer, caller, EventKind.DEADLINE_BREACHED, clock, changed, clock["due_at"], {})
+    return [{**one, "ended": one["ended"] or spelled(at)} for one in clock["pauses"]]
 
 
 async def void_all(writer: Writer, caller: Caller, task: UUID, at: datetime) -> None:
     """Call off the open clocks of a task that is cancelled."""
     ended = await rows(
         writer,
-        f"update deadline c set status = 'void', voided_at = :at, version = c.version + 1, updated_at = now()"
+        "update deadline c set status = 'void', voided_at = :at, version = c.version + 1, updated_at = now()"
         f" from (select id, status from deadline where task_id = :task and {OPEN} for update) o"
-        " where c.id = o.id returning c.id, c.task_id, c.code, o.status, c.due_at, c.version",
+        f" where c.id = o.id returning {BEFORE}",
         task=task,
         at=at,
     )
-    for one in sorted(ended, key=lambda one: one["due_at"]):
-        clock = {**one, "version": one["version"] - 1}
-        changed = {"status": ClockStatus.VOID, "version": one["version"]}
-        await record_move(writer, caller, EventKind.DEADLINE_VOIDED, clock, changed, at, {"because": "task_cancelled"})
+    changed, why = {"status": ClockStatus.VOID}, {"because": "task_cancelled"}
+    for clock in sorted(ended, key=lambda one: one["due_at"]):
+        await record_move(writer, caller, EventKind.DEADLINE_VOIDED, clock, changed, at, why)

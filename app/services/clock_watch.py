@@ -15,32 +15,30 @@ from app.db import Row, Writer, began, rows, value
 from app.models import metadata
 from app.rules import deadlines
 from app.rules.caller import Caller
-from app.rules.clocks import ClockStatus
 from app.rules.facts import EventKind
 from app.services import calendars
-from app.services.clock_facts import record_move
+from app.services.clock_facts import BEFORE, record_breach, record_move
 from app.services.deadline_rows import counted, days_of, due_again
 from app.services.versions import compare_and_set
 
 _TABLE: Final = metadata.tables["deadline"]
 #: How many clocks one round takes of each kind.
 FULL: Final = 200
-_FACT: Final = "c.id, c.task_id, c.code, c.status, c.due_at, c.version"
 _BREACHED: Final = f"""
     update deadline c set status = 'breached', breached_at = c.due_at, version = c.version + 1, updated_at = now()
     from (select id, status from deadline where status in ('running', 'paused') and due_at < now()
         order by due_at limit {FULL} for update skip locked) o
-    where c.id = o.id returning c.id, c.task_id, c.code, o.status, c.due_at, c.version
+    where c.id = o.id returning {BEFORE}
 """
 _APPROACHING: Final = f"""
     update deadline c set approached = true, version = c.version + 1, updated_at = now()
-    from (select id from deadline where status = 'running' and not approached
+    from (select id, status from deadline where status = 'running' and not approached
             and approaches_at <= now() and due_at >= now()
         order by approaches_at limit {FULL} for update skip locked) o
-    where c.id = o.id returning {_FACT}
+    where c.id = o.id returning {BEFORE}
 """
 _OUTDATED: Final = f"""
-    select *, clock_timestamp() as now from deadline where unit = 'working_day' and met_at is null
+    select *, task_id as task, clock_timestamp() as now from deadline where unit = 'working_day' and met_at is null
         and voided_at is null and calendar_version < :version order by id limit {FULL} for update skip locked
 """
 
@@ -48,19 +46,16 @@ _OUTDATED: Final = f"""
 async def breach(writer: Writer, *, by: Caller) -> int:
     """Say of each clock that ran out that it did; returns how many did."""
     found = await rows(writer, _BREACHED)
-    for one in found:
-        clock, changed = {**one, "version": one["version"] - 1}, {"status": ClockStatus.BREACHED}
-        changed |= {"version": one["version"]}
-        await record_move(writer, by, EventKind.DEADLINE_BREACHED, clock, changed, one["due_at"], {})
+    for clock in found:
+        await record_breach(writer, by, clock)
     return len(found)
 
 
 async def approach(writer: Writer, *, by: Caller) -> int:
     """Say of each clock that is about to run out that it is; returns how many are. One that did is not spoken of."""
     found = await rows(writer, _APPROACHING)
-    for one in found:
-        clock, changed = {**one, "version": one["version"] - 1}, {"version": one["version"]}
-        await record_move(writer, by, EventKind.DEADLINE_APPROACHING, clock, changed, await began(writer), {})
+    for clock in found:
+        await record_move(writer, by, EventKind.DEADLINE_APPROACHING, clock, {}, await began(writer), {})
     return len(found)
 
 
@@ -86,8 +81,8 @@ async def _recount(writer: Writer, by: Caller, clock: Row, calendar: deadlines.C
     if all(new[name] == clock[name] for name in said):
         await _keep(writer, clock, new)
         return
-    changed = due_again(clock, new, now=clock["now"])
-    won = await compare_and_set(writer, "deadline", {"id": clock["id"]}, clock["version"], changed)
+    changed = due_again(clock, new)
+    await compare_and_set(writer, "deadline", {"id": clock["id"]}, clock["version"], changed)
     why = {
         "because": "calendar_corrected",
         "calendar_before": clock["calendar_version"],
@@ -95,8 +90,7 @@ async def _recount(writer: Writer, by: Caller, clock: Row, calendar: deadlines.C
         "days": await _days(writer, clock, new),
         "provisional": new["provisional"],
     }
-    at = datetime.now(UTC)
-    await record_move(writer, by, EventKind.DEADLINE_RECOMPUTED, clock, {**changed, **won}, at, why)
+    await record_move(writer, by, EventKind.DEADLINE_RECOMPUTED, clock, changed, datetime.now(UTC), why)
 
 
 async def _keep(writer: Writer, clock: Row, new: dict[str, Any]) -> None:

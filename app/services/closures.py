@@ -11,7 +11,6 @@ from typing import Any, Final
 from app.db import Executor, Row, Writer, encode, one, row, rows, value
 from app.errors import Fault, InvalidParameter, TransitionNotAllowed
 from app.models import MandateClosure
-from app.rules import law as statute
 from app.rules import mandates as competence
 from app.rules import succession
 from app.rules.caller import Caller
@@ -22,25 +21,25 @@ from app.schemas.closures import ClosureAnswerInput, ClosureInput, Fate
 from app.schemas.mandates import MandateInput
 from app.services import law, log, mandates, operators, records
 from app.services.legal_instruments import require_instruments
+from app.services.succession import question
 from app.services.versions import check_version, compare_and_set
 
 #: How many references a dry run names.
 NAMED: Final = 200
-_OPEN: Final = """
-    select id, mandate, valid_to, successor, legal_basis, reason, status, proposed_by, answered_by, recorded_at,
-        answered_at from mandate_closure where mandate = :mandate and status = 'proposed'
-"""
+_COLUMNS: Final = (
+    "id, mandate, valid_to, successor, legal_basis, reason, status, proposed_by, answered_by, recorded_at, answered_at"
+)
+_OPEN: Final = f"select {_COLUMNS} from mandate_closure where mandate = :mandate and status = 'proposed'"
 _OVERLAPPING: Final = """
     select o.id from mandate m join mandate o on o.id <> m.id and (o.category, o.subcategory, o.function, o.variant,
         o.region_code) = (m.category, m.subcategory, m.function, m.variant, m.region_code)
     where m.id = :mandate and daterange(o.valid_from, o.valid_to)
         && daterange(cast(:starts as date), cast(:ends as date)) limit 1
 """
-_ANSWERED: Final = """
-    update mandate_closure set status = :status, answered_by = :by, answered_at = now()
-    where id = :id and status = 'proposed' returning id, mandate, valid_to, successor, legal_basis, reason, status,
-        proposed_by, answered_by, recorded_at, answered_at
-"""
+_ANSWERED: Final = (
+    "update mandate_closure set status = :status, answered_by = :by, answered_at = now()"
+    f" where id = :id and status = 'proposed' returning {_COLUMNS}"
+)
 #: Why a row may not end on a day.
 _PERIOD: Final = (
     "It must lie after valid_from, and before the end that the row has already.",
@@ -213,12 +212,12 @@ async def _fates(
     if mandate["resolve_at"] == Instant.EVENT or not groups:
         return [(Fate.KEPT, group["agency"], mandate["id"]) for group in groups]
     at = succession.midnight(valid_to)
-    asked = [_question(mandate, group, at) for group in groups]
-    bearing = await law.load_all(executor, asked, function=mandate["function"], offices=[office] if office else [])
+    questions = [_question(mandate, group, at) for group in groups]
+    bearing = await law.load_all(executor, questions, function=mandate["function"], offices=[office] if office else [])
     bearing = succession.supposing(bearing, mandate["id"], valid_to=valid_to, successor=office)
     found: list[tuple[Fate, str | None, str | None]] = []
-    for group, question in zip(groups, asked, strict=True):
-        answer = competence.resolve(bearing, question)
+    for group, asked in zip(groups, questions, strict=True):
+        answer = competence.resolve(bearing, asked)
         if answer.accountable is None or answer.mandate is None:
             found.append((Fate.MANDATE_ENDED, None, None))
         else:
@@ -229,16 +228,8 @@ async def _fates(
 
 def _question(mandate: Row, group: Row, at: datetime) -> Question:
     happened = datetime.combine(group["event_on"], time(), WIB) if group["event_on"] else at
-    return Question(
-        category=mandate["category"],
-        function=mandate["function"],
-        region=group["region_code"],
-        at=at,
-        event_at=happened,
-        subcategory=group["subcategory"] or "",
-        variant=group["variant"] or "",
-        subject_kind=group["subject_kind"] or statute.ANY_SUBJECT,
-    )
+    matter = {name: mandate[name] for name in ("category", "function")}
+    return question({**group, **matter, "event_at": happened}, at=at)
 
 
 def _office(proposal: Row) -> str | None:

@@ -143,23 +143,21 @@ def traits(clock: Row) -> frozenset[Trait]:
 def _waited(clock: Row) -> int:
     """How many days a clock stood still so far, in its zone."""
     zone = deadlines.ZONES[clock["time_zone"]]
-    return sum(
-        (_ended(one).astimezone(zone).date() - _began(one).astimezone(zone).date()).days for one in clock["pauses"]
-    )
+    ended = ((one.began, one.ended) for one in pauses_of(clock) if one.ended)
+    return sum((to.astimezone(zone).date() - since.astimezone(zone).date()).days for since, to in ended)
 
 
-def _began(pause: Row) -> datetime:
-    return datetime.fromisoformat(pause["began"])
+def spelled(at: datetime) -> str:
+    """An instant as pauses spell it: in UTC, with `Z`."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _ended(pause: Row) -> datetime:
-    return datetime.fromisoformat(pause["ended"] or pause["began"])
-
-
-def pauses_of(clock: Row) -> list[deadlines.Pause]:
+def pauses_of(clock: Mapping[str, Any]) -> list[deadlines.Pause]:
     """The pauses of a clock, as the arithmetic takes them."""
     return [
-        deadlines.Pause(_began(one), datetime.fromisoformat(one["ended"]) if one["ended"] else None)
+        deadlines.Pause(
+            datetime.fromisoformat(one["began"]), datetime.fromisoformat(one["ended"]) if one["ended"] else None
+        )
         for one in clock["pauses"]
     ]
 
@@ -176,7 +174,7 @@ def counted(clock: Mapping[str, Any], calendar: deadlines.Calendar) -> dict[str,
         start=clock["started_at"],
         zone=deadlines.ZONES[clock["time_zone"]],
         calendar=calendar,
-        pauses=pauses_of(dict(clock)),
+        pauses=pauses_of(clock),
     )
     due = found.due_at.astimezone(UTC)
     return {
@@ -191,11 +189,11 @@ def counted(clock: Mapping[str, Any], calendar: deadlines.Calendar) -> dict[str,
     }
 
 
-def due_again(clock: Row, changed: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+def due_again(clock: Row, changed: Mapping[str, Any]) -> dict[str, Any]:
     """How an open clock stands once these columns are as they will be: with time again, it is watched anew."""
     pauses = changed.get("pauses", clock["pauses"])
     still = pauses[-1] if pauses and pauses[-1]["ended"] is None else None
-    status = clocks.ticking(ClockStatus(clock["status"]), due=changed["due_at"], now=now, still=still)
+    status = clocks.ticking(ClockStatus(clock["status"]), due=changed["due_at"], now=clock["now"], still=still)
     again = {"approached": False} if changed["due_at"] != clock["due_at"] else {}
     return {**changed, **again, "status": status, **({} if status is ClockStatus.BREACHED else {"breached_at": None})}
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Final
 
-from app import db
 from app.db import Executor, Row, row
 from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.schemas.deadlines import ComputationQuery, DeadlineQuery
 from app.security import Keys
 from app.services import calendars, clock_starts, visibility
-from app.services.deadline_rows import COLUMNS, counted, source, visible
-from app.services.paging import Keyset, Page, binding, without_place
+from app.services.deadline_rows import COLUMNS, counted, source, spelled, visible
+from app.services.paging import Keyset, Page, binding, read_page
 
 _FILTERS: Final = {
     "status": "c.status = any(:status)",
@@ -32,17 +31,9 @@ async def list_deadlines(executor: Executor, caller: Caller, keys: Keys, query: 
     given = query.model_dump(exclude={"sort", "limit", "cursor"}, exclude_none=True)
     bound = binding(caller, "deadlines", query.sort, given)
     keyset = Keyset("c.due_at", "c.id", query.sort.startswith("-"), bound, keys, query.limit, query.cursor)
-    after, tail, place = keyset.clauses()
-    where = " and ".join([visible(caller), *(_FILTERS[name] for name in given), after])
-    found = await db.rows(
-        executor,
-        f"select {COLUMNS}, c.due_at as _key, c.id as _id {source(caller)} where {where} {tail}",
-        **{name: [str(one) for one in asked] if isinstance(asked, list) else asked for name, asked in given.items()},
-        **visibility.reach(caller),
-        **place,
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
+    where = [visible(caller), *(_FILTERS[name] for name in given)]
+    values = {**given, **visibility.reach(caller)}
+    return await read_page(executor, keyset, columns=COLUMNS, source=source(caller), where=where, given=values)
 
 
 async def compute(executor: Executor, query: ComputationQuery) -> dict[str, Any]:
@@ -97,11 +88,7 @@ def _pauses(query: ComputationQuery) -> list[Row]:
     if began < query.started_at or (ended is not None and ended < began):
         name = "paused_from" if began < query.started_at else "resumed_at"
         raise _invalid(name, "before", "It lies before what it follows.", "Waktu itu terlalu awal.")
-    return [{"began": _spelled(began), "ended": ended and _spelled(ended)}]
-
-
-def _spelled(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return [{"began": spelled(began), "ended": ended and spelled(ended)}]
 
 
 def _invalid(parameter: str, code: str, en: str, id_: str) -> InvalidParameter:

@@ -39,7 +39,7 @@ async def list_deliveries(
     keyset = Keyset("recorded_at", "id", True, binding(caller, "deliveries", id, status), keys, limit, cursor)
     given = {"webhook_id": id} if status is None else {"webhook_id": id, "status": status}
     where = [f"{name} = :{name}" for name in given]
-    return await read_page(executor, keyset, columns=_SHOWN, source="delivery", where=where, given=given)
+    return await read_page(executor, keyset, columns=_SHOWN, source="from delivery", where=where, given=given)
 
 
 async def ask_again(writer: Writer, caller: Caller, id: UUID, delivery: UUID) -> Row:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from app.db import Executor, Row, Writer, rows, settings_of, value
+from app.db import Executor, Row, Writer, rows, settings_of
 from app.errors import ExpiryInFreezeWindow
 from app.rules import freeze
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
-from app.services import log, records
+from app.services import locks, log, records
+from app.services.locks import Lock
 
 LONGEST: Final = timedelta(days=365)
 #: How many days before its end a credential is spoken of.
 WARNINGS: Final = (30, 14, 7, 1)
-_ONE_AT_A_TIME: Final = 731_005_004
 
 
 async def lawful_end(writer: Writer, asked: datetime | None) -> datetime:
@@ -56,7 +56,7 @@ async def warn(writer: Writer, *, by: Caller) -> int:
 
     What was missed meanwhile is not made up for: only the nearest of the four is told. Returns how many were entered.
     """
-    if not await value(writer, "select pg_try_advisory_xact_lock(:key) as mine", key=_ONE_AT_A_TIME):
+    if not await locks.attempt(writer, Lock.EXPIRY_WARNINGS):
         return 0
     ending = await rows(writer, _ENDING, within=timedelta(days=max(WARNINGS)))
     if not ending:

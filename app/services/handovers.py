@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from app.db import Writer, encode, rows
 from app.rules.vocabulary import AssignmentRole
 from app.services.assignments import Party
-from app.services.standing_referrals import Standing
+from app.services.inherited_referrals import Inherited
 
 _TASKS: Final = """
     update task t set accountable = n.agency, holder = n.agency, mandate = n.mandate, mandate_ended = false,
@@ -53,7 +53,7 @@ class Handover:
     version: int
     at: datetime
     party: Party
-    standing: Standing
+    inherited: Inherited
 
 
 async def carry_out(writer: Writer, handovers: Sequence[Handover]) -> None:
@@ -67,7 +67,7 @@ async def carry_out(writer: Writer, handovers: Sequence[Handover]) -> None:
             "mandate": one.party.mandate,
             "supporting": one.party.supporting,
             "informed": one.party.informed,
-            "open_referral": one.standing.open_referral,
+            "open_referral": one.inherited.open_referral,
         }
         for one in handovers
     ]

@@ -14,8 +14,8 @@ from app.db import Writer, row, settings_of, value
 from app.errors import IdempotencyInProgress, IdempotencyKeyReused
 from app.rules.caller import Caller
 from app.security import Keys, seal, unseal
-
-_TRY: Final = "select pg_try_advisory_xact_lock(hashtextextended(:name, 731)) as mine"
+from app.services import locks
+from app.services.locks import Lock
 
 _KEEP: Final = """
     insert into idempotency_record (client_id, key_hash, request_hash, answer, expires_at)
@@ -68,7 +68,7 @@ async def begin(writer: Writer, keys: Keys, ticket: Ticket) -> Answer | None:
 
     Raises IdempotencyInProgress, IdempotencyKeyReused.
     """
-    if not await value(writer, _TRY, name=ticket.name):
+    if not await locks.attempt(writer, Lock.ANSWER, of=ticket.name):
         raise IdempotencyInProgress
     kept = await row(
         writer,

@@ -1,9 +1,8 @@
-"""Lists: filters, keyset cursors, counts."""
+"""The list of tasks: filters, keyset cursors, counts."""
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 from app import db
 from app.db import Executor, Row
@@ -11,13 +10,25 @@ from app.rules.caller import Caller
 from app.rules.vocabulary import Access
 from app.schemas.tasks import TaskFilters, TaskQuery
 from app.security import Keys
-from app.services import filters, past, referral_rows, searching, visibility
-from app.services.paging import Keyset, Page, binding, without_place
-from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns, load_task
+from app.services import filters, past, searching, visibility
+from app.services.paging import Keyset, Page, binding
+from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns
 
 _COUNT_LIMIT: Final = 10_000
 _FAR: Final = "timestamptz '9999-01-01'"
 
+#: SQL: the day of a task's event, where its region's clocks are in the zone {zone}.
+EVENT_DAY: Final = "cast(coalesce(d.event_at, t.effective_at) at time zone {zone} as date)"
+#: SQL: a stage `s` of an election `e` holds a day in a place; a stage without dates holds none.
+STAGE_HOLDS: Final = (
+    "(e.region_code is null or e.region_code = any({places}))"
+    " and {day} between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
+    " and (s.starts_on is not null or s.ends_on is not null)"
+)
+_STAGE_HOLDS: Final = STAGE_HOLDS.format(
+    places="t.region_path",
+    day=EVENT_DAY.format(zone="(select z.time_zone from region z where z.code = t.region_code)"),
+)
 #: Parameter of the task list -> condition.
 TASK_FILTERS: Final = {
     "status": "t.status = any(:status)",
@@ -36,10 +47,7 @@ TASK_FILTERS: Final = {
     "meeting": "exists (select from meeting m where m.id = t.meeting and m.id = :meeting"
     f" and {visibility.register_visible('meeting', 'm')})",
     "stage": "(exists (select from stage s join election e on e.code = s.election_code where s.code = :stage"
-    " and (e.region_code is null or e.region_code = any(t.region_path)) and cast(coalesce(d.event_at, t.effective_at)"
-    " at time zone (select z.time_zone from region z where z.code = t.region_code) as date)"
-    " between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
-    " and (s.starts_on is not null or s.ends_on is not null))"
+    f" and {_STAGE_HOLDS})"
     " or exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
     f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('vulnerability', 'v')}))",
     "external_reference": "t.external_reference = :external_reference",
@@ -84,7 +92,7 @@ class Found(NamedTuple):
 async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Page:
     """The tasks a caller may see, filtered, now or as of an instant; raises CursorMismatch, InvalidParameter."""
     found = await find_tasks(executor, caller, keys, query)
-    count = await count_tasks(executor, caller, keys, query, nearly=found.nearly)
+    count = await count_tasks(executor, caller, query, nearly=found.nearly)
     return Page.of(found.items, found.following, count=count, matched=searching.MATCHED[found.nearly])
 
 
@@ -99,10 +107,12 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
     if query.q is None:
         nearly = None
-        found = await _page(executor, keyset, f"select {select} from task t {parts}", where, values)
+        after, tail, place = keyset.clauses()
+        statement = f"select {select} from task t {parts} where {where} and {after} {tail}"
+        found = await db.rows(executor, statement, **values, **place)
     else:
-        search = _search(query, keyset, parts, where, values)
-        found, nearly = await searching.page(executor, search, select)
+        search = _search(query, parts, where, values)
+        found, nearly = await searching.page(executor, search, keyset, select)
     if query.as_of is not None:
         found = await past.as_then(executor, keys, found)
     kept = () if nearly is None else (nearly,)
@@ -111,23 +121,32 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
 
 
 async def count_tasks(
-    executor: Executor, caller: Caller, keys: Keys, query: TaskQuery, *, nearly: bool | None
+    executor: Executor, caller: Caller, query: TaskQuery, *, nearly: bool | None
 ) -> dict[str, Any] | None:
-    """How many tasks that list holds, as exactly as the query asks for it; None when it does not ask."""
+    """How many tasks that list holds; None when the query does not ask.
+
+    `exact` counts all; `estimate` stops at 10,000 and then says `at_least`.
+    """
+    if query.count == "none":
+        return None
+    most = None if query.count == "exact" else _COUNT_LIMIT
     parts, where, values = _parts(caller, query)
     if nearly is None:
-        return await _count(executor, query.count, f"from task t {parts} where {where}", values)
-    search = _search(query, _keyset(caller, keys, query), parts, where, values)
-    return await _count_found(executor, query.count, search, nearly=nearly)
+        limit = "" if most is None else f"limit {most}"
+        inner = f"select 1 as one from task t {parts} where {where} {limit}"
+        number = await db.value(executor, f"select count(*) from ({inner}) counted", **values)
+    else:
+        search = _search(query, parts, where, values)
+        number = await searching.count(executor, search, nearly=nearly, most=most)
+    return {"value": number, "relation": "at_least" if number == most else "exact"}
 
 
-def sought(caller: Caller, keys: Keys, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+def relation(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
     """SQL: where the tasks `t` that a caller may see come from, which of them are asked for, and the parameters."""
     parts, where, values = _parts(caller, asked)
     if asked.q is None:
         return f"from task t {parts}", where, values
-    unordered = Keyset("t.effective_at", "t.id", True, "", keys, 1, None)
-    search = _search(asked, unordered, parts, where, values)
+    search = _search(asked, parts, where, values)
     found, given = searching.relation(search)
     return f"from {found} join {search.source}", search.where, given
 
@@ -147,7 +166,7 @@ def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
 def _parts(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
     """SQL: what belongs to the tasks `t`, the condition of all filters but the search, and the parameters of both."""
     given, parts = _given(asked), visibility.task_parts(caller)
-    where, values = _task_where(caller, given), {**_plain(given), **visibility.reach(caller)}
+    where, values = _task_where(caller, given), {**given, **visibility.reach(caller)}
     return parts if asked.as_of is None else f"{parts} {past.STATE}", where, values
 
 
@@ -160,12 +179,7 @@ def _given(asked: TaskFilters) -> dict[str, Any]:
     return {name: one for name, one in _asked(asked).items() if name != "q"}
 
 
-async def _page(executor: Executor, keyset: Keyset, select: str, where: str, values: dict[str, Any]) -> list[Row]:
-    after, tail, place = keyset.clauses()
-    return await db.rows(executor, f"{select} where {where} and {after} {tail}", **values, **place)
-
-
-def _search(query: TaskFilters, keyset: Keyset, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
+def _search(query: TaskFilters, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
     """Full readers find a task by all its words, readers of the summary by its reference alone."""
     then = query.as_of is not None
     given = _given(query).keys() - {"region"}
@@ -175,11 +189,10 @@ def _search(query: TaskFilters, keyset: Keyset, parts: str, where: str, values: 
         f"task t on t.id = f.record {parts}",
         f"(w.whole or not f.whole) and {where}",
         values,
-        keyset,
         query.order if isinstance(query, TaskQuery) else "-effective_at",
         filtered=bool(given - (set() if then else {"status"})),
         within=query.region,
-        in_status=None if then or query.status is None else [str(one) for one in query.status],
+        in_status=None if then or query.status is None else [*query.status],
     )
 
 
@@ -191,76 +204,6 @@ def _task_where(caller: Caller, given: dict[str, Any]) -> str:
     return " and ".join(conditions)
 
 
-def _plain(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: [str(one) for one in asked] if isinstance(asked, list) else asked for name, asked in given.items()}
-
-
 def _shown(task: Row, fields: list[Any] | None) -> Row:
     names = FULL_FIELDS if task["access"] == Access.FULL else SUMMARY_FIELDS
     return {name: task[name] for name in names if fields is None or name in fields}
-
-
-async def _count(executor: Executor, kind: str, tail: str, values: dict[str, Any]) -> dict[str, Any] | None:
-    """`exact` counts all; `estimate` stops at 10,000 and then says `at_least`."""
-    if kind == "none":
-        return None
-    inner = f"select 1 as one {tail}" + ("" if kind == "exact" else f" limit {_COUNT_LIMIT}")
-    number = await db.value(executor, f"select count(*) from ({inner}) counted", **values)
-    return _counted(kind, number)
-
-
-async def _count_found(
-    executor: Executor, kind: str, search: searching.Search, *, nearly: bool
-) -> dict[str, Any] | None:
-    if kind == "none":
-        return None
-    most = None if kind == "exact" else _COUNT_LIMIT
-    return _counted(kind, await searching.count(executor, search, nearly=nearly, most=most))
-
-
-def _counted(kind: str, number: int) -> dict[str, Any]:
-    stopped = kind == "estimate" and number == _COUNT_LIMIT
-    return {"value": number, "relation": "at_least" if stopped else "exact"}
-
-
-async def list_referrals(
-    executor: Executor, caller: Caller, keys: Keys, *, limit: int, cursor: str | None, **asked: Any
-) -> Page:
-    """The referrals a caller may see, newest first; raises CursorMismatch.
-
-    Filters: `task` (one id), `status`, `from_agency`, `to_agency` (any of).
-    """
-    given = {name: one for name, one in asked.items() if one is not None}
-    await filters.require_known(executor, given)
-    conditions = {
-        "task": "f.task_id = :task",
-        "status": "f.status = any(:status)",
-        "from_agency": "f.from_agency = any(:from_agency)",
-        "to_agency": "f.to_agency = any(:to_agency)",
-    }
-    keyset = Keyset("f.recorded_at", "f.id", True, binding(caller, "referrals", given), keys, limit, cursor)
-    after, tail, place = keyset.clauses()
-    where = " and ".join([referral_rows.visible(caller), *(conditions[name] for name in given), after])
-    found = await db.rows(
-        executor,
-        f"select {referral_rows.COLUMNS}, f.recorded_at as _key, f.id as _id {referral_rows.FROM} where {where} {tail}",
-        **_plain(given),
-        **visibility.reach(caller),
-        **place,
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
-
-
-async def list_task_referrals(
-    executor: Executor,
-    caller: Caller,
-    keys: Keys,
-    id: UUID,
-    *,
-    limit: int,
-    cursor: str | None,
-) -> Page:
-    """The referrals of a task that the caller may see; raises NotFound if the task is not visible."""
-    await load_task(executor, caller, id)
-    return await list_referrals(executor, caller, keys, limit=limit, cursor=cursor, task=id)

@@ -12,9 +12,9 @@ from app.models import LogKey
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.security import Keys, SigningKey, new_pem, public_half, seal, unseal
-from app.services import log
+from app.services import locks, log
+from app.services.locks import Lock
 
-_ONE_AT_A_TIME: Final = 731_005_007
 #: How long a process goes on signing with the key it read (seconds): a retired one still verifies.
 _FRESH: Final = 30.0
 _REMEMBERED: Final = 1.0
@@ -22,7 +22,7 @@ _REMEMBERED: Final = 1.0
 
 async def prepare(writer: Writer, *, by: Caller) -> bool:
     """Make the first key where there is none; returns whether it did."""
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
+    await locks.wait(writer, Lock.LOG_KEYS)
     if await value(writer, "select 1 as there from log_key where retired_at is null"):
         return False
     await _add(writer, by)
@@ -31,7 +31,7 @@ async def prepare(writer: Writer, *, by: Caller) -> bool:
 
 async def rotate(writer: Writer, *, by: Caller) -> str:
     """Let a new key sign from now on; the old one's private half goes. Returns the new kid."""
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
+    await locks.wait(writer, Lock.LOG_KEYS)
     retired = await value(
         writer,
         "update log_key set sealed = null, retired_at = now() where retired_at is null returning kid",

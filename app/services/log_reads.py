@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Final
 
 from app import evidence
@@ -11,11 +11,10 @@ from app.errors import Fault, InvalidParameter, NoSuchHead, NotInLog
 from app.rules import merkle
 from app.rules.caller import Caller
 from app.security import Keys
-from app.services import finality, sealing, visibility
+from app.services import finality, log_tree, sealing, visibility
 
 #: What the document of an event is made from.
 MEMBERS: Final = ", ".join(f"e.{name}" for name in evidence.MEMBERS)
-Node = tuple[int, int]
 
 
 async def show_head(executor: Executor, *, size: int | None) -> Row:
@@ -131,24 +130,12 @@ def _stated(head: Row) -> Row:
 
 async def _proof(executor: Executor, build: Callable[[Callable[[int, int], bytes]], list[bytes]]) -> list[str]:
     """A proof in hex: built once to see which nodes it takes, and again with these, all read in one statement."""
-    wanted: set[Node] = set()
+    wanted: set[log_tree.Node] = set()
 
     def want(level: int, place: int) -> bytes:
         wanted.add((level, place))
         return merkle.EMPTY
 
     build(want)
-    nodes = await _nodes(executor, wanted)
+    nodes = await log_tree.nodes(executor, sorted(wanted))
     return [one.hex() for one in build(lambda level, place: nodes[level, place])]
-
-
-async def _nodes(executor: Executor, wanted: Collection[Node]) -> dict[Node, bytes]:
-    places = sorted(wanted)
-    found = await rows(
-        executor,
-        "select level, place, hash from log_node join unnest(cast(:levels as integer[]), cast(:places as bigint[]))"
-        " asked (level, place) using (level, place)",
-        levels=[level for level, _ in places],
-        places=[place for _, place in places],
-    )
-    return {(one["level"], one["place"]): bytes(one["hash"]) for one in found}

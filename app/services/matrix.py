@@ -72,14 +72,14 @@ def whole(query: TaskQuery) -> TaskQuery:
     return query.model_copy(update={"sort": query.sort or "-effective_at", "limit": STEP, "fields": fields})
 
 
-async def is_long(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> bool:
+async def is_long(executor: Executor, caller: Caller, query: TaskQuery) -> bool:
     """Whether a list is to be walked: never one that an index of words finds.
 
     One of the past always is, as each look at the past costs more than the walk.
     """
     if query.q is not None or query.as_of is not None:
         return query.q is None
-    source, where, values = listing.sought(caller, keys, query)
+    source, where, values = listing.relation(caller, query)
     inner = f"select 1 as one {source} where {where} limit {_SHORT + 1}"
     return int(await value(executor, f"select count(*) from ({inner}) counted", **values)) > _SHORT
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from app.db import Writer, value
 from app.errors import FourEyes
-from app.services import records
+from app.services import locks, records
+from app.services.locks import Lock
 
 _LEFT: Final = """
     select count(*) as left from client c
@@ -27,12 +28,11 @@ _IN_ONE_HAND: Final = """
     )
     select exists (select from holder group by id having count(distinct of) > 1) as held
 """
-_ONE_AT_A_TIME: Final = 731_005_005
 
 
 async def require_one_left(writer: Writer, *, without: UUID | None = None) -> None:
     """Refuse what leaves no operator who can get in, not counting the one to be shut out; raises ValidationFailed."""
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
+    await locks.wait(writer, Lock.OPERATORS)
     if not await value(writer, _LEFT, without=without):
         raise records.refused(
             "",

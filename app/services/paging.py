@@ -90,11 +90,11 @@ def without_place(found: Row) -> Row:
 async def read_page(
     executor: Executor, keyset: Keyset, *, columns: str, source: str, where: Sequence[str], given: Mapping[str, Any]
 ) -> Page:
-    """The page of `columns` from `source` where all conditions hold (SQL), with their values; raises CursorMismatch."""
+    """The page of `columns`, `source` (SQL that begins with `from`), where all hold; raises CursorMismatch."""
     after, tail, place = keyset.clauses()
     found = await db.rows(
         executor,
-        f"select {columns}, {keyset.key} as _key, {keyset.id} as _id from {source}"
+        f"select {columns}, {keyset.key} as _key, {keyset.id} as _id {source}"
         f" where {' and '.join([*where, after])} {tail}",
         **given,
         **place,

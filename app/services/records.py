@@ -149,8 +149,8 @@ async def page(
         items, following = keyset.page(await db.rows(executor, statement, **values, **place), without_place)
         return Page.of(items, following, matched=None)
     source = f"{table} t on t.id = f.record"
-    search = searching.Search(table, text, source, where, values, keyset, "-recorded_at", filtered=bool(given))
-    found, nearly = await searching.page(executor, search, select)
+    search = searching.Search(table, text, source, where, values, "-recorded_at", filtered=bool(given))
+    found, nearly = await searching.page(executor, search, keyset, select)
     items, following = keyset.page(found, without_place, nearly)
     return Page.of(items, following, matched=searching.MATCHED[nearly])
 

@@ -1,16 +1,18 @@
-"""Referral rows: their columns, loading through visibility, how they are shown."""
+"""Referral rows: their columns, loading and listing through visibility, how they are shown."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from app.db import Executor, Row, Writer, one
 from app.rules import workflow
 from app.rules.caller import Caller
-from app.services import visibility
+from app.security import Keys
+from app.services import filters, visibility
 from app.services.moves import available
-from app.services.paging import without_place
+from app.services.paging import Keyset, Page, binding, read_page, without_place
 from app.services.task_rows import load_task
 
 COLUMNS: Final = """
@@ -28,12 +30,41 @@ FROM: Final = (
     "from referral f left join task t on t.id = f.task_id left join task_detail d on d.id = t.id"
     " left join referral r on r.id = t.open_referral"
 )
+_FILTERS: Final = {
+    "task": "f.task_id = :task",
+    "status": "f.status = any(:status)",
+    "from_agency": "f.from_agency = any(:from_agency)",
+    "to_agency": "f.to_agency = any(:to_agency)",
+}
 
 
 def visible(caller: Caller) -> str:
     """SQL: the caller sees referral `f` of task `t`: its sender and receiver, and who sees the whole task."""
     party = visibility.acting("array[f.from_agency, f.to_agency]", "f")
     return f"({visibility.cleared('f')} and ({party} or {visibility.task_full(caller)}))"
+
+
+async def list_referrals(
+    executor: Executor, caller: Caller, keys: Keys, asked: Mapping[str, Any], *, limit: int, cursor: str | None
+) -> Page:
+    """The referrals a caller may see, newest first; raises CursorMismatch, InvalidParameter.
+
+    `asked` are filters: `task` (one id), `status`, `from_agency`, `to_agency` (any of); None is not asked.
+    """
+    given = {name: one for name, one in asked.items() if one is not None}
+    await filters.require_known(executor, given)
+    keyset = Keyset("f.recorded_at", "f.id", True, binding(caller, "referrals", given), keys, limit, cursor)
+    where = [visible(caller), *(_FILTERS[name] for name in given)]
+    values = {**given, **visibility.reach(caller)}
+    return await read_page(executor, keyset, columns=COLUMNS, source=FROM, where=where, given=values)
+
+
+async def list_task_referrals(
+    executor: Executor, caller: Caller, keys: Keys, id: UUID, *, limit: int, cursor: str | None
+) -> Page:
+    """The referrals of a task that the caller may see; raises NotFound if the task is not visible."""
+    await load_task(executor, caller, id)
+    return await list_referrals(executor, caller, keys, {"task": id}, limit=limit, cursor=cursor)
 
 
 async def load_referral(executor: Executor, caller: Caller, id: UUID) -> Row:

@@ -9,7 +9,8 @@ from app.db import Row, Writer, rows, value
 from app.memory import Known
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
-from app.services import log, log_tree, lost_heads, sequencer
+from app.services import locks, log, log_tree, lost_heads, sequencer
+from app.services.locks import Lock
 
 # A head tells the second in which it was signed, no finer: what is not older may belong to either log. So more may be
 # declared lost than is, never less.
@@ -26,7 +27,7 @@ async def resume(writer: Writer, by: Caller, *, declaration: str, operator: str,
     The declarations are the next entries, before all that waits, and a head is signed over them at once: no later head
     goes without naming them. `operator` and `declaration` stand in them in the clear. Raises NotHalted.
     """
-    await sequencer.alone(writer)
+    await locks.wait(writer, Lock.SEQUENCE)
     if known is not None and await lost_heads.is_lost(writer, known.said):
         await lost_heads.keep(writer, by, known, source="memory")
     found = await lost_heads.undeclared(writer)

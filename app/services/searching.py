@@ -25,7 +25,7 @@ _FOUND: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search for records of a kind: in which order, from where on, and what of its filters the index may know.
+    """A search for records of a kind: in which order, and what of its filters the index may know.
 
     `source` and `where` name the record `t` and what `app.find` says of it, `f`; `source` follows `f join`.
     """
@@ -35,42 +35,41 @@ class Search:
     source: str
     where: str
     values: dict[str, Any]
-    keyset: Keyset
     sort: str
     filtered: bool
     within: str | None = None
     in_status: list[str] | None = None
 
 
-async def page(executor: Executor, search: Search, select: str) -> tuple[list[Row], bool]:
+async def page(executor: Executor, search: Search, keyset: Keyset, select: str) -> tuple[list[Row], bool]:
     """The rows of a page and one more if there are more, and whether near words found them; raises CursorMismatch.
 
     The index gives the next records in the order of the list, so most pages take one look; one that filters leave short
     takes a second, at all that the index has.
     """
-    condition, tail, after = search.keyset.clauses()
-    place = search.keyset.place()
+    condition, tail, after = keyset.clauses()
+    place = keyset.place()
     nearly = place[2] if place else None
-    literal = db.limit_literal(search.keyset.limit)
+    literal = db.limit_literal(keyset.limit)
     most: int | None = literal * (_MORE_WHERE_FILTERED if search.filtered else 1)
     statement = (
         f"with f as materialized (select * from {_FOUND})"
         " select n.candidates as _candidates, n.near as _near, x.* from"
         " (select count(*) as candidates, bool_or(near) as near from f) n left join"
         f" (select {select} from f join {search.source} where {search.where} and {condition} {tail}) x on true"
-        f" order by {search.keyset.order('x._key', 'x._id')}"
+        f" order by {keyset.order('x._key', 'x._id')}"
     )
     while True:
         found = await db.rows(executor, statement, **_asked(search, place, nearly=nearly, most=most), **after)
         candidates, near = found[0]["_candidates"], found[0]["_near"] or False
         kept = [one for one in found if one["_id"] is not None]
-        if most is None or candidates < most or len(kept) > search.keyset.limit:
+        if most is None or candidates < most or len(kept) > keyset.limit:
             return kept, near
         most, nearly = None, near
 
 
 async def count(executor: Executor, search: Search, *, nearly: bool, most: int | None) -> int:
-    """How many records there are in all, at most so many; the cursor changes nothing about it."""
+    """How many records there are in all, at most so many."""
     limit = "" if most is None else f"limit {most}"
     number: int = await db.value(
         executor,

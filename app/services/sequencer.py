@@ -16,9 +16,9 @@ from app.memory import Known
 from app.rules.caller import itself
 from app.rules.merkle import Tree
 from app.services import log, log_keys, log_tree, lost_heads
+from app.services.locks import Lock
 from app.statements import Kind
 
-_ONE_AT_A_TIME: Final = 731_005_006
 #: Within how many seconds a fact will be covered by a head, as receipts promise.
 WITHIN: Final = 3600
 #: How many leaves a receipt names: proxies leave 4 KiB to all headers of an answer.
@@ -88,7 +88,7 @@ async def sequence(writer: Writer, *, head_every: float, known: Known | None = N
     is remembered outside the database; if it is lost, that is recorded here.
     """
     state = await _look(writer, head_every, known)
-    if not _calls(state) or not await value(writer, _ALONE, key=_ONE_AT_A_TIME):
+    if not _calls(state) or not await value(writer, _ALONE, key=Lock.SEQUENCE.value):
         return Round(0, None)
     state = await _look(writer, head_every, known)  # once more: only now does nobody else change it
     if not _calls(state):
@@ -116,13 +116,8 @@ def _calls(state: Row) -> bool:
     return bool(state["waiting"] or state["strange"] or (state["due"] and state["size"] > state["signed"]))
 
 
-async def alone(writer: Writer) -> None:
-    """Wait until no other one is at it, and keep them from it to the end of the transaction."""
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)
-
-
 async def place(writer: Writer, tree: Tree, queued: list[Row]) -> None:
-    """Give facts (`event_id`, `leaf`) the next places, and grow the tree over them, for who is `alone`."""
+    """Give facts (`event_id`, `leaf`) the next places, and grow the tree over them, for who holds `Lock.SEQUENCE`."""
     if not queued:
         return
     size = tree.size
@@ -140,7 +135,7 @@ async def place(writer: Writer, tree: Tree, queued: list[Row]) -> None:
 
 
 async def sign(writer: Writer, tree: Tree) -> str:
-    """Sign a head over the tree that names every declared loss, for who is `alone`; returns it."""
+    """Sign a head over the tree that names every declared loss, for who holds `Lock.SEQUENCE`; returns it."""
     losses = [loss.model_dump() for loss in await lost_heads.declared(writer)]
     said = {
         "iss": keys_of(writer).issuer,

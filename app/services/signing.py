@@ -20,7 +20,8 @@ from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.vocabulary import KeyState
 from app.security import Behind, Keys, SigningKey, new_pem, public_half, seal, unseal, verify
-from app.services import log, token_epochs
+from app.services import locks, log, token_epochs
+from app.services.locks import Lock
 
 #: A process that signs has read the ring within so many seconds.
 FRESH: Final = 5.0
@@ -29,7 +30,6 @@ NOTICE: Final = timedelta(seconds=10)
 #: How long a key that signs no more may have tokens in use: their life, and a process that learnt of it late.
 OUTLIVED: Final = LONGEST_LIFE + LEEWAY + timedelta(minutes=1)
 
-_ONE_AT_A_TIME: Final = 731_005_003
 _RING: Final = """
     select kid, public, case when state = 'active' then sealed end as sealed, number as epoch
     from epoch left join signing_key on state <> 'dead'
@@ -115,7 +115,7 @@ async def prepare_ring(writer: Writer, keys: Keys, *, by: Caller, adopted: bytes
 
     Returns whether it did. Raises RingRefused for a ring that this pepper does not open.
     """
-    await _alone(writer)
+    await locks.wait(writer, Lock.SIGNING_RING)
     await _read(writer, keys)
     if keys.ring:
         return False
@@ -135,7 +135,7 @@ async def rotate(writer: Writer, keys: Keys, *, by: Caller, notice: timedelta = 
 
     Raises RingRefused while the next key has not been published for `notice`.
     """
-    await _alone(writer)
+    await locks.wait(writer, Lock.SIGNING_RING)
     ready = await value(
         writer,
         "select kid from signing_key where state = 'next'"
@@ -166,7 +166,7 @@ async def kill(writer: Writer, keys: Keys, kid: str, *, by: Caller) -> int:
 
     Its successor takes over however short it has been published. Returns the new epoch; raises RingRefused.
     """
-    await _alone(writer)
+    await locks.wait(writer, Lock.SIGNING_RING)
     killed = await row(writer, "select state from signing_key where kid = :kid and state <> 'dead'", kid=kid)
     if killed is None:
         raise RingRefused("No living key has this kid.")
@@ -211,7 +211,3 @@ async def _record(writer: Writer, by: Caller, kind: EventKind, kid: str, **facts
 
 def _name(kid: str) -> str:
     return f"signing-key:{kid}"
-
-
-async def _alone(writer: Writer) -> None:
-    await value(writer, "select pg_advisory_xact_lock(:key)", key=_ONE_AT_A_TIME)

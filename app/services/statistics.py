@@ -6,11 +6,12 @@ What a summary does not show can't be counted out of it either: there is null in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from app.db import Executor, keys_of, rows
+from app.db import Executor, rows
 from app.errors import Fault, InvalidParameter
 from app.rules import workflow
 from app.rules.buckets import AGES, LATENESS, Age, Lateness
@@ -29,9 +30,8 @@ _DISTRICT: Final = "case when length(t.region_code) >= 8 then left(t.region_code
 _BELONGING: Final = f"""
     staged as (
         select n.id, s.code as stage from seen n
-            join stage s on n.day between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')
-                and (s.starts_on is not null or s.ends_on is not null)
-            join election e on e.code = s.election_code and (e.region_code is null or e.region_code = any(n.places))
+            join (stage s join election e on e.code = s.election_code)
+            on {listing.STAGE_HOLDS.format(places="n.places", day="n.day")}
         where n.whole
         union select l.task_id, v.stage from seen n join task_vulnerability l on l.task_id = n.id
             join vulnerability v on v.id = l.vulnerability_id
@@ -55,7 +55,7 @@ async def count_tasks(executor: Executor, caller: Caller, query: TaskStatisticsQ
     at = query.as_of or datetime.now(UTC)
     seen = _tasks(_NOW if query.as_of is None else _THEN)
     belonging = _BELONGING.format(now="true" if query.as_of is None else "false")  # no clock is told of the past
-    return await _count(executor, caller, query, at, seen, "", f", {belonging}", Dimension, query.group_by)
+    return await _count(executor, caller, query, _Counted(Dimension, seen, more=f", {belonging}"), at=at)
 
 
 async def count_deadlines(executor: Executor, caller: Caller, query: DeadlineStatisticsQuery) -> dict[str, Any]:
@@ -71,8 +71,8 @@ async def count_deadlines(executor: Executor, caller: Caller, query: DeadlineSta
         older=Lateness.OLDER,
         bounds=" ".join(f"when {late} <= interval '{days} days' then '{name}'" for name, days in LATENESS),
     )
-    joined, at = "join deadline c on c.task_id = t.id and w.whole", datetime.now(UTC)
-    return await _count(executor, caller, query, at, clocks, joined, "", ClockDimension, query.group_by)
+    counted = _Counted(ClockDimension, clocks, joined="join deadline c on c.task_id = t.id and w.whole")
+    return await _count(executor, caller, query, counted, at=datetime.now(UTC))
 
 
 _OF_TODAY: Final = Fault(
@@ -83,32 +83,40 @@ _OF_TODAY: Final = Fault(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What is counted (SQL): `columns` of each task, or of what is `joined` to it; `more` is what they belong to."""
+
+    dimensions: type[StrEnum]
+    columns: str
+    joined: str = ""
+    more: str = ""
+
+
 async def _count(
     executor: Executor,
     caller: Caller,
-    query: TaskFilters,
+    query: TaskStatisticsQuery | DeadlineStatisticsQuery,
+    counted: _Counted,
+    *,
     at: datetime,
-    columns: str,
-    joined: str,
-    more: str,
-    dimensions: type[StrEnum],
-    group_by: Sequence[StrEnum] | None,
 ) -> dict[str, Any]:
-    """Count, in one statement, what `columns` say of each of the tasks that are asked for, or of what is `joined`."""
+    """Count the tasks that are asked for in one statement."""
     await filters.require_known(executor, query.model_dump(include={*TaskFilters.model_fields}, exclude_none=True))
-    source, where, values = listing.sought(caller, keys_of(executor), query)
+    source, where, values = listing.relation(caller, query)
     found = await rows(
         executor,
-        f"with seen as materialized (select {columns} {source} join region z on z.code = t.region_code {joined}"
-        f" where {where}){more} {' union all '.join(_tallies(dimensions, group_by))}",
+        f"with seen as materialized (select {counted.columns} {source} join region z on z.code = t.region_code"
+        f" {counted.joined} where {where}){counted.more}"
+        f" {' union all '.join(_tallies(counted.dimensions, query.group_by))}",
         at=at,
         **values,
     )
     return {
         "at": at,
         "total": next(one["count"] for one in found if one["dimension"] == "total"),
-        "by": {one.value: _tallied(found, one.value) for one in dimensions},
-        "groups": None if group_by is None else _groups(found, group_by),
+        "by": {one.value: _tallied(found, one.value) for one in counted.dimensions},
+        "groups": None if query.group_by is None else _groups(found, query.group_by),
     }
 
 
@@ -119,7 +127,7 @@ def _tasks(column: dict[str, str]) -> str:
     return (
         f"t.id, w.whole, t.region_path as places, {column['status']} as status, t.category,"
         f" {column['accountable']} as accountable, {_DISTRICT} as district,"
-        " cast(coalesce(d.event_at, t.effective_at) at time zone z.time_zone as date) as day,"
+        f" {listing.EVENT_DAY.format(zone='z.time_zone')} as day,"
         f" case when not w.whole then null when {column['status']} in ({ended}) then '{Age.ENDED}' {bounds}"
         f" else '{Age.OLDER}' end as age"
     )

@@ -20,7 +20,7 @@ from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.law import ANY_SUBJECT, Law, Outcome, Question, Resolution
 from app.rules.succession import Because, Heir
-from app.services import law, log, standing_referrals
+from app.services import inherited_referrals, law, log
 from app.services.assignments import Party
 from app.services.escalations import escalated
 from app.services.handovers import Handover, carry_out, mark_ended
@@ -91,7 +91,7 @@ async def succeed(writer: Writer, *, by: Caller) -> int:
     edition = await db.one(writer, EDITION)
     rest = settings_of(writer).succession_rest
     due = await rows(writer, _DUE, today=edition["today"], edition=edition["edition"], rest=rest)
-    found = await _ask(writer, await standing_referrals.hold(writer, due), edition["now"])
+    found = await _ask(writer, await inherited_referrals.hold(writer, due), edition["now"])
     moved = [one for one in found if one.heir is not None and not one.stays]
     marked = [one for one in found if one.heir is None and not one.stays]
     await _hand_over(writer, by, moved)
@@ -106,7 +106,7 @@ async def succeed(writer: Writer, *, by: Caller) -> int:
 
 
 def question(task: Row, *, at: datetime) -> Question:
-    """The question that a task under a mandate puts at an instant."""
+    """The question that a task under a mandate, or many that are alike, put to the law at an instant."""
     return Question(
         category=task["category"],
         function=task["function"],
@@ -150,7 +150,7 @@ async def _hand_over(writer: Writer, by: Caller, moved: list[Ended]) -> None:
     handovers = [await _handover(writer, one) for one in moved]
     await carry_out(writer, handovers)
     for one, handover in zip(moved, handovers, strict=True):
-        party, standing = handover.party, handover.standing
+        party, inherited = handover.party, handover.inherited
         said = {
             "from_agency": one.task["accountable"],
             "to_agency": party.agency,
@@ -164,10 +164,10 @@ async def _hand_over(writer: Writer, by: Caller, moved: list[Ended]) -> None:
             "mandate_ended": False,
             "supporting": party.supporting,
             "informed": party.informed,
-            **standing.state,
+            **inherited.state,
         }
         await _record(writer, by, EventKind.TASK_SUCCEEDED, one, said, state)
-        await standing_referrals.follow(writer, by, standing, at=one.at, because=one.because)
+        await inherited_referrals.follow(writer, by, inherited, at=one.at, because=one.because)
 
 
 async def _handover(writer: Writer, ended: Ended) -> Handover:
@@ -182,8 +182,8 @@ async def _handover(writer: Writer, ended: Ended) -> Handover:
     if chosen is not None and ended.heir.agency == task["accountable"]:
         supporting = tuple(one for one in supporting if one in chosen)
     party = Party(ended.heir.agency, ended.heir.mandate, supporting, informed)
-    standing = standing_referrals.after(task["referral"], before=task["accountable"], owner=party.agency)
-    return Handover(ended.id, task["version"], ended.at, party, standing)
+    inherited = inherited_referrals.after(task["referral"], before=task["accountable"], owner=party.agency)
+    return Handover(ended.id, task["version"], ended.at, party, inherited)
 
 
 async def _mark(writer: Writer, by: Caller, marked: list[Ended]) -> None:

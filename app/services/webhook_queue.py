@@ -14,17 +14,17 @@ from random import SystemRandom
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from app.db import Row, Writer, row, rows, settings_of, value
+from app.db import Row, Writer, row, rows, settings_of
 from app.rules.caller import itself
 from app.rules.facts import EventKind
 from app.rules.webhooks import AT_ONCE, DeliveryStatus, Failure, Patience, failure_of, next_try
-from app.services import webhook_rows
+from app.services import locks, webhook_rows
+from app.services.locks import Lock
 from app.services.webhook_feed import Envelope
 from app.settings import Settings
 
 #: How long a claim holds by itself.
 LEASE: Final = timedelta(seconds=6)
-_ONE_AT_A_TIME: Final = 731_005_009
 _CHANCE: Final = SystemRandom()
 _KEPT: Final = timedelta(days=30)
 
@@ -89,7 +89,7 @@ _CLAIM_ASKED: Final = f"""
 
 async def claim(writer: Writer, *, most: int) -> tuple[list[Row], list[Row]]:
     """Take what there is to serve, deliveries asked for out of order first; nothing while another worker chooses."""
-    if not await value(writer, "select pg_try_advisory_xact_lock(:key) as mine", key=_ONE_AT_A_TIME):
+    if not await locks.attempt(writer, Lock.WEBHOOK_CLAIMS):
         return [], []
     asked = await rows(writer, _CLAIM_ASKED, most=most, lease=uuid4(), long=LEASE)
     left = most - len(asked)

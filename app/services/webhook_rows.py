@@ -54,7 +54,7 @@ async def list_webhooks(
     """Webhooks, newest first: all for an operator, else those of the own agency."""
     keyset = Keyset("recorded_at", "id", True, binding(caller, "webhooks", agency), keys, limit, cursor)
     where, given = listed(caller, agency)
-    return await read_page(executor, keyset, columns=_COLUMNS, source="webhook", where=where, given=given)
+    return await read_page(executor, keyset, columns=_COLUMNS, source="from webhook", where=where, given=given)
 
 
 async def record(

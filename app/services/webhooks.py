@@ -14,10 +14,10 @@ from app.rules.policy import Permission
 from app.rules.webhooks import MOST, WebhookStatus
 from app.schemas.webhooks import WebhookInput, WebhookPatch
 from app.security import Keys
-from app.services import client_rows, records, webhook_feed, webhook_keys, webhook_rows, webhook_targets
+from app.services import client_rows, locks, records, webhook_feed, webhook_keys, webhook_rows, webhook_targets
+from app.services.locks import Lock
 from app.services.versions import check_version, compare_and_set
 
-_ONE_AT_A_TIME: Final = 731_005_008
 #: What a webhook that is to be tried anew forgets.
 _AFRESH: Final = {"failing_since": None, "attempts": 0, "retry_at": None}
 
@@ -65,7 +65,7 @@ async def _beginning(writer: Writer, after: int | None) -> int:
 
 async def _require_room(writer: Writer, agency: str) -> None:
     """Refuse one webhook more than an agency may have; raises ValidationFailed."""
-    await value(writer, "select pg_advisory_xact_lock(:key, hashtext(:agency))", key=_ONE_AT_A_TIME, agency=agency)
+    await locks.wait(writer, Lock.WEBHOOKS, of=agency)
     if await value(writer, "select count(*) from webhook where agency = :agency", agency=agency) >= MOST:
         raise records.refused(
             "/agency", "too_many", f"An agency has {MOST} webhooks at most: delete one first.",

@@ -23,7 +23,7 @@ _LOCKED: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Inherited:
     """The open referral of a task that changes hands: as it was, and who is its sender from then on (None: nobody)."""
 
     referral: Row | None
@@ -56,22 +56,22 @@ async def hold(writer: Writer, tasks: Sequence[Row]) -> list[Row]:
     ]
 
 
-def after(referral: Row | None, *, before: str, owner: str) -> Standing:
+def after(referral: Row | None, *, before: str, owner: str) -> Inherited:
     """What becomes of an open referral when the task goes from one agency to another; to itself nobody refers."""
     if referral is None:
-        return Standing(None, None)
+        return Inherited(None, None)
     if owner == before:
-        return Standing(referral, referral["from_agency"])
-    return Standing(referral, None if referral["to_agency"] == owner else owner)
+        return Inherited(referral, referral["from_agency"])
+    return Inherited(referral, None if referral["to_agency"] == owner else owner)
 
 
-async def follow(writer: Writer, by: Caller, standing: Standing, *, at: datetime, because: Because) -> None:
+async def follow(writer: Writer, by: Caller, inherited: Inherited, *, at: datetime, because: Because) -> None:
     """Let the referral follow its task: its sender is the successor, or it is withdrawn by law."""
-    referral = standing.referral
-    if referral is None or standing.sender == referral["from_agency"]:
+    referral = inherited.referral
+    if referral is None or inherited.sender == referral["from_agency"]:
         return
-    if standing.sender is not None:
-        sender = {"from_agency": standing.sender}
+    if inherited.sender is not None:
+        sender = {"from_agency": inherited.sender}
         await compare_and_set(writer, "referral", {"id": referral["id"]}, referral["version"], sender)
         return
     move = workflow.referral_move(Action.WITHDRAW, ReferralStatus(referral["status"]))
