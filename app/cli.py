@@ -23,6 +23,7 @@ from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
 from app.kept_worker import kept_worker
 from app.main import create_app
+from app.matrix_cli import save_matrix
 from app.protocol import BoundedHttp, Server
 from app.rules.vocabulary import Role
 from app.schemas.clients import ClientInput
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Simpul: coordination of election agencies.",
 )
+app.command("matrix")(save_matrix)
 app.add_typer(keys_cli.app, name="keys")
 app.add_typer(log_cli.app, name="log")
 for name, commands in access_cli.COMMANDS.items():

@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import hmac
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from app.claims import strict_object, unb64
+from app.drafts import drafted
 from app.log_files import Head
 from app.places import sync
 from app.security import Keys
@@ -96,12 +96,5 @@ def _alone(path: Path) -> Iterator[None]:
 
 def keep(path: Path, content: dict[str, Any]) -> None:
     """Replace a file as a whole, or leave it as it was."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(orjson.dumps(content) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with drafted(path) as file:
+        file.write(orjson.dumps(content) + b"\n")

@@ -7,29 +7,21 @@ before, and the log's keys. `simpul log verify` takes that file as kept head and
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import orjson
 
 from app import log_files, losses, statements
-from app.assertions import LONGEST_LIFE
-from app.claims import b64
+from app.calling import Login, Service, Unreachable, answer
 from app.log_files import Head
 from app.memory import keep
-from app.public_keys import public_jwk
 from app.rules import merkle
 from app.security import SigningKey
 from app.statements import Kind, Unsigned
-
-_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-class Unreachable(Exception):
-    """The service can't be asked now, or answers something else than it should; try again later."""
 
 
 class Untrusted(Exception):
@@ -57,25 +49,6 @@ class Seen:
     cosigned: int = 0
 
 
-@dataclass(frozen=True)
-class Login:
-    """How the agency's client proves itself: with a secret or with a registered key."""
-
-    client_id: str
-    secret: str | None = None
-    key: SigningKey | None = None
-
-
-def read_key(path: Path, kid: str | None) -> SigningKey:
-    """A private P-256 key (PEM) under the kid it is registered with, by default its thumbprint; raises ValueError."""
-    try:
-        key = SigningKey.load(path.read_bytes())
-        named = public_jwk({name: key.published()[name] for name in ("x", "y")})
-    except Exception as cause:
-        raise ValueError(f"{log_files.shown(path)} holds no private P-256 key in PEM.") from cause
-    return replace(key, kid=kid or named["kid"])
-
-
 def read_seen(path: Path) -> Seen | None:
     """What was kept, None before the first time; raises ValueError for anything else."""
     try:
@@ -86,24 +59,24 @@ def read_seen(path: Path) -> Seen | None:
         raise ValueError(f"{log_files.shown(path)} was not written by a witness.") from cause
 
 
-class Witness:
+class Witness(Service):
     """One agency's look at one log, over HTTP."""
 
     def __init__(
         self, http: httpx.AsyncClient, login: Login, *, trusted: tuple[str, ...] = (), accepted: tuple[int, ...] = ()
     ) -> None:
-        self.http, self.login, self.trusted, self.accepted = http, login, trusted, accepted
-        self.headers = dict[str, str]()
+        super().__init__(http, login)
+        self.trusted, self.accepted = trusted, accepted
 
     async def look(self, seen: Seen | None) -> Seen:
         """The newest head, if it is the log's and continues what was seen.
 
         Raises Unreachable, Untrusted, Rewritten.
         """
-        await self._log_in()
-        published = (await self._get("/.well-known/log-keys.json")).get("keys", [])
+        await self.log_in()
+        published = (await self.get("/.well-known/log-keys.json")).get("keys", [])
         pinned = [*seen.keys, *(one for one in published if one["kid"] in self.trusted)] if seen else published
-        shown = await self._get("/v1/log/head")
+        shown = await self.get("/v1/log/head")
         said = self._stated(pinned, published, str(shown.get("head")))
         if seen is None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -119,30 +92,6 @@ class Witness:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             return Seen(said.iss, _distinct(pinned), said.size, said.root, shown["head"], now)
         return replace(seen, keys=_distinct(pinned), size=said.size, root=said.root, head=shown["head"])
-
-    async def _log_in(self) -> None:
-        proof = {"client_id": self.login.client_id, "grant_type": "client_credentials"}
-        if self.login.key is not None:
-            proof |= {"client_assertion_type": _BEARER, "client_assertion": self._assertion(self.login.key)}
-        else:
-            proof |= {"client_secret": self.login.secret or ""}
-        granted = await self._ask("POST", "/oauth2/token", data=proof)
-        self.headers["Authorization"] = f"Bearer {_answer(granted)['access_token']}"
-
-    def _assertion(self, key: SigningKey) -> str:
-        """A client assertion (RFC 7523), addressed to the token endpoint that it goes to."""
-        now = datetime.now(UTC)
-        claims = {
-            "iss": self.login.client_id,
-            "sub": self.login.client_id,
-            "aud": str(self.http.base_url.join("/oauth2/token")),
-            "jti": str(uuid4()),
-            "iat": int(now.timestamp()),
-            "exp": int((now + min(LONGEST_LIFE, timedelta(minutes=2))).timestamp()),
-        }
-        header = {"alg": "ES256", "kid": key.kid, "typ": "JWT"}
-        signed = f"{b64(orjson.dumps(header))}.{b64(orjson.dumps(claims))}"
-        return f"{signed}.{b64(key.private.sign(signed.encode()))}"
 
     def _stated(self, pinned: list[dict[str, str]], published: list[dict[str, str]], text: str) -> Head:
         try:
@@ -166,11 +115,11 @@ class Witness:
             if said.root != seen.root:
                 raise Rewritten(f"The log has signed two different trees of {said.size} entries.", shown)
             return
-        asked = await self._ask("GET", f"/v1/log/proofs/consistency?from={seen.size}&to={said.size}")
+        asked = await self.ask("GET", f"/v1/log/proofs/consistency?from={seen.size}&to={said.size}")
         if asked.status_code == 404:
             raise Rewritten(f"The log does not know the head of size {seen.size} that it has signed.", shown)
         try:
-            proof = [bytes.fromhex(step) for step in _answer(asked)["path"]]
+            proof = [bytes.fromhex(step) for step in answer(asked)["path"]]
             merkle.check_consistency(seen.size, said.size, proof, bytes.fromhex(seen.root), bytes.fromhex(said.root))
         except (merkle.Unproven, KeyError, TypeError, ValueError) as cause:
             shown["path"] = asked.json().get("path")
@@ -183,7 +132,7 @@ class Witness:
         loss = losses.loss_of(held, said.resumed)
         if loss is None:
             return False
-        entries = (await self._get(f"/v1/log/entries?after={loss.entry - 1}&limit=1"))["items"]
+        entries = (await self.get(f"/v1/log/entries?after={loss.entry - 1}&limit=1"))["items"]
         found.add_note(losses.declaration(loss, entries[0]["document"] if entries else None))
         found.add_note(f"To go on from there: --accept-resumed {loss.entry}.")
         return loss.entry in self.accepted
@@ -192,7 +141,7 @@ class Witness:
         """Hold a head against the log, which then stands still until an operator declares why; how that went."""
         self.headers["Idempotency-Key"] = str(uuid4())
         try:
-            _answer(await self._ask("POST", "/v1/log/lost-heads", json={"head": head}))
+            answer(await self.ask("POST", "/v1/log/lost-heads", json={"head": head}))
         except Unreachable as refused:
             return f"The service took no report of it ({refused})."
         return "The service was shown it, and the log stands still until its operator declares why."
@@ -213,40 +162,17 @@ class Witness:
         }
         self.headers["Idempotency-Key"] = str(uuid4())
         body = {"cosignature": statements.state(key, Kind.COSIGNATURE, said)}
-        _answer(await self._ask("POST", "/v1/log/cosignatures", json=body))
+        answer(await self.ask("POST", "/v1/log/cosignatures", json=body))
         return replace(seen, cosigned=seen.size)
 
     async def _only_cosignatures(self, seen: Seen) -> bool:
         count = min(seen.size - seen.cosigned, 1000)
-        added = (await self._get(f"/v1/log/entries?after={seen.cosigned}&limit={count}"))["items"]
+        added = (await self.get(f"/v1/log/entries?after={seen.cosigned}&limit={count}"))["items"]
         return count == seen.size - seen.cosigned and all(one["kind"] == "log.cosigned" for one in added)
 
     async def agency(self) -> str:
         """The agency for which the client acts; raises Unreachable."""
-        return str((await self._get("/v1/me"))["agency"])
-
-    async def _get(self, path: str) -> dict[str, Any]:
-        return _answer(await self._ask("GET", path))
-
-    async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        try:
-            return await self.http.request(method, path, headers=self.headers, **more)
-        except httpx.HTTPError as cause:
-            raise Unreachable(f"{self.http.base_url}: {cause or type(cause).__name__}") from cause
-
-
-def _answer(response: httpx.Response) -> dict[str, Any]:
-    """The JSON of a good answer; raises Unreachable."""
-    try:
-        found = response.json()
-    except ValueError:
-        found = None
-    if response.is_success and isinstance(found, dict):
-        return found
-    said = found or {}
-    raise Unreachable(
-        f"{response.request.url.path}: {response.status_code} {said.get('detail') or said.get('error_description', '')}"
-    )
+        return str((await self.get("/v1/me"))["agency"])
 
 
 def _distinct(keys: list[dict[str, str]]) -> list[dict[str, str]]:

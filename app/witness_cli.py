@@ -14,13 +14,12 @@ import typer
 
 from app import witness
 from app.break_glass import Json
+from app.calling import PATIENCE, Login, Unreachable, read_key
 from app.db import encode
 from app.memory import keep
 from app.security import SigningKey
-from app.terminal import console, fail
-from app.witness import Login, Rewritten, Seen, Unreachable, Untrusted, Witness
-
-_PATIENCE: Final = 30.0
+from app.terminal import ClientId, Key, KeyKid, SecretFile, Url, console, fail, login_of
+from app.witness import Rewritten, Seen, Untrusted, Witness
 
 
 @dataclass(frozen=True)
@@ -58,20 +57,20 @@ def show_public_key(
 ) -> None:
     """Print the public half of a key as the body of POST /v1/clients/{id}/keys."""
     try:
-        key = witness.read_key(path, kid)
+        key = read_key(path, kid)
     except (OSError, ValueError) as error:
         fail(str(error), code=2)
     typer.echo(encode({"jwk": key.published()}).decode())
 
 
 def watch_log(
-    url: Annotated[str, typer.Option(help="Where the service is.")],
-    client_id: Annotated[str, typer.Option(help="Your agency's client.")],
+    url: Url,
+    client_id: ClientId,
     state: Annotated[Path, typer.Option(help="Where the last head and the log's keys are kept.")],
     *,
-    client_secret_file: Annotated[Path | None, typer.Option(help="The client's secret.")] = None,
-    key: Annotated[Path | None, typer.Option(help="Or its private key (PEM), instead of a secret.")] = None,
-    key_kid: Annotated[str | None, typer.Option(help="Its kid; default the thumbprint.")] = None,
+    client_secret_file: SecretFile = None,
+    key: Key = None,
+    key_kid: KeyKid = None,
     cosign_key: Annotated[Path | None, typer.Option(help="Cosign with this registered key (PEM).")] = None,
     cosign_kid: Annotated[str | None, typer.Option(help="Its kid; default the thumbprint.")] = None,
     every: Annotated[float | None, typer.Option(min=1, help="Look again every so many seconds, for ever.")] = None,
@@ -85,15 +84,9 @@ def watch_log(
 
     Ends with 1 when the log was rewritten or is not the one that was pinned, with 2 when it can't be asked.
     """
-    if (client_secret_file is None) == (key is None):
-        fail("Name either --client-secret-file or --key.", code=2)
+    login = login_of(client_id, client_secret_file, key, key_kid)
     try:
-        login = Login(
-            client_id,
-            secret=client_secret_file.read_text().strip() if client_secret_file else None,
-            key=witness.read_key(key, key_kid) if key else None,
-        )
-        cosigner = witness.read_key(cosign_key, cosign_kid) if cosign_key else None
+        cosigner = read_key(cosign_key, cosign_kid) if cosign_key else None
     except (OSError, ValueError) as error:
         fail(str(error), code=2)
     watch = Watch(login, state, cosigner, tuple(trust or ()), tuple(accept_resumed or ()))
@@ -113,7 +106,7 @@ _WHAT_NOW: Final = "Both heads in it are signed by the log: show them to the oth
 
 
 async def _watch(watch: Watch, url: str, every: float | None, tell: Callable[[Seen], None]) -> None:
-    async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as http:
         while True:
             try:
                 tell(await watch.once(http))

@@ -43,12 +43,15 @@ SEARCHES = {
     "q=banjir": 9_000,
     "q=banjir&sort=effective_at&limit=20": 9_000,
     "q=banjir&region=35.73": 2_000,
-    "q=kudanil": 400,
-    "q=gudang kudanil": 400,
-    "q=kudnail": 400,
+    "q=kudanil": 100,
+    "q=gudang kudanil": 100,
+    "q=kudnail": 100,
     "q=logistk&limit=20": 9_000,
-    "q=gudang kudnail": 400,
+    "q=gudang kudnail": 100,
+    "q=qwertyuiop": 100,
 }
+#: Of this connection since it last handed in its figures, which it does now and then between transactions: a difference
+#: within one transaction tells what a statement of it did.
 _LOOKED = (
     "select seq_scan, coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0) as looked_at"
     " from pg_stat_xact_user_tables where relname = 'task'"
@@ -146,7 +149,8 @@ async def test_a_search_looks_at_few_tasks_however_many_there_are(
         (ran,) = [(sql, values) for sql, values in asked if "app.find" in sql]
         async with nation.state.database.reading() as reader:
             await callers.identify(reader, claims, address="", acting_user=None, request_id="")
+            before = await db.one(reader, _LOOKED)
             await db.rows(reader, ran[0], **ran[1])
-            told = await db.one(reader, _LOOKED)
-        assert told["seq_scan"] == 0, (agency.code, search)
-        assert told["looked_at"] <= SEARCHES[search], (agency.code, search)
+            after = await db.one(reader, _LOOKED)
+        assert after["seq_scan"] == before["seq_scan"], (agency.code, search)
+        assert after["looked_at"] - before["looked_at"] <= SEARCHES[search], (agency.code, search)

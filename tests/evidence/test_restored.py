@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from support import Agency, task
 
 from app import start, worker
+from app.calling import Login
 from app.db import Database, one
 from app.memory import Memory
 from app.security import SigningKey, new_pem
@@ -29,7 +30,7 @@ from app.services import log_keys
 from app.settings import Settings
 from app.statements import Kind, state
 from app.testimony import Kept
-from app.witness import Login, Rewritten
+from app.witness import Rewritten
 from app.witness_cli import Watch
 
 WHY = ("--reason", "Pusat data terbakar; cadangan kemarin dipulihkan", "--operator", "Diskominfo Kota Malang", "--yes")

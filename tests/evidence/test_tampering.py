@@ -15,11 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import evidence
+from app.calling import Login
 from app.rules.merkle import Tree
 from app.services import log_keys
 from app.statements import Kind, state
 from app.testimony import Kept
-from app.witness import Login, Rewritten
+from app.witness import Rewritten
 from app.witness_cli import Watch
 
 #: The entry that is tampered with, counted back from the newest.

@@ -12,12 +12,12 @@ import pytest
 import uvicorn
 from notary import House, Machine, jwks_of, witness
 
-from app import witness as tool
+from app.calling import Login, Unreachable, read_key
 from app.security import SigningKey, new_pem
 from app.services import log_keys
 from app.statements import Kind, state
 from app.testimony import Kept
-from app.witness import Login, Rewritten, Unreachable, Untrusted
+from app.witness import Rewritten, Untrusted
 from app.witness_cli import Watch
 
 
@@ -71,7 +71,7 @@ async def test_a_client_that_proves_itself_by_a_key_needs_no_secret(
 ) -> None:
     pem = house.folder / "key.pem"
     pem.write_bytes(new_pem())
-    key = tool.read_key(pem, None)
+    key = read_key(pem, None)
     body = json.loads((await machine("log", "public-key", str(pem))).stdout)
     path = f"/v1/clients/{house.bakesbangpol.credentials['client_id']}/keys"
     assert (await house.bakesbangpol.post(path, body)).json()["kid"] == key.kid
