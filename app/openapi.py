@@ -254,6 +254,8 @@ def _typed(text: str, kind: str | None) -> Any:
     match kind:
         case "integer":
             return int(text)
+        case "boolean":
+            return text == "true"
         case "array":
             return text.split(",")
         case _:

@@ -133,7 +133,8 @@ def test_every_operation_shows_a_real_request_and_answer(path: str, operation: d
         silent = status == "204" or path == "/oauth2/revoke"  # RFC 7009 has nothing to say
         assert bool(response.get("content")) != silent
         for content in response.get("content", {}).values():
-            assert faults(content["example"], content["schema"]) == []
+            if content["schema"].get("format") != "binary":
+                assert faults(content["example"], content["schema"]) == []
 
 
 def test_a_read_that_may_be_304_says_so_and_no_other_does() -> None:
