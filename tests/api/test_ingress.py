@@ -666,7 +666,7 @@ def test_every_problem_of_an_operation_has_a_named_example_under_its_status() ->
     named = document["paths"]["/v1/tasks"]["get"]["responses"]
     shared = document["components"]["responses"]
     shown = {status: shared.get(one.get("$ref", "").rpartition("/")[2], one) for status, one in named.items()}
-    assert set(shown) == {"200", "400", "401", "404", "503"}
+    assert set(shown) == {"200", "304", "400", "401", "404", "503"}
     (media_type,) = shown["401"]["content"]
     assert media_type == "application/problem+json"
     assert shown["401"]["content"][media_type]["schema"] == {"$ref": "#/components/schemas/Problem"}
