@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from pydantic import TypeAdapter
 
 T = TypeVar("T")
 JSON = "application/json"
+#: Seconds after which who asks for long fetches a new token: they live for ten minutes, a run may last longer.
+RENEWED_AFTER = 300.0
 PROBLEM = "application/problem+json"
 
 
@@ -68,6 +71,7 @@ class Agency:
     http: httpx.AsyncClient
     credentials: dict[str, Any]
     headers: dict[str, str] = field(default_factory=dict)
+    signed_in: float | None = None
 
     @property
     def code(self) -> str:
@@ -89,6 +93,7 @@ class Agency:
         )
         assert answer.status_code == 200, answer.text
         self.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self.signed_in = None if form else time.monotonic()
         return self
 
     async def get(self, path: str, **more: Any) -> httpx.Response:
@@ -110,6 +115,8 @@ class Agency:
     async def _send(
         self, method: str, path: str, body: Any = None, *, etag: str | None = None, **more: Any
     ) -> httpx.Response:
+        if self.signed_in is not None and time.monotonic() - self.signed_in > RENEWED_AFTER:
+            await self.sign_in()
         headers = {**self.headers, **more.pop("headers", {})}
         if etag is not None:
             headers["If-Match"] = etag

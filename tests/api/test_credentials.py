@@ -442,7 +442,8 @@ async def elections(operator: Agency) -> list[date]:
         code = f"pilkada-uji-{number}"
         said = {"code": code, "kind": "pilkada", "name_id": "Uji", "region_code": "35.73", "voting_date": str(day)}
         assert (await operator.post("/v1/elections", said)).status_code == 201
-    stage = {"code": "count_recap", "name_id": "Rekapitulasi", "ends_on": str(days[0] + timedelta(days=20))}
+    stage = {"code": "count_recap", "name_id": "Rekapitulasi", "starts_on": str(days[0])}
+    stage |= {"ends_on": str(days[0] + timedelta(days=20))}
     assert (await operator.post("/v1/elections/pilkada-uji-0/stages", stage)).status_code == 201
     return days
 

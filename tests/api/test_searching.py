@@ -419,7 +419,6 @@ async def test_a_task_is_in_every_stage_in_whose_days_its_event_lies(bakesbangpo
     last = await bakesbangpol.log(**said, event_at="2024-11-23T23:59:59+07:00")
     after = await bakesbangpol.log(**said, event_at="2024-11-24T00:00:00+07:00")
     voted = await bakesbangpol.log(**said | {"effective_at": "2024-11-27T05:00:00Z"})
-    mine = {one["reference"] for one in (last, after, voted)}
     for stage, expected in (
         ("campaign", [last]),
         ("quiet_period", [after]),
@@ -427,4 +426,4 @@ async def test_a_task_is_in_every_stage_in_whose_days_its_event_lies(bakesbangpo
         ("count_recap", [voted]),
         ("winner_no_dispute", []),
     ):
-        assert mine & await found(bakesbangpol, '"bendera ungu"', stage=stage) == {one["reference"] for one in expected}
+        assert await found(bakesbangpol, '"bendera ungu"', stage=stage) == {one["reference"] for one in expected}
