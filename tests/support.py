@@ -82,19 +82,26 @@ class Agency:
         return self.headers["Authorization"].removeprefix("Bearer ")
 
     async def sign_in(self, **form: str) -> Agency:
-        answer = await self.http.post(
-            "/oauth2/token",
-            data={
-                "grant_type": "client_credentials",
-                "client_id": self.credentials["client_id"],
-                "client_secret": self.credentials["client_secret"],
-                **form,
-            },
-        )
+        answer = await self._ask_for_token(form)
         assert answer.status_code == 200, answer.text
-        self.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self._take(answer)
         self.signed_in = None if form else time.monotonic()
         return self
+
+    async def _renew(self) -> None:
+        """Fetch a new token in time; who gets none any more goes on with the old one."""
+        if self.signed_in is not None and time.monotonic() - self.signed_in > RENEWED_AFTER:
+            answer = await self._ask_for_token({})
+            if answer.is_success:
+                self._take(answer)
+                self.signed_in = time.monotonic()
+
+    async def _ask_for_token(self, form: dict[str, str]) -> httpx.Response:
+        named = {name: self.credentials[name] for name in ("client_id", "client_secret")}
+        return await self.http.post("/oauth2/token", data={"grant_type": "client_credentials", **named, **form})
+
+    def _take(self, answer: httpx.Response) -> None:
+        self.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     async def get(self, path: str, **more: Any) -> httpx.Response:
         return await self._send("GET", path, **more)
@@ -115,8 +122,7 @@ class Agency:
     async def _send(
         self, method: str, path: str, body: Any = None, *, etag: str | None = None, **more: Any
     ) -> httpx.Response:
-        if self.signed_in is not None and time.monotonic() - self.signed_in > RENEWED_AFTER:
-            await self.sign_in()
+        await self._renew()
         headers = {**self.headers, **more.pop("headers", {})}
         if etag is not None:
             headers["If-Match"] = etag
