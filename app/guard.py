@@ -29,6 +29,7 @@ from app.refusals import UNKNOWN
 from app.rules.policy import Permission, may_enter
 from app.rules.vocabulary import Role
 from app.services import callers, idempotency, sequencer, signing
+from app.services.callers import Bearer
 from app.services.idempotency import Answer
 from app.wire import decode, nameable
 
@@ -201,14 +202,11 @@ class GuardedRoute(APIRoute):
 
         Raises TokenInvalid, PermissionDenied, AgencySuspended, AddressNotAllowed, QuotaExceeded.
         """
+        address, request_id = request.client.host if request.client else "", request.state.request_id
         caller = await callers.identify(
-            executor,
-            claims,
-            address=request.client.host if request.client else "",
-            acting_user=_acting_user(request),
-            request_id=request.state.request_id,
+            executor, claims, address=address, acting_user=_acting_user(request), request_id=request_id
         )
-        request.state.caller, request.state.claims = caller, claims
+        request.state.caller, request.state.bearer = caller, Bearer(claims, address, request_id)
         await request.app.state.quota.spend(request, caller)
         if not may_enter(Role(caller.role), self.permission):
             raise PermissionDenied(permission=self.permission.value)

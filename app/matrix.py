@@ -78,8 +78,7 @@ async def written(
     if count is not None:
         more = "" if count["relation"] == "exact" else ";relation=at_least"
         headers["Total-Count"] = f"{count['value']}{more}"
-    address = request.client.host if request.client else ""
-    ask = Ask(request.state.claims, address, request.state.request_id, asked, long)
+    ask = Ask(request.state.bearer, asked, long)
     return MatrixStream(request, made, matrix.steps(request.app.state.database, ask, begun), headers, kind)
 
 

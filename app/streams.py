@@ -45,8 +45,7 @@ class EventStream(EventSourceResponse):
         self._caller, self._position = state.caller, after
         self._listeners: Listeners = request.app.state.listeners
         self._heartbeat: float = request.app.state.database.settings.stream_heartbeat
-        address = request.client.host if request.client else ""
-        self._ask = Ask(state.claims, address, state.request_id, types)
+        self._ask = Ask(state.bearer, types)
         self._told: str | None = None
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +62,7 @@ class EventStream(EventSourceResponse):
 
     async def _tell(self, listener: Listener, send: Send) -> None:
         now = asyncio.get_running_loop().time
-        ends = now() + (self._ask.claims.ends - datetime.now(UTC)).total_seconds()
+        ends = now() + (self._ask.bearer.claims.ends - datetime.now(UTC)).total_seconds()
         beat = now() + self._heartbeat
         while not listener.over and now() < ends:
             if await listener.wait(min(beat, ends) - now()):

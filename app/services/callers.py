@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
@@ -19,6 +19,15 @@ from app.rules.vocabulary import Clearance, Role
 _ENTER: Final = "select *, now() as began from app.enter(:id, :credential, :jti, :role, :epoch)"
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A verified token as a request brought it: enough to ask later, without the request, who holds it then."""
+
+    claims: Claims
+    address: str
+    request_id: str
+
+
 async def claim(writer: Writer, client: UUID | None) -> None:
     """Let a transaction see the rows of this one client, which is yet to prove who it is, or of none."""
     writer.info["began"] = await value(writer, "select now() from app.claim(:client)", client=client)
@@ -33,6 +42,12 @@ def from_allowed(networks: list[str], address: str) -> bool:
     except ValueError:
         return False
     return any(here in ip_network(network) for network in networks)
+
+
+async def identify_again(executor: Executor, bearer: Bearer) -> Caller:
+    """Who holds that token now; raises TokenInvalid, AgencySuspended, AddressNotAllowed."""
+    address, request_id = bearer.address, bearer.request_id
+    return await identify(executor, bearer.claims, address=address, acting_user=None, request_id=request_id)
 
 
 async def identify(

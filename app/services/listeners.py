@@ -16,7 +16,6 @@ from uuid import UUID
 
 import structlog
 
-from app.claims import Claims
 from app.db import Database, Row, one, problem_of, value
 from app.errors import QuotaExceeded, TemporarilyUnavailable
 from app.rules import policy
@@ -24,6 +23,7 @@ from app.rules.caller import Caller
 from app.rules.facts import EventKind, Family
 from app.rules.vocabulary import Role
 from app.services import callers, feed
+from app.services.callers import Bearer
 
 #: How often the end of the log is looked at (seconds), while anybody listens, and how long after it could not be.
 LOOKED_EVERY, AGAIN_AFTER = 0.1, 1.0
@@ -34,11 +34,9 @@ _log: Final = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Who wants to hear what: a token's claims, where they come from, and the kinds of facts, None for all."""
+    """Who wants to hear what: the bearer of a token, and the kinds of facts, None for all."""
 
-    claims: Claims
-    address: str
-    request_id: str
+    bearer: Bearer
     types: frozenset[EventKind] | None
 
 
@@ -118,7 +116,7 @@ class Listeners:
 
         Raises TokenInvalid, AgencySuspended, AddressNotAllowed.
         """
-        key = (ask.claims.jti, ask.address, ask.types, after)
+        key = (ask.bearer.claims.jti, ask.bearer.address, ask.types, after)
         reading = self._reading.get(key)
         if reading is None:  # one token at one place: one read serves all who wait with it
             reading = self._reading[key] = asyncio.create_task(self._read(ask, after))
@@ -131,9 +129,7 @@ class Listeners:
 
     async def _read(self, ask: Ask, after: int) -> tuple[feed.Heard, frozenset[str]]:
         async with self._gate, self._database.reading() as reader:
-            caller = await callers.identify(
-                reader, ask.claims, address=ask.address, acting_user=None, request_id=ask.request_id
-            )
+            caller = await callers.identify_again(reader, ask.bearer)
             found = await feed.read(reader, caller, self._database.keys, after=after, types=ask.types, limit=PAGE)
             return found, words(caller)
 

@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from app.claims import Claims
 from app.db import Database, Executor, Reader, Row, rows, value
 from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.schemas.tasks import TaskQuery
 from app.security import Keys
 from app.services import callers, listing
+from app.services.callers import Bearer
 
 #: Tasks of one step.
 STEP: Final = 500
@@ -52,11 +52,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Who wants what: a token's claims, where they come from, the list that is asked for, and whether it is long."""
+    """Who wants what: the bearer of a token, the list that is asked for, and whether it is long."""
 
-    claims: Claims
-    address: str
-    request_id: str
+    bearer: Bearer
     query: TaskQuery
     long: bool
 
@@ -111,9 +109,7 @@ async def steps(database: Database, ask: Ask, begun: Step) -> AsyncIterator[Step
 
 
 async def _next(reader: Reader, keys: Keys, ask: Ask, cursor: str) -> Step:
-    caller = await callers.identify(
-        reader, ask.claims, address=ask.address, acting_user=None, request_id=ask.request_id
-    )
+    caller = await callers.identify_again(reader, ask.bearer)
     return await first(reader, caller, keys, ask.query.model_copy(update={"cursor": cursor}), long=ask.long)
 
 
