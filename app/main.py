@@ -9,11 +9,10 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from app import openapi, problems
+from app import matrix, openapi, problems
 from app.cors import Origins
 from app.db import Database
 from app.ingress import Ingress
-from app.matrix import Files
 from app.quota import Quota
 from app.refusals import Refusals
 from app.routers import (
@@ -97,7 +96,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.state.keys = database.keys
     app.state.log_keys = Published(database)
     app.state.listeners = Listeners(database)
-    app.state.files = Files(settings)
+    app.state.files = matrix.seats(settings)
     for module in (
         oauth,
         clients,

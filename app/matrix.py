@@ -6,12 +6,10 @@ A file that can't be finished ends with its connection: nobody takes half of it 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final, Protocol
-from uuid import UUID
 
 from fastapi import Request
 from starlette.responses import StreamingResponse
@@ -19,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import workbooks
 from app.db import Reader, Row, encode, problem_of
-from app.errors import NotAcceptable, Problem, QuotaExceeded
+from app.errors import NotAcceptable, Problem
 from app.matrix_columns import Told, columns, told
 from app.negotiation import JSON, chosen
 from app.problems import Language, language_of
@@ -29,6 +27,7 @@ from app.schemas.tasks import TaskQuery
 from app.security import Keys
 from app.services import listing, matrix
 from app.services.matrix import Ask, Step
+from app.services.seats import Seats
 from app.settings import Settings
 from app.spreadsheets import Csv
 
@@ -86,30 +85,10 @@ def _today() -> str:
     return datetime.now(WIB).date().isoformat()
 
 
-class Files:
-    """The files that this process writes now: so many of a client, of an agency, in all."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._clients: Counter[UUID | None] = Counter()
-        self._agencies: Counter[str | None] = Counter()
-
-    @contextmanager
-    def joined(self, caller: Caller) -> Iterator[None]:
-        """One more for as long as the block lasts; raises QuotaExceeded."""
-        if (
-            self._clients[caller.client_id] >= self._settings.client_files
-            or self._agencies[caller.agency] >= self._settings.agency_files  # it makes as many clients as it likes
-            or self._clients.total() >= self._settings.process_files
-        ):
-            raise QuotaExceeded(headers={"Retry-After": str(_AGAIN_AFTER)})
-        self._clients[caller.client_id] += 1
-        self._agencies[caller.agency] += 1
-        try:
-            yield
-        finally:
-            self._clients -= Counter([caller.client_id])
-            self._agencies -= Counter([caller.agency])
+def seats(settings: Settings) -> Seats:
+    """The files that one process writes at a time."""
+    most = {"client": settings.client_files, "agency": settings.agency_files, "process": settings.process_files}
+    return Seats(**most, again_after=_AGAIN_AFTER)
 
 
 class Maker(Protocol):
@@ -207,7 +186,7 @@ class MatrixStream(StreamingResponse):
     ) -> None:
         media_type = f"{CSV}; charset=utf-8; header=present" if kind == CSV else kind
         super().__init__(self._content(request, made, steps), headers=headers, media_type=media_type)
-        self._files: Files = request.app.state.files
+        self._files: Seats = request.app.state.files
         self._caller = request.state.caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

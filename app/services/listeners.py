@@ -7,23 +7,22 @@ concern; what these hear, their own read through both walls decides.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 import structlog
 
 from app.db import Database, Row, one, problem_of, value
-from app.errors import QuotaExceeded, TemporarilyUnavailable
+from app.errors import TemporarilyUnavailable
 from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind, Family
 from app.rules.vocabulary import Role
 from app.services import callers, feed
 from app.services.callers import Bearer
+from app.services.seats import Seats
 
 #: How often the end of the log is looked at (seconds), while anybody listens, and how long after it could not be.
 LOOKED_EVERY, AGAIN_AFTER = 0.1, 1.0
@@ -78,8 +77,8 @@ class Listeners:
     def __init__(self, database: Database) -> None:
         self._database, self._settings = database, database.settings
         self._waiting: dict[str, set[Listener]] = {}
-        self._clients: Counter[UUID | None] = Counter()
-        self._agencies: Counter[str | None] = Counter()
+        chosen = self._settings
+        self._seats = Seats(client=chosen.client_streams, agency=chosen.agency_streams, process=chosen.process_streams)
         self._gate = asyncio.Semaphore(max(1, self._settings.pool_size // 4))
         self._reading: dict[tuple[Any, ...], asyncio.Task[tuple[feed.Heard, frozenset[str]]]] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -92,24 +91,15 @@ class Listeners:
         """One more listener for as long as the block lasts; raises QuotaExceeded, TemporarilyUnavailable."""
         if self._ended:
             raise TemporarilyUnavailable
-        if (
-            self._clients[caller.client_id] >= self._settings.client_streams
-            or self._agencies[caller.agency] >= self._settings.agency_streams  # it makes as many clients as it likes
-            or self._clients.total() >= self._settings.process_streams
-        ):
-            raise QuotaExceeded
-        listener = Listener()
-        self._clients[caller.client_id] += 1
-        self._agencies[caller.agency] += 1
-        self._register(listener, words(caller))
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look_on())
-        try:
-            yield listener
-        finally:
-            self._register(listener, frozenset())
-            self._clients -= Counter([caller.client_id])
-            self._agencies -= Counter([caller.agency])
+        with self._seats.joined(caller):
+            listener = Listener()
+            self._register(listener, words(caller))
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look_on())
+            try:
+                yield listener
+            finally:
+                self._register(listener, frozenset())
 
     async def hear(self, listener: Listener, ask: Ask, *, after: int) -> feed.Heard:
         """What there is after a place in the log for who holds these claims now.
@@ -157,7 +147,7 @@ class Listeners:
 
     async def _look_on(self) -> None:
         """Look at the end of the log again and again, until nobody waits."""
-        while self._clients:
+        while self._seats.taken:
             try:
                 news = await self._look()
             except Exception as error:  # noqa: BLE001 - whatever it was, all the others wait for the next look
