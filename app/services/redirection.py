@@ -6,7 +6,7 @@ The referral is withdrawn by law and sent anew to whoever is competent, or goes 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from app import db
 from app.db import Row, Writer, rows
@@ -17,9 +17,8 @@ from app.rules.succession import Because, Heir
 from app.rules.vocabulary import Action, ClosureStatus, ReferralStatus, Status
 from app.services import law, visibility
 from app.services.escalations import escalated
-from app.services.referral_moves import record_move, settle, waiting
+from app.services.referral_moves import send, settle
 from app.services.succession import EDITION, question
-from app.services.versions import compare_and_set
 
 #: How many referrals are redirected in one transaction.
 FULL: Final = 50
@@ -79,7 +78,7 @@ async def _redirect(writer: Writer, by: Caller, referral: Row, task: Row, editio
     at = (heir.at if heir else asked.at).astimezone(UTC)
     status = await _withdraw(writer, by, referral, at, because)
     if heir is not None and heir.agency != referral["from_agency"]:
-        await _send(writer, by, referral, {**task, "status": status}, heir, because)
+        await _send(writer, by, referral, {**task, "status": status, "version": task["version"] + 1}, heir, because)
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])
 
@@ -96,7 +95,6 @@ async def _send(writer: Writer, by: Caller, old: Row, task: Row, heir: Heir, bec
     move = workflow.transition(Action.REFER, task["status"])
     if move is None:
         raise AssertionError(task)
-    at = heir.at.astimezone(UTC)
     referral = Referral(
         task_id=task["id"],
         from_agency=old["from_agency"],
@@ -108,23 +106,6 @@ async def _send(writer: Writer, by: Caller, old: Row, task: Row, heir: Heir, bec
         supporting=list(heir.answer.supporting),
         informed=list(await escalated(writer, heir.answer, task["vulnerabilities"])),
         retain_access=old["retain_access"],
-        effective_at=at,
+        effective_at=heir.at.astimezone(UTC),
     )
-    writer.add(referral)
-    changed: dict[str, Any] = {"status": move.target, "open_referral": referral.id, "last_effective_at": at}
-    won = await compare_and_set(writer, "task", {"id": task["id"]}, task["version"] + 1, changed, sources=move.sources)
-    await record_move(
-        writer,
-        by,
-        move.event,
-        {"id": referral.id, "task": task["id"], "version": 0},
-        at,
-        {
-            "from": task["status"],
-            "to": move.target,
-            "to_agency": referral.to_agency,
-            "mandate": referral.mandate,
-            "because": because,
-        },
-        state={**changed, **won, "open_referral": waiting(referral.model_dump())},
-    )
+    await send(writer, by, task, referral, move, {"because": because})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from app.db import Row, Writer, one
+from app.models import Referral
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.vocabulary import Action, Status
-from app.rules.workflow import ReferralMove
+from app.rules.workflow import ReferralMove, Transition
 from app.schemas.tasks import OpenReferral
 from app.services import assignments, clock_starts, log, visibility
 from app.services.referral_rows import show_answered
@@ -108,6 +110,34 @@ async def _follow(
     else:
         touched = await one(writer, _HANDED_BACK, **place)
     return before, {**state, **touched}
+
+
+async def send(
+    writer: Writer, caller: Caller, task: Row, referral: Referral, move: Transition, said: Mapping[str, Any]
+) -> None:
+    """Send a referral of a task that somebody holds: the task waits for its answer; raises StaleVersion.
+
+    `said` is what the fact says beside whither it goes, and how the task stands.
+    """
+    at = referral.effective_at
+    changed = {"status": move.target, "open_referral": referral.id, "last_effective_at": at}
+    won = await compare_and_set(writer, "task", {"id": task["id"]}, task["version"], changed, sources=move.sources)
+    writer.add(referral)
+    await record_move(
+        writer,
+        caller,
+        move.event,
+        {"id": referral.id, "task": task["id"], "version": 0},
+        at,
+        {
+            "from": task["status"],
+            "to": move.target,
+            "to_agency": referral.to_agency,
+            "mandate": referral.mandate,
+            **said,
+        },
+        state={**changed, **won, "open_referral": waiting(referral.model_dump())},
+    )
 
 
 def waiting(referral: Row) -> dict[str, Any]:

@@ -26,11 +26,11 @@ from app.rules.workflow import ReferralMove
 from app.schemas.referrals import LetterInput, ReferralInput, ResponseInput, WithdrawalInput
 from app.services import law, moments, records, visibility
 from app.services.escalations import escalated
-from app.services.referral_moves import close_referral, record_move, waiting
+from app.services.referral_moves import close_referral, send
 from app.services.referral_rows import load_referral, open_moves, show_referral
 from app.services.task_rows import take_task
 from app.services.transitions import allowed
-from app.services.versions import check_version, compare_and_set
+from app.services.versions import check_version
 
 _ACTION_OF: Final = {
     ReferralStatus.RECEIVED: Action.RECEIVE,
@@ -89,18 +89,7 @@ async def refer_task(
         effective_at=at,
         **_letter(input.letter, "letter"),
     )
-    changed = {"status": move.target, "open_referral": referral.id, "last_effective_at": at}
-    won = await compare_and_set(writer, "task", {"id": id}, task["version"], changed, sources=move.sources)
-    writer.add(referral)
-    await record_move(
-        writer,
-        caller,
-        move.event,
-        {"id": referral.id, "task": task["id"], "version": 0},
-        at,
-        {"from": task["status"], "to": move.target, "to_agency": referral.to_agency, "mandate": referral.mandate},
-        state={**changed, **won, "open_referral": waiting(referral.model_dump())},
-    )
+    await send(writer, caller, task, referral, move, {})
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])
     return await show_referral(writer, caller, referral.id)
