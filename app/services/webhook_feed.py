@@ -32,11 +32,6 @@ class Envelope:
     body: bytes
 
 
-async def newest(executor: Executor) -> int:
-    """The index of the newest entry of the log; 0 while there is none."""
-    return int(await db.value(executor, "select coalesce(max(place) + 1, 0) from log_node where level = 0"))
-
-
 async def newest_head(executor: Executor) -> str:
     """The newest signed head of the log; empty while there is none."""
     return str(await db.value(executor, "select signed from log_head order by size desc limit 1") or "")

@@ -14,7 +14,7 @@ from app.rules.policy import Permission
 from app.rules.webhooks import MOST, WebhookStatus
 from app.schemas.webhooks import WebhookInput, WebhookPatch
 from app.security import Keys
-from app.services import client_rows, locks, records, webhook_feed, webhook_keys, webhook_rows, webhook_targets
+from app.services import client_rows, locks, log_tree, records, webhook_keys, webhook_rows, webhook_targets
 from app.services.locks import Lock
 from app.services.versions import check_version, compare_and_set
 
@@ -55,7 +55,7 @@ async def create_webhook(writer: Writer, caller: Caller, keys: Keys, input: Webh
 
 async def _beginning(writer: Writer, after: int | None) -> int:
     """Where a webhook begins: at the newest entry, or after an older one; raises ValidationFailed."""
-    newest = await webhook_feed.newest(writer)
+    newest = await log_tree.entries(writer)
     if after is None:
         return newest
     if after > newest:
