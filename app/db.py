@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property, lru_cache, partial
 from typing import Any, Final
 
@@ -13,7 +17,9 @@ import asyncpg
 import orjson
 from sqlalchemy import Connection, TextClause, event, text
 from sqlalchemy import exc as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from app.errors import (
     DuplicateExternalReference,
@@ -27,15 +33,26 @@ from app.errors import (
 from app.security import Keys
 from app.settings import Settings
 
-Reader = AsyncConnection
-Writer = AsyncSession
-Executor = AsyncConnection | AsyncSession
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A read-only transaction on the driver's own connection, and what is known in it."""
+
+    driver: asyncpg.Connection
+    info: dict[Any, Any]
+
+
+Writer = AsyncSession
+Executor = Reader | Writer
 
 #: Row limits as literals: `LIMIT $n` makes PostgreSQL plan anew every time.
 _LIMITS: Final = (2, 11, 26, 51, 101, 201, 501)
 
 _UNREACHABLE: Final = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
+#: What was prepared for a schema that has changed since; the connection prepares it anew when asked again.
+_OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 _BY_STATE: Final[Mapping[str, type[Problem]]] = {
     "57014": Timeout,
     "55P03": Timeout,
@@ -51,6 +68,8 @@ _BY_STATE: Final[Mapping[str, type[Problem]]] = {
 
 
 _SESSION: Final = {"application_name": "simpul", "timezone": "UTC"}
+#: How many statements a connection keeps prepared, however long they are and for as long as it lives.
+_PREPARED: Final = {"statement_cache_size": 200, "max_cached_statement_lifetime": 0, "max_cacheable_statement_size": 0}
 #: Behind a pooler in transaction mode each transaction may run on another server connection, so nothing is prepared by
 #: name, and the session is told no more than such poolers hand on.
 _SHARED: Final[dict[str, Any]] = {
@@ -73,13 +92,22 @@ def _bounds(settings: Settings) -> dict[str, str]:
 
 def _own(bounds: dict[str, str]) -> dict[str, Any]:
     """What a connection of our own is told once, at its start."""
-    return {"server_settings": {**_SESSION, **bounds}}
+    return {"server_settings": {**_SESSION, **bounds}, **_PREPARED}
 
 
-def _bind(connection: Connection, *, bounds: dict[str, str]) -> None:
-    """Tell a transaction what a connection of our own would have been told."""
-    told = ", ".join(f"set_config('{name}', '{bound}', true)" for name, bound in bounds.items())
-    connection.exec_driver_sql(f"select {told}")
+def _telling(bounds: dict[str, str]) -> str:
+    """SQL: tell a transaction what a connection of our own would have been told."""
+    return "select " + ", ".join(f"set_config('{name}', '{bound}', true)" for name, bound in bounds.items())
+
+
+def _bind(connection: Connection, *, telling: str) -> None:
+    connection.exec_driver_sql(telling)
+
+
+def _require_open(dbapi: Any, *_: Any) -> None:
+    """Hand out no connection that has ended meanwhile: the pool opens another one instead."""
+    if dbapi.driver_connection.is_closed():
+        raise sa.DisconnectionError
 
 
 class Database:
@@ -99,10 +127,13 @@ class Database:
             json_deserializer=orjson.loads,
             connect_args={"timeout": 5, **(_SHARED if settings.pooled else _own(bounds))},
         )
+        self._begin = "begin read only"
         if settings.pooled:
-            event.listen(self.engine.sync_engine, "begin", partial(_bind, bounds=bounds))
-
-        self._read_only = self.engine.execution_options(postgresql_readonly=True)
+            self._begin += f"; {_telling(bounds)}"
+            event.listen(self.engine.sync_engine, "begin", partial(_bind, telling=_telling(bounds)))
+        event.listen(self.engine.sync_engine, "checkout", _require_open)
+        # in front of the pool, which lets newcomers pass those who wait
+        self._turns = asyncio.Semaphore(settings.pool_size)
 
     @cached_property
     def keys(self) -> Keys:
@@ -115,16 +146,36 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reader]:
         """A read-only transaction. Until somebody enters it, no row that belongs to an agency is seen in it."""
-        async with self._read_only.connect() as connection:
-            connection.info["database"] = self
-            yield connection
+        async with self._turn():
+            held = await self.engine.raw_connection()
+            driver: asyncpg.Connection = held.driver_connection
+            try:
+                await driver.execute(self._begin)
+                yield Reader(driver, {"database": self})
+            finally:
+                await _end(driver)
+                await greenlet_spawn(held.close)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:
         """One transaction: committed when the block ends, rolled back when it raises. Nobody else commits."""
-        session = AsyncSession(self.engine, info={"database": self}, expire_on_commit=False, autoflush=False)
-        async with session, session.begin():
-            yield session
+        async with self._turn():
+            session = AsyncSession(self.engine, info={"database": self}, expire_on_commit=False, autoflush=False)
+            async with session, session.begin():
+                yield session
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """A connection's worth of room: who comes first is served first; raises Overloaded when none comes in time."""
+        try:
+            async with asyncio.timeout(self.settings.pool_timeout if self._turns.locked() else None):
+                await self._turns.acquire()
+        except TimeoutError as late:
+            raise Overloaded from late
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[Writer]:
@@ -176,14 +227,72 @@ async def work(writer: Writer) -> None:
     writer.info["began"] = await value(writer, "select now() from app.work()")
 
 
+async def _end(driver: asyncpg.Connection) -> None:
+    """End a transaction that wrote nothing; a connection that can't say so is not used again."""
+    try:
+        await driver.execute("rollback")
+    except BaseException as error:
+        driver.terminate()
+        if not isinstance(error, (*_UNREACHABLE, asyncpg.PostgresError)):
+            raise  # a lost connection is told by whoever used it
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A statement as the driver takes it, and the names of its parameters in their order."""
+
+    clause: TextClause
+    driver_sql: str
+    names: tuple[str, ...]
+
+
 @lru_cache(maxsize=1024)
-def _statement(sql: str) -> TextClause:
-    return text(sql)
+def _statement(sql: str, literals: tuple[tuple[str, str], ...]) -> _Statement:
+    written = dict(literals)
+    clause = text(_PARAMETER.sub(lambda found: written.get(found[1], found[0]), sql) if written else sql)
+    compiled = clause.compile(dialect=_DIALECT)
+    return _Statement(clause, str(compiled), tuple(compiled.positiontup or ()))
+
+
+_DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
+_PARAMETER: Final = re.compile(r"(?<![:\\]):([a-z_]+)\b")
+
+
+def _literal(content: object) -> str | None:
+    """SQL of a truth or of words of an enumeration, which are few; None for whatever else a parameter holds.
+
+    Written into the statement, they are seen by a plan that is made once for all parameters: the one for a caller who
+    sees the whole nation is not the one for a city, nor is what finds nobody's drafts what finds everybody's tasks.
+    """
+    if isinstance(content, bool):
+        return "true" if content else "false"
+    if isinstance(content, list) and content and all(isinstance(one, StrEnum) for one in content):
+        return f"cast('{{{','.join(content)}}}' as text[])"
+    return None
 
 
 async def rows(executor: Executor, sql: str, /, **values: Any) -> list[Row]:
-    """The rows of a statement, each a dict in the order of its columns."""
-    result = await executor.execute(_statement(sql), values)
+    """The rows of a statement, each a dict in the order of its columns.
+
+    It goes to the driver as it is. The first one of a Writer goes by its session, which begins the transaction with it.
+    """
+    literals = tuple((name, literal) for name, one in values.items() if (literal := _literal(one)) is not None)
+    statement = _statement(sql, literals)
+    if isinstance(executor, Writer) and "driver" not in executor.info:
+        return await _first_rows(executor, statement, values)
+    driver = executor.driver if isinstance(executor, Reader) else executor.info["driver"]
+    try:
+        found = await driver.fetch(statement.driver_sql, *(values[name] for name in statement.names))
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise sa.IntegrityError(sql, None, error) from error
+    except (*_UNREACHABLE, asyncpg.PostgresError) as error:
+        raise sa.DBAPIError(sql, None, error) from error
+    return [dict(row) for row in found]
+
+
+async def _first_rows(writer: Writer, statement: _Statement, values: dict[str, Any]) -> list[Row]:
+    result = await writer.execute(statement.clause, values)
+    writer.info["driver"] = (await (await writer.connection()).get_raw_connection()).driver_connection
     return [dict(row) for row in result.mappings()]
 
 
@@ -236,8 +345,7 @@ def utc(column: str) -> str:
 
 def constraint_of(error: sa.IntegrityError) -> str | None:
     """The name of the constraint that a write broke."""
-    cause = getattr(error.orig, "__cause__", None)
-    return getattr(cause, "constraint_name", None)
+    return getattr(_cause(error), "constraint_name", None)
 
 
 def problem_of(error: Exception) -> Problem | None:
@@ -246,15 +354,19 @@ def problem_of(error: Exception) -> Problem | None:
         return Overloaded()
     if isinstance(error, sa.IntegrityError) and (constraint_of(error) or "").endswith("external_reference"):
         return DuplicateExternalReference(reference=None)  # another request of the agency was a moment faster
-    if isinstance(error, sa.DBAPIError):
-        cause = getattr(error.orig, "__cause__", None)
-        state = getattr(cause, "sqlstate", None) or ""
-        if state in _BY_STATE:
-            return _BY_STATE[state]()
-        if error.connection_invalidated or state.startswith("08") or isinstance(cause, _UNREACHABLE):
-            return TemporarilyUnavailable()
-        return None
-    return TemporarilyUnavailable() if isinstance(error, (*_UNREACHABLE, TimeoutError)) else None
+    cause = _cause(error) if isinstance(error, sa.DBAPIError) else error
+    state = getattr(cause, "sqlstate", None) or ""
+    if state in _BY_STATE:
+        return _BY_STATE[state]()
+    lost = isinstance(error, sa.DBAPIError) and error.connection_invalidated
+    if lost or state.startswith("08") or isinstance(cause, (*_UNREACHABLE, *_OUTDATED, TimeoutError)):
+        return TemporarilyUnavailable()
+    return None
+
+
+def _cause(error: sa.DBAPIError) -> BaseException | None:
+    """What the driver said, of itself or behind what its adapter made of it."""
+    return getattr(error.orig, "__cause__", None) or error.orig
 
 
 def digest(content: bytes) -> str:

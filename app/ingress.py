@@ -178,9 +178,7 @@ class _Exchange:
 
 
 def _template(scope: Scope) -> str | None:
-    # The route of an included router knows its own part of the path only; the context FastAPI leaves knows the whole.
-    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    return getattr(route, "path_format", None)
+    return getattr(scope.get("route"), "path_format", None)
 
 
 def _refuse_address(scope: Scope, *, limit: int) -> None:

@@ -15,6 +15,7 @@ from app.db import Database
 from app.ingress import Ingress
 from app.quota import Quota
 from app.refusals import Refusals
+from app.route_index import RouteIndex
 from app.routers import (
     agencies,
     batch,
@@ -46,6 +47,30 @@ from app.services.listeners import Listeners
 from app.services.log_keys import Published
 from app.settings import Settings
 
+_MODULES: Final = (
+    oauth,
+    clients,
+    credentials,
+    tasks,
+    batch,
+    referrals,
+    deadlines,
+    vulnerabilities,
+    meetings,
+    statistics,
+    mandates,
+    agencies,
+    legal_instruments,
+    elections,
+    calendar,
+    events,
+    webhooks,
+    regions,
+    reference,
+    log,
+    erasures,
+    meta,
+)
 #: Bytes that a batch may have: 200 operations of five kilobytes each.
 BATCH: Final = 1_048_576
 DESCRIPTION: Final = """
@@ -97,32 +122,10 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.state.log_keys = Published(database)
     app.state.listeners = Listeners(database)
     app.state.files = matrix.seats(settings)
-    for module in (
-        oauth,
-        clients,
-        credentials,
-        tasks,
-        batch,
-        referrals,
-        deadlines,
-        vulnerabilities,
-        meetings,
-        statistics,
-        mandates,
-        agencies,
-        legal_instruments,
-        elections,
-        calendar,
-        events,
-        webhooks,
-        regions,
-        reference,
-        log,
-        erasures,
-        meta,
-    ):
-        app.include_router(module.router)
+    # flat: each router knows its whole paths, and including one would build each of its routes a second time
+    app.router.routes.extend(route for module in _MODULES for route in module.router.routes)
     app.mount("/docs/assets", meta.ASSETS)
+    app.router.middleware_stack = RouteIndex(app.router)
     problems.install(app)
     openapi.install(app)
     app.add_middleware(

@@ -198,8 +198,7 @@ def _known(scope: Scope) -> list[str]:
 
 def _operations(scope: Scope) -> dict[str, Any]:
     """What the OpenAPI document says of the path that was asked, by method."""
-    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    return scope["app"].openapi()["paths"].get(getattr(route, "path_format", None), {})  # type: ignore[no-any-return]
+    return scope["app"].openapi()["paths"].get(getattr(scope.get("route"), "path_format", None), {})  # type: ignore[no-any-return]
 
 
 def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:

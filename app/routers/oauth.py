@@ -243,7 +243,7 @@ async def show_server_metadata(request: Request) -> Response:
     return Response(encode(content), headers=_SHORT, media_type="application/json")
 
 
-router.include_router(_forms)
+router.routes.extend(_forms.routes)
 
 
 def _shown(content: dict[str, Any]) -> Response:

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from inputs import CANARY, Schemas
 from running import Running, running
 from snapshot import snapshot
-from sqlalchemy import event
+from statements import heard
 from support import JSON, PROBLEM, Agency, scaled, task
 
 from app.db import Database
@@ -319,17 +319,17 @@ async def test_what_is_refused_for_its_form_costs_few_statements(
     app: FastAPI, kpu: Agency, lawful: dict[str, Case]
 ) -> None:
     ran: list[str] = []
-    engine = app.state.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", lambda *given: ran.append(given[2]))
     wide = task(supporting=["NO_SUCH"] * 5_000)
-    for name, case in lawful.items():
-        spoilt: list[Any] = [content for content, _ in BODIES.values()][:: scaled(3, 1)]
-        for content in (*spoilt, json.dumps({**case.body, "surprise": 1}), json.dumps(wide)[:LIMIT]):
+    addresses = ("/v1/tasks?status=%00", "/v1/tasks/%ff", "/v1/tasks?q=" + quote("a" * 9_000), "/v1/tasks?nein=1")
+    with heard(app.state.database, ran.append):
+        for name, case in lawful.items():
+            spoilt: list[Any] = [content for content, _ in BODIES.values()][:: scaled(3, 1)]
+            for content in (*spoilt, json.dumps({**case.body, "surprise": 1}), json.dumps(wide)[:LIMIT]):
+                ran.clear()
+                asking = case.caller.http.request(case.method, case.path, content=content, headers=headers_of(case))
+                assert 400 <= (await asking).status_code < 500
+                assert len(ran) <= STATEMENTS, (name, ran)
+        for address in addresses:
             ran.clear()
-            answer = await case.caller.http.request(case.method, case.path, content=content, headers=headers_of(case))
-            assert 400 <= answer.status_code < 500
-            assert len(ran) <= STATEMENTS, (name, ran)
-    for address in ("/v1/tasks?status=%00", "/v1/tasks/%ff", "/v1/tasks?q=" + quote("a" * 9_000), "/v1/tasks?nein=1"):
-        ran.clear()
-        assert (await kpu.get(address)).status_code in {400, 414}
-        assert len(ran) <= 1, (address, ran)
+            assert (await kpu.get(address)).status_code in {400, 414}
+            assert len(ran) <= 1, (address, ran)

@@ -99,34 +99,32 @@ class Filter(BaseModel):
     q: str | None = None
 
 
-inner = APIRouter(prefix="/tasks", route_class=StrictRoute)
+router = APIRouter(prefix="/v1/tasks", route_class=StrictRoute)
 problems = responses(errors.NotFound, errors.TokenMissing, errors.TokenInvalid, errors.MalformedJson, errors.Overloaded)
 
 
-@inner.get("", responses=problems)
+@router.get("", responses=problems)
 async def list_tasks(query: Annotated[Filter, Query()]) -> dict[str, int]:
     """A list."""
     return {"limit": query.limit}
 
 
-@inner.post("", responses=problems | responses(errors.ValidationFailed, errors.TextEncoding))
+@router.post("", responses=problems | responses(errors.ValidationFailed, errors.TextEncoding))
 async def log_task(task: Task) -> dict[str, str]:
     """A write."""
     return {"title": task.title}
 
 
-@inner.get("/{id}")
+@router.get("/{id}")
 async def read_task(id: UUID) -> dict[str, str]:
     """A read."""
     return {"id": str(id)}
 
 
-outer = APIRouter()
-outer.include_router(inner)
 app = FastAPI(redirect_slashes=False)
 install(app)
 openapi.install(app)
-app.include_router(outer, prefix="/v1")
+app.router.routes.extend(router.routes)
 app.add_middleware(Ingress, answer=answer, larger_bodies={"/evidence": 4 * LIMIT})
 
 

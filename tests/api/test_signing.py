@@ -15,7 +15,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from forger import Forger
-from sqlalchemy import event
+from statements import heard
 from support import Agency
 from typer.testing import CliRunner, Result
 from words import facts_of
@@ -91,15 +91,13 @@ async def world(
 def readings(app: FastAPI) -> Iterator[list[str]]:
     """How often this process reads the ring meanwhile."""
     seen: list[str] = []
-    engine = app.state.database.engine.sync_engine
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def note(statement: str) -> None:
         if "signing_key" in statement:
             seen.append(statement)
 
-    event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(engine, "before_cursor_execute", note)
+    with heard(app.state.database, note):
+        yield seen
 
 
 def kept_in(folder: Path) -> list[Path]:

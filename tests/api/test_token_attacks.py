@@ -14,6 +14,7 @@ from attacks.family import bearer
 from fastapi import FastAPI
 from forger import Forger, N, pair
 from sqlalchemy import event
+from statements import heard
 from support import JSON, Agency, task
 
 from app.db import Database
@@ -36,14 +37,10 @@ def asked(database: Database) -> Iterator[list[str]]:
     def connection(*_: Any) -> None:
         seen.append("connection")
 
-    def statement(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
-        seen.append(sql)
-
     event.listen(engine, "checkout", connection)
-    event.listen(engine, "before_cursor_execute", statement)
-    yield seen
+    with heard(database, seen.append):
+        yield seen
     event.remove(engine, "checkout", connection)
-    event.remove(engine, "before_cursor_execute", statement)
 
 
 async def attempts(http: httpx.AsyncClient, attack: Attack) -> AsyncIterator[tuple[httpx.Response, bool]]:

@@ -12,8 +12,9 @@ import pytest
 from fastapi import FastAPI
 from house import PARTS, VILLAGE, House, ids_of
 from listener import sequence
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+from statements import heard
 from support import Agency, scaled
 
 from app import db, start
@@ -231,21 +232,13 @@ async def test_hidden_and_absent_run_the_same_statements_and_answer_the_same_byt
     absent = "01a20095-dd78-7391-babc-105bdcc6dc88"
     ran: list[tuple[str, str]] = []
     parts = ("", f"?as_of={datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", *PARTS)
-    engine = app.state.database.engine.sync_engine
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        ran.append((place, statement))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        answers = {}
+    answers = {}
+    with heard(app.state.database, lambda statement: ran.append((place, statement))):
         for place in (hidden["id"], absent):
             for part in parts:
                 answer = await kodim.get(f"/v1/tasks/{place}{part}", headers={"Request-Id": "same"})
                 assert answer.status_code == 404
                 answers[place, part] = answer.content.replace(place.encode(), b"-")
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
     assert [one for place, one in ran if place == absent] == [one for place, one in ran if place != absent]
     assert len(ran) >= 4 * (1 + len(PARTS))
     for part in parts:

@@ -21,16 +21,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
+import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from nation import settle
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import make_url
 
 from app import answers, embedded, logs, start
-from app.db import Database
+from app.db import Database, Reader
 from app.main import create_app
 from app.rules.caller import Caller
 from app.rules.vocabulary import Role
@@ -58,7 +60,8 @@ def bare(app: FastAPI, url: str, settings: Settings) -> None:
     """`/bare/{id}` runs the handler of `GET /v1/tasks/{id}` as the role that sees all, for a known caller."""
     database = Database(url, settings)
     sight = {"role": "simpul_worker", "app.sight": "*", "app.own_sight": "*", "app.cleared": "true", "jit": "off"}
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", connect_args={"server_settings": sight})
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    lines: list[asyncpg.Connection] = []
     known: list[Caller] = []
 
     @app.get("/bare/{id}")
@@ -66,9 +69,11 @@ def bare(app: FastAPI, url: str, settings: Settings) -> None:
         if not known:
             async with database.working() as worker:
                 known.append(replace(await callers.caller_of(worker, "KPU_KOTA_MALANG"), role=Role.SUPERVISOR))
-        async with engine.connect() as reader:
-            task = await task_rows.load_task(reader, known[0], id)
-            return answers.read(request, moves.shown(known[0], task), version=task["version"])
+        line = lines.pop() if lines else await asyncpg.connect(address, server_settings=sight)
+        await line.set_type_codec("jsonb", encoder=str, decoder=orjson.loads, schema="pg_catalog")
+        task = await task_rows.load_task(Reader(line, {"database": database}), known[0], id)
+        lines.append(line)
+        return answers.read(request, moves.shown(known[0], task), version=task["version"])
 
 
 @dataclass

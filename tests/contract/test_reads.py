@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from lawful import OPERATORS, READING, places_of
 from listener import sequence
-from sqlalchemy import event
+from statements import heard
 from support import Agency
 
 from app.db import Database
@@ -87,16 +86,8 @@ OF_THE_PAST = {"listTasks": 3, "showTask": 3}
 def statements(app: FastAPI) -> Iterator[list[str]]:
     """The statements that reach the driver meanwhile."""
     seen: list[str] = []
-    engine = app.state.database.engine.sync_engine
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with heard(app.state.database, seen.append):
         yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture(scope="module")

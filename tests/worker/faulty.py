@@ -15,7 +15,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from statements import intercepted
 
 from app import logs
 from app.db import Database
@@ -60,13 +61,7 @@ class Faults:
     @contextmanager
     def injected(self) -> Iterator[Faults]:
         engine = self.database.engine.sync_engine
-        heard: list[tuple[str, Callable[..., Any]]] = [
-            ("before_cursor_execute", self._before),
-            ("after_cursor_execute", self._after),
-            ("commit", self._commit),
-        ]
-        for name, listener in heard:
-            event.listen(engine, name, listener, retval=name.startswith("before"))
+        event.listen(engine, "commit", self._commit)
         event.listen(engine.pool, "reset", self._ended)
         sent = Line.post
 
@@ -78,48 +73,47 @@ class Faults:
 
         Line.post = post  # type: ignore[method-assign,assignment]
         try:
-            yield self
+            with intercepted(self.database, self._before, self._end):
+                yield self
         finally:
             Line.post = sent  # type: ignore[method-assign]
-            for name, listener in heard:
-                event.remove(engine, name, listener)
+            event.remove(engine, "commit", self._commit)
             event.remove(engine.pool, "reset", self._ended)
 
-    def _before(self, connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
-        self._begin(connection.connection.dbapi_connection, " ".join(statement.split()))
+    def _before(
+        self, driver: asyncpg.Connection, statement: str, parameters: Sequence[Any]
+    ) -> tuple[str, Sequence[Any]]:
+        self._begin(driver, " ".join(statement.split()))
         return (_CANCEL, ()) if self.fault == CANCELLED and len(self.seen) == self.at else (statement, parameters)
 
-    def _after(self, connection: Any, *_: Any) -> None:
-        self._end(connection.connection.dbapi_connection)
-
     def _commit(self, connection: Any) -> None:
-        self._begin(connection.connection.dbapi_connection, COMMIT)
+        self._begin(connection.connection.dbapi_connection.driver_connection, COMMIT)
 
     def _ended(self, dbapi: Any, *_: Any) -> None:
         if self.seen and self.seen[-1] == COMMIT:
-            self._end(dbapi)
+            self._end(dbapi.driver_connection)
 
-    def _begin(self, dbapi: Any, statement: str) -> None:
+    def _begin(self, driver: asyncpg.Connection | None, statement: str) -> None:
         self.seen.append(statement)
-        if dbapi is not None:
-            self.backends.add(dbapi.driver_connection.get_server_pid())
+        if driver is not None:
+            self.backends.add(driver.get_server_pid())
         if len(self.seen) == self.at and not self.fault.endswith("after"):
-            self._strike(dbapi)
+            self._strike(driver)
 
-    def _end(self, dbapi: Any) -> None:
+    def _end(self, driver: asyncpg.Connection | None) -> None:
         if len(self.seen) == self.at and self.fault.endswith("after"):
-            self._strike(dbapi)
+            self._strike(driver)
             self.at = 0
 
-    def _strike(self, dbapi: Any) -> None:
+    def _strike(self, driver: asyncpg.Connection | None) -> None:
         match self.fault.split()[0]:
             case "raises":
                 raise Broken
-            case "backend" if dbapi is None:
+            case "backend" if driver is None:
                 for pid in self.backends:  # whichever it would use next
                     end_backend(self.database, pid)
-            case "backend":
-                end_backend(self.database, dbapi.driver_connection.get_server_pid())
+            case "backend" if driver is not None:
+                end_backend(self.database, driver.get_server_pid())
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "stopped":

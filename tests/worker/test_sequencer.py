@@ -17,9 +17,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
+from statements import asked
 from support import scaled
 from worker.faulty import FAULTS, Broken, Faults, Program, sequenced
 from worker.judging import judge
@@ -210,21 +211,17 @@ async def test_no_statement_of_a_round_reads_more_of_a_log_that_is_longer(sealed
     await commit(sealed, 3)
     ran: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        ran.append((statement, parameters))
-
-    event.listen(sealed.engine.sync_engine, "before_cursor_execute", note)
-    await sequenced(sealed)
-    event.remove(sealed.engine.sync_engine, "before_cursor_execute", note)
+    with asked(sealed, lambda statement, parameters: ran.append((statement, parameters))):
+        await sequenced(sealed)
     await commit(sealed, 3)
     async with sealed.working() as worker:
-        connection = await worker.connection()
+        driver: Any = (await (await worker.connection()).get_raw_connection()).driver_connection
         for statement, parameters in ran:
             if "set_config" in statement:
-                await connection.exec_driver_sql(statement, parameters)
+                await driver.fetch(statement, *parameters)
             elif "insert" not in statement:
-                plan = await connection.exec_driver_sql(f"explain {statement}", parameters)
-                shown = "\n".join(plan.scalars())
+                plan = await driver.fetch(f"explain {statement}", *parameters)
+                shown = "\n".join(line[0] for line in plan)
                 assert not re.search(r"Seq Scan on (log_entry|log_node|event)", shown), shown
     assert len(ran) > 6
 
