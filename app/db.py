@@ -15,11 +15,13 @@ from typing import Any, Final
 
 import asyncpg
 import orjson
-from sqlalchemy import Connection, TextClause, event, text
+from sqlalchemy import Connection, Table, TextClause, event, text
 from sqlalchemy import exc as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.util import greenlet_spawn
+from sqlmodel import SQLModel
 
 from app.errors import (
     DuplicateExternalReference,
@@ -255,7 +257,7 @@ def _statement(sql: str, literals: tuple[tuple[str, str], ...]) -> _Statement:
 
 
 _DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
-_PARAMETER: Final = re.compile(r"(?<![:\\]):([a-z_]+)\b")
+_PARAMETER: Final = re.compile(r"(?<![:\\]):(\w+)")
 
 
 def _literal(content: object) -> str | None:
@@ -314,6 +316,28 @@ async def value(executor: Executor, sql: str, /, **values: Any) -> Any:
     """The first column of the first row, or None."""
     found = await row(executor, sql, **values)
     return next(iter(found.values())) if found else None
+
+
+async def insert(writer: Writer, record: SQLModel) -> None:
+    """Enter a record at once; what it holds None of is left to the database. Raises IntegrityError."""
+    table = metadata_of(record)
+    given = {name: content for name, content in stored(table, record.model_dump()).items() if content is not None}
+    columns, parameters = ", ".join(given), ", ".join(f":{name}" for name in given)
+    await rows(writer, f"insert into {table.name} ({columns}) values ({parameters})", **given)
+
+
+def metadata_of(record: SQLModel) -> Table:
+    """The table of a record."""
+    table: Table = record.__table__  # type: ignore[attr-defined]
+    return table
+
+
+def stored(table: Table, values: Mapping[str, Any]) -> Row:
+    """Values as the driver takes them for the columns of these names: documents as JSON."""
+    return {
+        name: encode(content).decode() if isinstance(table.c[name].type, JSONB) and content is not None else content
+        for name, content in values.items()
+    }
 
 
 async def execute(writer: Writer, statement: str) -> None:

@@ -27,16 +27,23 @@ _END_ACCOUNTABLE: Final = """
     update assignment set period = tstzrange(lower(period), :at), ended_recorded_at = now()
     where task_id = :task_id and role = 'accountable' and upper_inf(period) returning id
 """
-_END_REST: Final = """
-    update assignment set period = tstzrange(lower(period), :at), ended_recorded_at = now()
-    where task_id = :task_id and role = :role and upper_inf(period) and agency <> all(:agencies) returning id
-"""
 _BEGIN: Final = """
     insert into assignment (id, task_id, agency, role, mandate, period)
-    select new.id, :task_id, new.agency, :role, :mandate, tstzrange(:at, null)
-    from unnest(cast(:ids as uuid[]), cast(:agencies as text[])) as new(id, agency)
-    where not exists (select from assignment a where a.task_id = :task_id and a.role = :role
-        and a.agency = new.agency and upper_inf(a.period))
+    values (:id, :task_id, :agency, 'accountable', :mandate, tstzrange(:at, null)) returning id
+"""
+# who stays is neither ended nor begun
+_SUPPORT: Final = """
+    with wanted (id, role, agency) as (
+        select * from unnest(cast(:ids as uuid[]), cast(:as_roles as text[]), cast(:agencies as text[]))
+    ), ended as (
+        update assignment a set period = tstzrange(lower(a.period), :at), ended_recorded_at = now()
+        where a.task_id = :task_id and a.role <> 'accountable' and upper_inf(a.period)
+            and not exists (select from wanted w where w.role = a.role and w.agency = a.agency)
+    )
+    insert into assignment (id, task_id, agency, role, mandate, period)
+    select w.id, :task_id, w.agency, w.role, :mandate, tstzrange(:at, null) from wanted w
+    where not exists (select from assignment a where a.task_id = :task_id and a.role = w.role
+        and a.agency = w.agency and upper_inf(a.period))
     returning id
 """
 
@@ -44,16 +51,24 @@ _BEGIN: Final = """
 async def hand_over(writer: Writer, task_id: UUID, party: Party, *, at: datetime) -> None:
     """Make an agency accountable from `at` on: the one before it ends at that instant, without gap or overlap."""
     await row(writer, _END_ACCOUNTABLE, task_id=task_id, at=at)
-    await _begin(writer, task_id, AssignmentRole.ACCOUNTABLE, (party.agency,), party.mandate, at)
+    await row(writer, _BEGIN, id=uuid7(), task_id=task_id, agency=party.agency, mandate=party.mandate, at=at)
     await support(writer, task_id, party, at=at)
 
 
 async def support(writer: Writer, task_id: UUID, party: Party, *, at: datetime) -> None:
     """Make supporting and informed agencies those of the party from `at` on; who stays keeps its period."""
-    parts = ((AssignmentRole.SUPPORTING, party.supporting), (AssignmentRole.INFORMED, party.informed))
-    for role, agencies in parts:
-        await row(writer, _END_REST, task_id=task_id, role=role, agencies=list(agencies), at=at)
-        await _begin(writer, task_id, role, agencies, party.mandate, at)
+    wanted = [(AssignmentRole.SUPPORTING.value, agency) for agency in party.supporting]
+    wanted += [(AssignmentRole.INFORMED.value, agency) for agency in party.informed]
+    await rows(
+        writer,
+        _SUPPORT,
+        task_id=task_id,
+        ids=[uuid7() for _ in wanted],
+        as_roles=[role for role, _ in wanted],
+        agencies=[agency for _, agency in wanted],
+        mandate=party.mandate,
+        at=at,
+    )
 
 
 async def list_assignments(executor: Executor, task_id: UUID, *, until: datetime | None) -> list[Row]:
@@ -79,11 +94,3 @@ async def last_handed_over(executor: Executor, task_id: UUID, agencies: Any) -> 
         agencies=list(agencies),
     )
     return found["ended"] if found else None
-
-
-async def _begin(
-    writer: Writer, task_id: UUID, role: AssignmentRole, agencies: tuple[str, ...], mandate: str, at: datetime
-) -> None:
-    if agencies:
-        ids = [uuid7() for _ in agencies]
-        await rows(writer, _BEGIN, task_id=task_id, role=role, mandate=mandate, at=at, ids=ids, agencies=list(agencies))

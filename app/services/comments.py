@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Executor, Row, Writer, one, rows
+from app.db import Executor, Row, Writer, insert, one, rows
 from app.models import Comment
 from app.rules import policy
 from app.rules.caller import Caller
@@ -70,7 +70,7 @@ async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -
     task = await take_task(writer, caller, id)
     policy.require(caller.role, Permission.TASK_COMMENT, visibility.standings(caller, task))
     comment = Comment(task_id=id, body=body, agency=caller.body, client_id=caller.client_id)
-    writer.add(comment)
+    await insert(writer, comment)
     await log.record(
         writer,
         caller,

@@ -24,6 +24,8 @@ _ESCALATED: Final = """
 
 async def escalated(executor: Executor, answer: Resolution, vulnerabilities: Sequence[UUID]) -> tuple[str, ...]:
     """Who is informed beyond the mandate because a vulnerability of the matter has reached so far."""
+    if not vulnerabilities:
+        return answer.informed
     found = await rows(
         executor,
         _ESCALATED,

@@ -11,7 +11,7 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from app import evidence
-from app.db import Executor, Row, Writer, began, keys_of, rows, utc, value
+from app.db import Executor, Row, Writer, began, insert, keys_of, rows, utc, value
 from app.models.event import Event
 from app.rules.caller import Caller
 from app.rules.facts import WORDS, EventKind, told
@@ -63,7 +63,7 @@ async def record(
     await _seal(writer, event, caller.acting_user, {name: said[name] for name in WORDS & said.keys()})
     event.leaf = evidence.leaf(evidence.document(event.model_dump()))
     writer.info.setdefault("leaves", {})[event.id] = event.leaf
-    writer.add(event)
+    await insert(writer, event)
     return event
 
 

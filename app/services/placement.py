@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
-
-from app.db import Writer
+from app.db import Writer, insert, rows
 from app.errors import Fault, ValidationFailed
-from app.models import Referral, metadata
+from app.models import Referral
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.law import Outcome, Resolution
 from app.rules.vocabulary import ReferralStatus, Status
 from app.services import assignments, log
 from app.services.referral_moves import waiting
-
-_TASK: Final = metadata.tables["task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +65,7 @@ async def place(
             effective_at=at,
         )
         shown = {"open_referral": waiting(referral.model_dump())}
-        writer.add(referral)
-        await writer.flush()
+        await insert(writer, referral)
         await assignments.support(writer, task.id, party, at=at)
         changed = {"status": Status.ASSIGNED, "open_referral": referral.id}
         await log.record(
@@ -85,7 +80,12 @@ async def place(
             payload={"to_agency": referral.to_agency, "mandate": referral.mandate},
         )
     values = {**changed, "supporting": list(supporting), "informed": list(answer.informed)}
-    await writer.execute(update(_TASK).where(_TASK.c.id == task.id).values(**values))
+    await rows(
+        writer,
+        f"update task set {', '.join(f'{name} = :{name}' for name in values)} where id = :id",
+        **values,
+        id=task.id,
+    )
     said = {"to": changed["status"], "mandate": answer.mandate.id, "competent": answer.accountable}
     return said, {**values, **shown}
 

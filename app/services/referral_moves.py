@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Row, Writer, one
+from app.db import Row, Writer, insert, one
 from app.models import Referral
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
@@ -122,7 +122,7 @@ async def send(
     at = referral.effective_at
     changed = {"status": move.target, "open_referral": referral.id, "last_effective_at": at}
     won = await compare_and_set(writer, "task", {"id": task["id"]}, task["version"], changed, sources=move.sources)
-    writer.add(referral)
+    await insert(writer, referral)
     await record_move(
         writer,
         caller,

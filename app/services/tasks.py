@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert
+import sqlalchemy as sql
 from uuid_utils.compat import uuid7
 
-from app.db import Row, Writer, row, rows, value
+from app.db import Row, Writer, insert, row, rows, value
 from app.errors import (
     DuplicateExternalReference,
     TransitionNotAllowed,
@@ -96,8 +96,7 @@ async def log_task(
         last_effective_at=at,
     )
     state = {**task.model_dump(), "region": task.region_code}
-    writer.add(task)
-    await writer.flush()
+    await insert(writer, task)
     await _attach(writer, caller, task.id, input)
     logged = log.reserve()
     outcome: dict[str, Any] = {"to": Status.DRAFT}
@@ -264,4 +263,4 @@ async def _relink(writer: Writer, caller: Caller, task_id: UUID, linked: list[UU
 async def _link(writer: Writer, task_id: UUID, vulnerabilities: list[UUID]) -> None:
     if vulnerabilities:
         links = [{"task_id": task_id, "vulnerability_id": one} for one in vulnerabilities]
-        await writer.execute(insert(TaskVulnerability), links)
+        await writer.execute(sql.insert(TaskVulnerability), links)

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import func, select, update
-
-from app.db import Row, Writer
+from app.db import Row, Writer, row, stored, value
 from app.errors import NotFound, PreconditionRequired, StaleVersion
 from app.models import metadata
 
@@ -47,19 +45,23 @@ async def compare_and_set(
     Returns these columns of the row as it is now. Raises StaleVersion, or NotFound when there is none.
     """
     held = metadata.tables[table]
-    its_own = [held.c[name] == content for name, content in key.items()]
-    allowed = [] if sources is None else [held.c.status.in_(list(sources))]
-    stamp = {"updated_at": func.now()} if "updated_at" in held.c else {}
-    won = await writer.execute(
-        update(held)
-        .where(*its_own, held.c.version == version, *allowed)
-        .values({"version": held.c.version + 1, **stamp, **changed})
-        .returning(*(held.c[name] for name in returning))
+    own = {f"its_{name}": content for name, content in key.items()}
+    new = {f"new_{name}": content for name, content in stored(held, changed).items()}
+    its_own = " and ".join(f"{name} = :its_{name}" for name in key)
+    stamp = ["updated_at = now()"] if "updated_at" in held.c else []
+    sets = ", ".join(["version = version + 1", *stamp, *(f"{name} = :new_{name}" for name in changed)])
+    allowed = "" if sources is None else " and status = any(:sources)"
+    won = await row(
+        writer,
+        f"update {table} set {sets} where {its_own} and version = :version{allowed} returning {', '.join(returning)}",
+        **own,
+        **new,
+        version=version,
+        **({} if sources is None else {"sources": list(sources)}),
     )
-    row = won.mappings().one_or_none()
-    if row is not None:
-        return dict(row)
-    current = (await writer.execute(select(held.c.version).where(*its_own))).scalar_one_or_none()
+    if won is not None:
+        return won
+    current = await value(writer, f"select version from {table} where {its_own}", **own)
     if current is None:
         raise NotFound
     raise StaleVersion(current_etag=f'"{current}"')
