@@ -25,7 +25,7 @@ _GROWTH = (
     select gen_random_uuid(), 'Rapat ' || t.n, t.logged_by, t.effective_at, t.region_code, t.classification,
         t.logged_by, t.effective_at, t.recorded_at, 1, '[]', '[]', '{{}}', '{{}}' from {_TASKS} t where t.n % 10 = 1
     """,
-    f"""
+    """
     insert into task_vulnerability (task_id, vulnerability_id) select t.id, v.id
     from (select id, row_number() over (order by id) as n from task) t
     join (select id, 10 * row_number() over (order by id) as n from vulnerability) v using (n)

@@ -114,7 +114,7 @@ class Plans:
     def told(self) -> str:
         """All of it, for whoever has to find out why."""
         return "\n".join(
-            f"{one.buffers} pages, {one.sorted:.0f} sorted, {sorted(one.indexes)}: {' '.join(one.statement.split())[:200]}"
+            f"{one.buffers} pages, {one.sorted:.0f} sorted, {sorted(one.indexes)}: {one.statement[:200]}"
             for one in self.ran
         )
 
