@@ -40,7 +40,13 @@ HOT = [
     ("/v1/tasks?meeting={id}", EVERYBODY, {"ix_task_meeting", "pk_meeting"}, 60),
     ("/v1/tasks?q=kudanil", EVERYBODY, {"ix_task_words"}, 1_500),
     ("/v1/referrals", (PROVINCE, NATION), {"ix_referral_readers"}, 100),
-    ("/v1/referrals?to_agency=KPU_KOTA_MALANG&status=sent,received", EVERYBODY, {"ix_referral_to_agency"}, 200),
+    # few are open at a time, so it may as well look among these
+    (
+        "/v1/referrals?to_agency=KPU_KOTA_MALANG&status=sent,received",
+        EVERYBODY,
+        {"ix_referral_to_agency", "ix_referral_mandate", "uq_referral_open"},
+        200,
+    ),
     ("/v1/vulnerabilities?region=35.73", EVERYBODY, {"ix_vulnerability_region_code", "ix_vulnerability_words"}, 1_100),
     ("/v1/meetings?region=35.73", EVERYBODY, {"ix_meeting_region_code", "ix_meeting_words"}, 1_100),
     ("/v1/events?after=0", EVERYBODY, {"pk_log_entry"}, 12_000),
