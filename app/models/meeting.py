@@ -20,8 +20,7 @@ class Meeting(SQLModel, table=True):
     __table_args__ = (
         one_of("classification", Classification),
         UniqueConstraint("logged_by", "external_reference"),
-        # lists: their order, and a region with all below it
-        Index("ix_meeting_recorded_at", "recorded_at", "id"),
+        # lists: a region and all below it
         Index("ix_meeting_region_code", "region_code"),
     )
     id: UUID = identity()

@@ -33,9 +33,7 @@ MISSING = (
     ("ix_referral_recorded_at", "referral", "recorded_at, id"),
     ("ix_referral_to_agency", "referral", "to_agency, recorded_at, id"),
     ("ix_referral_from_agency", "referral", "from_agency, recorded_at, id"),
-    ("ix_vulnerability_recorded_at", "vulnerability", "recorded_at, id"),
     ("ix_vulnerability_region_code", "vulnerability", "region_code"),
-    ("ix_meeting_recorded_at", "meeting", "recorded_at, id"),
     ("ix_meeting_region_code", "meeting", "region_code"),
 )
 #: Index -> the operations and functions whose statements need it, and what they ask.
@@ -62,7 +60,6 @@ JUSTIFIED = {
     "ix_idempotency_record_expires_at": "idempotency.forget_expired: answers that are no longer kept",
     "ix_log_node_leaf": "proveInclusion: where in the log is the fact that a receipt names?",
     "ix_mandate_closure_mandate": "redirection.redirect: when was the end of a mandate confirmed?",
-    "ix_meeting_recorded_at": "listMeetings: newest first",
     "ix_meeting_region_code": "listMeetings: those of a region and all below it",
     "ix_meeting_words": "app.find, listMeetings: by words, and what an agency may read, by row-level security",
     "ix_member_agency": "app.enter: for which joint centres does an agency act?",
@@ -91,7 +88,6 @@ JUSTIFIED = {
     "ix_task_words": "app.find, listTasks: by words, and what an agency may read, by row-level security",
     "ix_used_assertion_expires_at": "tokens.forget_ended: assertions that would have ended anyway",
     "ix_vulnerability_evidence_vulnerability_id": "listVulnerabilityEvidence: that of a vulnerability",
-    "ix_vulnerability_recorded_at": "listVulnerabilities: newest first",
     "ix_vulnerability_region_code": "listVulnerabilities: those of a region and all below it",
     "ix_vulnerability_words": "app.find, listVulnerabilities: by words, and what an agency may read, by row-level security",
     "ix_webhook_agency": "listWebhooks, createWebhook: those of an agency, and how many",
