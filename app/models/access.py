@@ -49,6 +49,7 @@ class ClientSecret(SQLModel, table=True):
 
     __tablename__ = "client_secret"
     id: UUID = identity()
+    # the secrets of a client
     client_id: UUID = Field(foreign_key="client.id", index=True)
     fingerprint: bytes
     last_four: str
@@ -66,6 +67,7 @@ class ClientKey(SQLModel, table=True):
 
     __tablename__ = "client_key"
     id: UUID = identity()
+    # the keys of a client
     client_id: UUID = Field(foreign_key="client.id", index=True)
     kid: str
     jwk: dict[str, Any] = document()

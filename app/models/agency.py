@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import texts
@@ -49,14 +48,11 @@ class Agency(SQLModel, table=True):
 class AgencyRegion(SQLModel, table=True):
     """One region an agency covers, empty for the whole country.
 
-    An exclusion constraint of the migration allows an office one holder for a region at an instant.
+    An exclusion constraint of the migration allows an office one holder for a region at an instant; its index tells
+    every resolution who that is.
     """
 
     __tablename__ = "agency_region"
-    __table_args__ = (
-        # who holds KPU@city for 35.73? asked by every resolution
-        Index("ix_agency_region_office", "office", "tier", "region_code"),
-    )
     agency: str = Field(primary_key=True, foreign_key="agency.code")
     region_code: str = Field(primary_key=True)
     office: str

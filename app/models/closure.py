@@ -23,6 +23,7 @@ class MandateClosure(SQLModel, table=True):
         CheckConstraint("status <> 'confirmed' or answered_by <> proposed_by", name="two_persons"),
         # one proposal at a time
         Index("uq_mandate_closure_proposed", "mandate", unique=True, postgresql_where="status = 'proposed'"),
+        # when was the end of a mandate confirmed?
         Index("ix_mandate_closure_mandate", "mandate", "id"),
     )
     id: UUID = identity()

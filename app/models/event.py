@@ -25,6 +25,7 @@ class Event(SQLModel, table=True):
         one_of("kind", EventKind),
         # GET /v1/tasks/{id}/history reads the facts of one task in their order
         Index("ix_event_task_id", "task_id", "id", postgresql_where="task_id is not null"),
+        # the facts about an object
         Index("ix_event_object", "object_type", "object_id", "id"),
     )
     # nobody needs back what the database adds, and who enters a fact need not be allowed to read it

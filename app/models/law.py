@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, CheckConstraint, Date, Index
+from sqlalchemy import ARRAY, CheckConstraint, Date
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -33,15 +33,14 @@ class LegalInstrument(SQLModel, table=True):
 class Mandate(SQLModel, table=True):
     """One row of the matrix: which office is accountable for what, where and when, on which basis.
 
-    Empty strings, not NULLs, stand in its key, so that the exclusion constraint of the migration bites. An empty
+    Empty strings, not NULLs, stand in its key, so that the exclusion constraint of the migration bites; its index finds
+    the rows of a category and function for every resolution. An empty
     `accountable` says that the law gives no basis.
     """
 
     __table_args__ = (
         one_of("resolve_at", Instant),
         CheckConstraint("valid_to is null or valid_to > valid_from", name="period"),
-        # every resolution asks for the rows of one category and function
-        Index("ix_mandate_category_function", "category", "function"),
     )
     id: str = Field(primary_key=True)
     category: str = Field(foreign_key="category.code")

@@ -20,7 +20,8 @@ class Meeting(SQLModel, table=True):
     __table_args__ = (
         one_of("classification", Classification),
         UniqueConstraint("logged_by", "external_reference"),
-        Index("ix_meeting_region_path", "region_path", postgresql_using="gin"),
+        # lists: a region and all below it
+        Index("ix_meeting_region_code", "region_code"),
     )
     id: UUID = identity()
     title: str
@@ -46,7 +47,7 @@ class Meeting(SQLModel, table=True):
     version: int = 1
 
 
-# searches of meetings
+# searches of meetings, and what an agency may read of them
 found_by(
     SQLModel.metadata.tables["meeting"],
     "words",

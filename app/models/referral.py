@@ -23,10 +23,12 @@ class Referral(SQLModel, table=True):
         one_of("status", ReferralStatus),
         # a task has one open referral at most
         Index("uq_referral_open", "task_id", unique=True, postgresql_where="status in ('sent', 'received')"),
+        # the referrals of a task
         Index("ix_referral_task_id", "task_id"),
-        # the inbox and outbox of an agency
-        Index("ix_referral_to_agency", "to_agency", "id"),
-        Index("ix_referral_from_agency", "from_agency", "id"),
+        # the list, and the inbox and outbox of an agency, newest first
+        Index("ix_referral_recorded_at", "recorded_at", "id"),
+        Index("ix_referral_to_agency", "to_agency", "recorded_at", "id"),
+        Index("ix_referral_from_agency", "from_agency", "recorded_at", "id"),
         # what the end of a mandate, or of an agency, takes from it
         Index("ix_referral_mandate", "mandate", postgresql_where="status in ('sent', 'received')"),
         # what an agency may read: row-level security

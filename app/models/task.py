@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Text, UniqueConstraint
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
 from sqlmodel import Field, SQLModel
 
@@ -37,14 +37,13 @@ class Task(SQLModel, table=True):
             name="work_has_an_owner",
         ),
         UniqueConstraint("logged_by", "external_reference"),
-        # lists: what an agency may read, newest first
-        Index("ix_task_readers", "readers", postgresql_using="gin"),
-        Index("ix_task_summary_readers", "summary_readers", postgresql_using="gin"),
         # lists: a region and all below it
         Index("ix_task_region_code", "region_code"),
-        # lists: the default order and its keyset; filters by holder and by meeting
+        # lists: their orders, each with its keyset; filters by holder and by meeting
         Index("ix_task_updated_at", "updated_at", "id"),
         Index("ix_task_effective_at", "effective_at", "id"),
+        Index("ix_task_recorded_at", "recorded_at", "id"),
+        Index("ix_task_due_at", text("coalesce(due_at, '9999-01-01 00:00:00+00'::timestamp with time zone)"), "id"),
         Index("ix_task_holder", "holder", "updated_at", "id"),
         Index("ix_task_meeting", "meeting", postgresql_where="meeting is not null"),
         # what a mandate's end, or an agency's, moves; what waits for the law to name somebody
@@ -101,7 +100,7 @@ class Task(SQLModel, table=True):
 
 
 _TABLE = SQLModel.metadata.tables["task"]
-# searches by whoever reads the whole task, and by whoever reads its summary
+# searches by whoever reads the whole task, and by whoever reads its summary; and what they may read, without a word
 found_by(
     _TABLE,
     "words",
@@ -117,6 +116,7 @@ class TaskVulnerability(SQLModel, table=True):
 
     __tablename__ = "task_vulnerability"
     task_id: UUID = Field(primary_key=True, foreign_key="task.id")
+    # the tasks that mitigate a vulnerability
     vulnerability_id: UUID = Field(primary_key=True, foreign_key="vulnerability.id", index=True)
 
 
@@ -128,6 +128,7 @@ class Assignment(SQLModel, table=True):
 
     __table_args__ = (
         one_of("role", AssignmentRole),
+        # who was accountable for a task
         Index("ix_assignment_task_id", "task_id", "role"),
     )
     id: UUID = identity()
@@ -155,6 +156,7 @@ class Comment(SQLModel, table=True):
     """Something said about a task; it does not change the task's version."""
 
     id: UUID = identity()
+    # the comments of a task
     task_id: UUID = Field(foreign_key="task.id", index=True)
     body: str
     agency: str = Field(foreign_key="agency.code")

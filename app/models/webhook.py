@@ -51,6 +51,7 @@ class WebhookSecret(SQLModel, table=True):
 
     __tablename__ = "webhook_secret"
     id: UUID = identity()
+    # the keys of a webhook, which go with it
     webhook_id: UUID = Field(foreign_key="webhook.id", ondelete="CASCADE", index=True)
     public_key: str | None = None
     sealed: bytes
@@ -65,6 +66,7 @@ class Delivery(SQLModel, table=True):
     __table_args__ = (
         one_of("status", DeliveryStatus),
         one_of("failure", Failure),
+        # an event goes to a webhook once
         Index("uq_delivery_event", "webhook_id", "event_id", unique=True),
         # the deliveries of one webhook are listed, newest first
         Index("ix_delivery_webhook_id", "webhook_id", "recorded_at", "id"),

@@ -10,7 +10,7 @@ from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.schemas.deadlines import ComputationQuery, DeadlineQuery
 from app.security import Keys
-from app.services import calendars, clock_starts, visibility
+from app.services import calendars, clock_starts, filters, visibility
 from app.services.deadline_rows import COLUMNS, counted, source, spelled, visible
 from app.services.paging import Keyset, Page, binding, read_page
 
@@ -20,7 +20,7 @@ _FILTERS: Final = {
     "code": "c.code = any(:code)",
     "task": "c.task_id = :task",
     "accountable": "t.accountable = any(:accountable)",
-    "region": "(t.region_code = :region or t.region_code >= :region || '.' and t.region_code < :region || '/')",
+    "region": filters.WITHIN,
     "due_before": "c.due_at < :due_before",
     "due_after": "c.due_at >= :due_after",
 }

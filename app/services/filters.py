@@ -8,6 +8,9 @@ from typing import Any, Final
 from app.db import Executor, row
 from app.errors import Fault, InvalidParameter
 
+#: SQL: a record `t` lies in a region or below it. A range of codes: under row-level security `region_path @>`, which is
+#: not leakproof, would find nothing by an index.
+WITHIN: Final = "(t.region_code = :region or t.region_code >= :region || '.' and t.region_code < :region || '/')"
 #: Parameter -> what it names. All of it is public, so that a refusal tells nobody anything.
 _NAMES: Final = {
     **dict.fromkeys(("accountable", "holder", "logged_by", "supporting", "referred_to"), "agency"),

@@ -51,8 +51,7 @@ TASK_FILTERS: Final = {
     " or exists (select from task_vulnerability l join vulnerability v on v.id = l.vulnerability_id"
     f" where l.task_id = t.id and v.stage = :stage and {visibility.register_visible('vulnerability', 'v')}))",
     "external_reference": "t.external_reference = :external_reference",
-    # as a range of codes and not `region_path @>`: under row-level security only leakproof operators use an index
-    "region": "(t.region_code = :region or t.region_code >= :region || '.' and t.region_code < :region || '/')",
+    "region": filters.WITHIN,
     "created_after": "t.effective_at >= :created_after",
     "created_before": "t.effective_at < :created_before",
     "updated_after": "t.updated_at >= :updated_after",

@@ -18,7 +18,7 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import Classification, Standing
 from app.schemas.meetings import DecisionInput, MeetingInput, MeetingListItem, MeetingPatch
 from app.security import Keys
-from app.services import log, moments, records, tasks, visibility
+from app.services import filters, log, moments, records, tasks, visibility
 from app.services.paging import Page
 from app.services.versions import check_version, compare_and_set
 
@@ -28,7 +28,7 @@ _COLUMNS: Final = ", ".join(
 _FILTERS: Final = {
     "host": "t.host = any(:host)",
     "election": "t.election = :election",
-    "region": "t.region_path @> array[:region]",
+    "region": filters.WITHIN,
     "external_reference": "t.external_reference = :external_reference",
 }
 _DOCUMENTS: Final = ("participants", "experts")

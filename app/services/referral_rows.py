@@ -26,8 +26,11 @@ COLUMNS: Final = """
         'urgency', f.answer_letter_urgency) end as answer_letter,
     f.recorded_by_sender, f.effective_at, f.received_at, f.answered_at, f.recorded_at, f.updated_at, f.version
 """
+#: Tasks are looked up one by one, as few as there are referrals: `offset 0` keeps the planner from reading all of them.
 FROM: Final = (
-    "from referral f left join task t on t.id = f.task_id left join task_detail d on d.id = t.id"
+    "from referral f left join lateral (select x.id, x.status, x.classification, x.region_path, x.recused_offices,"
+    " x.open_referral from task x where x.id = f.task_id offset 0) t on true"
+    " left join lateral (select * from task_detail x where x.id = f.task_id offset 0) d on true"
     " left join referral r on r.id = t.open_referral"
 )
 _FILTERS: Final = {

@@ -21,7 +21,7 @@ from app.schemas.vulnerabilities import (
     VulnerabilityPatch,
 )
 from app.security import Keys
-from app.services import log, moments, records, visibility
+from app.services import filters, log, moments, records, visibility
 from app.services.paging import Page
 from app.services.versions import check_version, compare_and_set
 
@@ -37,7 +37,7 @@ _FILTERS: Final = {
     "information_status": "t.information_status = any(:information_status)",
     "election": "t.election = :election",
     "stage": "t.stage = :stage",
-    "region": "t.region_path @> array[:region]",
+    "region": filters.WITHIN,
     "mapped_by": "t.mapped_by = any(:mapped_by)",
     "locally_distinctive": "t.locally_distinctive = :locally_distinctive",
     "external_reference": "t.external_reference = :external_reference",

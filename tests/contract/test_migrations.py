@@ -34,6 +34,11 @@ SEEN: Final = {
         from pg_constraint where connamespace = 'public'::regnamespace and conrelid <> 0 and contype <> 'n'
     """,
     "indexes": "select indexdef from pg_indexes where schemaname = 'public'",
+    "what indexes are for": """
+        select relname || ': ' || obj_description(oid, 'pg_class') from pg_class
+        where relkind in ('i', 'I') and relnamespace = 'public'::regnamespace
+            and obj_description(oid, 'pg_class') is not null
+    """,
     "triggers": """
         select pg_get_triggerdef(oid) || ' (' || tgenabled::text || ')' from pg_trigger where not tgisinternal
     """,
