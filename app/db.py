@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import cached_property, lru_cache, partial
@@ -205,6 +205,14 @@ async def value(executor: Executor, sql: str, /, **values: Any) -> Any:
     """The first column of the first row, or None."""
     found = await row(executor, sql, **values)
     return next(iter(found.values())) if found else None
+
+
+async def copy(writer: Writer, table: str, names: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+    """COPY records with these columns into a table, in the transaction."""
+    connection = await writer.connection()
+    await connection.exec_driver_sql("select 1")  # begins it: before any statement, the driver's COPY commits by itself
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    await raw.copy_records_to_table(table, records=records, columns=list(names))
 
 
 async def execute(writer: Writer, statement: str) -> None:
