@@ -82,6 +82,7 @@ async def populate(database: Database, *, tasks: int, seed: int, more: bool, pro
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         async with database.writing() as writer:
+            await bulk.take_time(writer)
             await _require_room(writer, more=more)
             await simulated_nation.raise_offices(writer)
             clients = await simulated_nation.clients_of(writer, seed)

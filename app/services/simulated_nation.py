@@ -1,4 +1,4 @@
-"""The register as a simulated nation needs it: the offices that it lacks, clients that act, and the whole as a Nation."""
+"""The register as a simulated nation needs it: the offices that it lacks, clients that act, and the whole of it."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Telling:
     def __post_init__(self) -> None:
         self.at = self.now
         self.rows = {
-            name: [] for name in ("task", "referral", "assignment", "deadline", "comment", "event", "sealing_key")
+            name: [] for name in ("task", "referral", "assignment", "deadline", "comment", "sealing_key", "event")
         }
 
     def pass_(self, gap: timedelta) -> None:
