@@ -85,15 +85,16 @@ async def populate(database: Database, *, tasks: int, seed: int, more: bool, pro
             await bulk.take_time(writer)
             await _require_room(writer, more=more)
             await simulated_nation.raise_offices(writer)
-            clients = await simulated_nation.clients_of(writer, seed)
+            clients = await simulated_nation.clients_of(writer)
+            new = await simulated_nation.unknown(writer, clients)
+            first = await value(writer, "select count(*) from task")
             nation = await simulated_nation.nation_of(writer, clients)
             last = progress.add_task("indexes", total=None, start=False)
             async with bulk.filling(writer, report=lambda done, of: progress.update(last, completed=done, total=of)):
-                await bulk.fill(writer, simulated_rows.of_clients(clients, seed))
+                await bulk.fill(writer, simulated_rows.of_clients(new))
                 bar = progress.add_task("tasks", total=tasks)
-                async with _batches(
-                    partial(simulated_rows.begin, nation, database.keys.pepper, seed, tasks), tasks, processes
-                ) as made:
+                begin = partial(simulated_rows.begin, nation, database.keys.pepper, seed, first, tasks)
+                async with _batches(begin, tasks, processes) as made:
                     async for done, rows in made:
                         await bulk.fill(writer, rows)
                         progress.update(bar, completed=done)
@@ -118,7 +119,7 @@ async def _require_room(writer: Writer, *, more: bool) -> None:
     if await value(writer, "select 1 as there from unsequenced limit 1"):
         raise Refused("Facts wait for their place in the log: let the service place them, or resume the log.")
     if not more and await value(writer, "select 1 as there from task limit 1"):
-        raise Refused("There are tasks in this database: --more adds to them, under another seed.")
+        raise Refused("There are tasks in this database: --more adds to them.")
 
 
 @asynccontextmanager

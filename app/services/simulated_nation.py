@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
-from uuid import UUID
 
 from app.db import Executor, Writer, rows
 from app.models import metadata
@@ -68,13 +67,20 @@ async def raise_offices(writer: Writer) -> None:
         await copy_new(writer, metadata.tables["member"], members, report=_silent)
 
 
-async def clients_of(executor: Executor, seed: int) -> dict[str, dict[Role, UUID]]:
-    """The ids of the clients by which each agency acts: an officer and a supervisor, without any secret."""
+async def clients_of(executor: Executor) -> dict[str, dict[Role, str]]:
+    """The ids of the clients by which each agency acts, whatever the seed: an officer and a supervisor, without any secret."""
     agencies = [one["code"] for one in await rows(executor, _ACTING)]
-    return {code: {role: Dice(seed, f"{role} {code}").id(BEGAN) for role in _ROLES} for code in agencies}
+    return {code: {role: Dice(0, f"{role} {code}").id(BEGAN) for role in _ROLES} for code in agencies}
 
 
-async def nation_of(executor: Executor, clients: Mapping[str, Mapping[Role, UUID]]) -> Nation:
+async def unknown(executor: Executor, clients: Mapping[str, Mapping[Role, str]]) -> dict[str, Mapping[Role, str]]:
+    """Those of these clients that are not in the database yet."""
+    found = await rows(executor, "select agency from client where purpose = 'Simulated'")
+    known = {one["agency"] for one in found}
+    return {agency: those for agency, those in clients.items() if agency not in known}
+
+
+async def nation_of(executor: Executor, clients: Mapping[str, Mapping[Role, str]]) -> Nation:
     """All that tasks are made from, as the register has it."""
     places = {one["code"]: one for one in await rows(executor, _PLACES)}
     inner = {one["seat"]: tuple(one["codes"]) for one in await rows(executor, _INNER)}
@@ -108,15 +114,18 @@ async def nation_of(executor: Executor, clients: Mapping[str, Mapping[Role, UUID
 
 async def _law(executor: Executor, categories: Iterable[str]) -> Law:
     """The whole law: every row of the matrix, every recusal, every agency that holds an office named there."""
-    regions = [one["region_code"] for one in await rows(executor, "select distinct region_code from agency_region")]
+    covered = "select distinct region_code from agency_region where region_code <> '' order by 1"
+    regions = [one["region_code"] for one in await rows(executor, covered)]
     offices_ = await rows(executor, "select distinct office || '@' || tier as name from agency")
     at = datetime(2024, 1, 1, tzinfo=UTC)
     found: list[Law] = []
     for category in categories:
-        asked = [Question(category, "", region, at, at) for region in regions if region]
-        asked += [Question(category, "", asked[0].region, at, at, subject_kind=one) for one in SubjectKind]
-        named = [one["name"] for one in offices_] if not found else ()
-        found.append(await law.load_all(executor, asked, offices=named))
+        if found:
+            found.append(await law.load_all(executor, [Question(category, "", regions[0], at, at)]))
+            continue
+        asked = [Question(category, "", region, at, at) for region in regions]
+        asked += [Question(category, "", regions[0], at, at, subject_kind=one) for one in SubjectKind]
+        found.append(await law.load_all(executor, asked, offices=[one["name"] for one in offices_]))
     return Law(
         [row for one in found for row in one.mandates],
         list({(row.subject_kind, row.excluded_office, row.function): row for row in found[0].recusals}.values()),

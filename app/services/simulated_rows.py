@@ -33,17 +33,17 @@ BEGAN: Final = datetime(2024, 1, 2, 3, tzinfo=UTC)
 _town: list[tuple[Town, Keys]] = []
 
 
-def begin(nation: Nation, pepper: bytes, seed: int, count: int) -> None:
+def begin(nation: Nation, pepper: bytes, seed: int, first: int, count: int) -> None:
     """Prepare this process for batches of one nation."""
-    _town[:] = [(Town(nation, seed=seed, count=count), Keys((), pepper))]
+    _town[:] = [(Town(nation, seed=seed, first=first, count=count), Keys((), pepper))]
 
 
 def batch(first: int, after: int) -> Rows:
-    """The rows of the tasks from one number up to another, by table."""
+    """The rows of the tasks from one place up to another among those that are made, by table."""
     town, keys = _town[0]
     rows: dict[str, list[Row]] = {}
-    for number in range(first, after):
-        life = town.live(number)
+    for place in range(first, after):
+        life = town.live(town.first + place)
         _seal(life, keys)
         for table, found in life.items():
             rows.setdefault(table, []).extend(found)
@@ -51,14 +51,16 @@ def batch(first: int, after: int) -> Rows:
     return {table: _records(found) for table, found in rows.items() if found}
 
 
-def of_clients(clients: Mapping[str, Mapping[Role, UUID]], seed: int) -> Rows:
+def of_clients(clients: Mapping[str, Mapping[Role, str]]) -> Rows:
     """The clients of agencies, and the facts of their making."""
     made = [(agency, role, client) for agency, those in clients.items() for role, client in those.items()]
-    facts = [_created(*one, Dice(seed, f"fact {one[2]}")) for one in made]
+    if not made:
+        return {}
+    facts = [_created(*one, Dice(0, f"fact {one[2]}")) for one in made]
     return {"client": _records([_client(*one) for one in made]), "event": _records(facts)}
 
 
-def _client(agency: str, role: Role, id: UUID) -> Row:
+def _client(agency: str, role: Role, id: str) -> Row:
     return {
         "id": id,
         "agency": agency,
@@ -75,12 +77,12 @@ def _client(agency: str, role: Role, id: UUID) -> Row:
     }
 
 
-def _created(agency: str, role: Role, id: UUID, dice: Dice) -> Row:
+def _created(agency: str, role: Role, id: str, dice: Dice) -> Row:
     event = {
         "id": dice.id(BEGAN),
         "kind": EventKind.CLIENT_CREATED.value,
         "object_type": "client",
-        "object_id": str(id),
+        "object_id": id,
         "task_id": None,
         "agency": None,
         "client_id": None,
@@ -106,7 +108,7 @@ def _seal(life: dict[str, list[Row]], keys: Keys) -> None:
     """Seal what people wrote under the key of their task, commit the facts to it, and hash them."""
     task = life["task"][0]
     key, kept = secrets.token_bytes(32), life["sealing_key"][0]
-    kept |= {"subject": sealing.of_record("task", task["id"]), "sealed": sealing.kept(keys, kept["id"], key)}
+    kept |= {"subject": sealing.of_record("task", task["id"]), "sealed": sealing.kept(keys, UUID(kept["id"]), key)}
     for event in life["event"]:
         said, salts = event.pop("said"), iter(event.pop("salts"))
         event |= {"words": {}, "words_key": None, "words_sealed": None}
@@ -121,15 +123,13 @@ def document(event: Row) -> bytes:
 
     orjson then writes what RFC 8785 prescribes.
     """
-    return orjson.dumps(
-        {name: _plain(event[name]) for name in evidence.MEMBERS}, option=orjson.OPT_SORT_KEYS
-    )  # fmt: skip
+    return orjson.dumps({name: _plain(event[name]) for name in evidence.MEMBERS}, option=orjson.OPT_SORT_KEYS)
 
 
 def _plain(content: Any) -> Any:
-    if isinstance(content, datetime):
-        return evidence.instant(content)
-    return str(content) if isinstance(content, UUID) else content
+    if isinstance(content, datetime):  # in UTC
+        return f"{content.isoformat(timespec='microseconds')[:-6]}Z"
+    return content
 
 
 def _records(rows: list[Row]) -> tuple[list[str], list[tuple[Any, ...]]]:

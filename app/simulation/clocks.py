@@ -49,7 +49,7 @@ def receive(telling: Telling, by: By, zone: str, referral: Row, offices: tuple[s
         }  # fmt: skip
         counted = nation.count(inputs, nation.calendar)
         clock = _clock(telling, by, kind=ClockKind.STATUTORY.value, **inputs, **counted)
-        _began(telling, by, clock, start, {"referral": str(referral["id"])})
+        _began(telling, by, clock, start, {"referral": referral["id"]})
 
 
 def _clock(telling: Telling, by: By, **given: Any) -> Row:

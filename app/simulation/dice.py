@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from random import Random
 from typing import Final, TypeVar
-from uuid import UUID
 
 T = TypeVar("T")
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# an odd factor: all numbers below that many change places
 _TAILS: Final = 1 << 30
-_MILLISECOND: Final = timedelta(milliseconds=1)
+_FACTOR: Final = 0x2F6B19D5
+_OFFSET: Final = 0x1D3A77C9
 
 
 class Dice:
@@ -49,16 +49,15 @@ class Dice:
         """16 bytes in hex, as `app.evidence` salts what it commits to: by seed, for nothing here is to be kept."""
         return f"{self._bits(128):032x}"
 
-    def id(self, at: datetime) -> UUID:
+    def id(self, at: datetime) -> str:
         """A UUIDv7 of an instant; those of one thing sort in the order in which they were made, too."""
         self._row += 1
-        milliseconds = (at - _EPOCH) // _MILLISECOND
-        return UUID(int=milliseconds << 80 | 7 << 76 | (self._row & 0xFFF) << 64 | 2 << 62 | self._bits(62))
+        milliseconds = int(at.timestamp() * 1000)
+        made = f"{milliseconds << 80 | 7 << 76 | (self._row & 0xFFF) << 64 | 2 << 62 | self._bits(62):032x}"
+        return f"{made[:8]}-{made[8:12]}-{made[12:16]}-{made[16:20]}-{made[20:]}"
 
 
-def tail(seed: int, number: int) -> str:
-    """The last part of a reference: six characters that no other number of this seed has (Crockford's base 32)."""
-    of_seed = Random(f"{seed} references")  # noqa: S311 - likewise
-    factor, offset = of_seed.getrandbits(30) | 1, of_seed.getrandbits(30)
-    left = (number * factor + offset) % _TAILS
-    return "".join(_CROCKFORD[left >> shift & 31] for shift in range(25, -1, -5))
+def tail(number: int) -> str:
+    """The last part of a reference: six characters that no other number has (Crockford's base 32)."""
+    left = (number * _FACTOR + _OFFSET) % _TAILS
+    return "".join([_CROCKFORD[left >> shift & 31] for shift in range(25, -1, -5)])

@@ -32,16 +32,16 @@ END: Final = datetime(2025, 6, 30, tzinfo=UTC)
 class Town:
     """What all lives of one nation, seed and count share."""
 
-    def __init__(self, nation: Nation, *, seed: int, count: int) -> None:
-        self.nation, self.seed, self.count = nation, seed, count
+    def __init__(self, nation: Nation, *, seed: int, first: int, count: int) -> None:
+        self.nation, self.seed, self.first, self.count = nation, seed, first, count
         self.book, self.chances = LawBook(nation.law), Chances(nation, seed)
 
     def live(self, number: int) -> dict[str, list[Row]]:
-        """The rows of the task with this number (from 0), by table; who has a higher one begins later, by the day."""
+        """The rows of the task with this number, by table; numbers begin at `first`, higher ones later in the year."""
         dice = Dice(self.seed, f"task {number}")
         place = self.chances.place(dice)
-        now = self.chances.moment(dice, (number + dice.roll()) / self.count)
-        return Life(self, Telling(self.nation, dice, now), place).tell(tail(self.seed, number))
+        now = self.chances.moment(dice, (number - self.first + dice.roll()) / self.count)
+        return Life(self, Telling(self.nation, dice, now), place).tell(tail(number))
 
 
 class Life(Moves):

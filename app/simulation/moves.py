@@ -223,7 +223,7 @@ class Moves:
         body, place = self.dice.one_of(COMMENTS), self.dice.id(telling.now)
         comment = {"id": place, "task_id": self.task["id"], "body": body, "agency": by.agency, "client_id": by.client}
         telling.rows["comment"].append({**comment, "recorded_at": telling.now})
-        said = {"comment": str(place), "body": body}
+        said = {"comment": place, "body": body}
         telling.at = telling.now + timedelta(milliseconds=2)
         telling.fact(by, EventKind.TASK_COMMENTED, on="comment", id=place, versions=(None, None), payload=said)
 

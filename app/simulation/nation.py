@@ -5,16 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
 from math import exp
 from random import Random
 from typing import Any, Final
-from uuid import UUID
 
 from app.rules import mandates, regions
 from app.rules.deadlines import Calendar
-from app.rules.law import WIB, Holder, Law, Mandate, Outcome, Question, Recusal, Resolution
+from app.rules.law import Holder, Law, Mandate, Outcome, Question, Recusal, Resolution
 from app.rules.succession import midnight
 from app.rules.vocabulary import Instant, Role
 from app.simulation.dice import Dice
@@ -57,7 +56,7 @@ class Nation:
     receipts: Mapping[tuple[str, str], tuple[str, ...]]
     calendar: Calendar
     order: Mapping[str, int]
-    clients: Mapping[str, Mapping[Role, UUID]]
+    clients: Mapping[str, Mapping[Role, str]]
     count: Callable[[Mapping[str, Any], Calendar], dict[str, Any]]
 
 
@@ -80,6 +79,9 @@ class LawBook:
     def __post_init__(self) -> None:
         dated: list[Mandate | Recusal | Holder] = [*self.law.mandates, *self.law.recusals, *self.law.holders]
         self._days = sorted({day for one in dated for day in (one.valid_from, one.valid_to) if day})
+        self._rows: dict[str, list[Mandate]] = {}
+        for row in self.law.mandates:
+            self._rows.setdefault(row.category, []).append(replace(row, legal_basis=()))
         self._ends = {one.code: one.valid_to for one in self.law.holders}
         self._holders = {}
         for holder in self.law.holders:
@@ -94,10 +96,9 @@ class LawBook:
         matter = (question.category, question.subcategory, question.function, question.variant, question.subject_kind)
         key = (*matter, *days, *path)
         if key not in self._answers:
-            rows = [row for row in self.law.mandates if row.category == question.category]
             holders = [holder for one in ("", *path) for holder in self._holders.get(one, ())]
-            bare = Law([replace(row, legal_basis=()) for row in rows], self.law.recusals, holders)
-            self._answers[key] = mandates.resolve(bare, question)
+            near = Law(self._rows.get(question.category, ()), self.law.recusals, holders)
+            self._answers[key] = mandates.resolve(near, question)
         return self._answers[key]
 
     def until(self, answer: Resolution) -> datetime | None:
@@ -147,7 +148,7 @@ class Chances:
         """The instant before which this share of the year's tasks was logged: mostly in office hours."""
         day = self._days[min(bisect_right(self._busy, share * self._busy[-1]), len(self._days) - 1)]
         hour = dice.between(8, 17) if dice.happens(0.85) else dice.between(0, 24)
-        return datetime.combine(day, time(), WIB) + timedelta(microseconds=int(hour * 3.6e9))
+        return midnight(day).astimezone(UTC) + timedelta(microseconds=int(hour * 3.6e9))
 
 
 def _busy(day: date) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import orjson
 
@@ -23,7 +22,7 @@ class By:
     """Who does something: an agency by one of its clients, or the service itself."""
 
     agency: str | None
-    client: UUID | None
+    client: str | None
     request: str
 
 
@@ -55,7 +54,7 @@ class Telling:
 
     def by(self, agency: str, role: Role = Role.OFFICER) -> By:
         """A client of an agency, with a request of its own."""
-        return By(agency, self.nation.clients[agency][role], str(self.dice.id(self.now)))
+        return By(agency, self.nation.clients[agency][role], self.dice.id(self.now))
 
     def fact(
         self,
@@ -63,7 +62,7 @@ class Telling:
         kind: EventKind,
         *,
         on: str,
-        id: UUID,
+        id: str,
         versions: tuple[int | None, int | None],
         payload: Mapping[str, Any],
         state: Mapping[str, Any] | None = None,
@@ -78,7 +77,7 @@ class Telling:
                 "id": self.dice.id(recorded),
                 "kind": kind.value,
                 "object_type": on,
-                "object_id": str(id),
+                "object_id": id,
                 "task_id": self.task["id"],
                 "agency": by.agency,
                 "client_id": by.client,
