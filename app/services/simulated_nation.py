@@ -68,7 +68,7 @@ async def raise_offices(writer: Writer) -> None:
 
 
 async def clients_of(executor: Executor) -> dict[str, dict[Role, str]]:
-    """The ids of the clients by which each agency acts, whatever the seed: an officer and a supervisor, without any secret."""
+    """The ids of the clients by which each agency acts, whatever the seed: an officer, a supervisor, no secrets."""
     agencies = [one["code"] for one in await rows(executor, _ACTING)]
     return {code: {role: Dice(0, f"{role} {code}").id(BEGAN) for role in _ROLES} for code in agencies}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,14 @@ async def nation(clone: Callable[[], Awaitable[str]], simulate: Simulate, kept: 
 
 
 @pytest.fixture(scope="module")
+def made(nation: str, kept: Path) -> list[dict[str, Any]]:
+    """The clients that were made for it."""
+    assert nation
+    found: list[dict[str, Any]] = json.loads(kept.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
 async def served(nation: str, settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings, nation)
     yield app
@@ -93,9 +102,9 @@ async def http(served: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def agencies(http: httpx.AsyncClient, kept: Path) -> list[Agency]:
+async def agencies(http: httpx.AsyncClient, made: list[dict[str, Any]]) -> list[Agency]:
     """The clients that were made for the nation: of the whole country, of a province, of the busiest city."""
-    return [await Agency(http, one).sign_in() for one in json.loads(kept.read_text())]
+    return [await Agency(http, one).sign_in() for one in made]
 
 
 async def asked(database: Database, sql: str, **values: Any) -> list[dict[str, Any]]:
@@ -109,7 +118,9 @@ async def test_it_is_refused_where_there_are_tasks_and_in_production(
     url = await clone()
     ran = await simulate(url, "--tasks", "5", "--processes", "1")
     assert (ran.exit_code, "There are tasks in this database" in ran.stderr) == (1, True)
-    ran = await simulate(url, *words(), SIMPUL_ENV="production")
+    fit = {"SIMPUL_ENV": "production", "SIMPUL_PEPPER": secrets.token_hex(32), "SIMPUL_ISSUER": "https://simpul.go.id"}
+    guarded = f"postgresql+asyncpg://simpul:{secrets.token_hex(16)}@127.0.0.1/simpul"
+    ran = await simulate(guarded, *words(), **fit)
     assert (ran.exit_code, "never simulated in production" in ran.stderr) == (1, True)
 
 
@@ -220,7 +231,7 @@ def test_a_document_is_what_the_log_hashes() -> None:
     assert simulated_rows.document(fact) == simulated_rows.evidence.document(fact)
 
 
-async def test_what_a_nation_is_asked_for_keeps_the_contract(database: Database, agencies: list[Agency]) -> None:
+async def test_what_a_nation_is_asked_for_keeps_the_contract(agencies: list[Agency]) -> None:
     """Each answer is held against its schema as it comes; then and now tell the same of what is over."""
     national, _, city = agencies
     seen = 0
@@ -304,8 +315,7 @@ async def test_the_service_goes_on_where_the_nation_was_left(
         assert await visibility.stale_readers(worker) == 0
 
 
-def test_credentials_are_kept_for_their_owner_only(kept: Path, nation: str) -> None:
+def test_credentials_are_kept_for_their_owner_only(kept: Path, made: list[dict[str, Any]]) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
-    found = json.loads(kept.read_text())
-    assert [one["agency"] for one in found][:2] == ["KPU_RI", "BAWASLU_JATIM"]
-    assert {one.keys() >= {"agency", "client_id", "client_secret", "role"} for one in found} == {True}
+    assert [one["agency"] for one in made][:2] == ["KPU_RI", "BAWASLU_JATIM"]
+    assert {one.keys() >= {"agency", "client_id", "client_secret", "role"} for one in made} == {True}
