@@ -25,6 +25,7 @@ from app.rules.facts import EventKind
 from app.services import simulated_rows, visibility
 from app.settings import Settings
 from app.settings import settings as read_settings
+from app.simulation.nation import voting
 from app.testimony import Kept
 from app.verifying import verify
 
@@ -169,7 +170,13 @@ async def test_it_is_as_many_as_asked_for_and_skewed_as_real_offices_are(databas
     (there,) = await asked(
         database, "select count(distinct region_code) from agency where office = 'KPU' and tier = 'city'"
     )
-    assert there["count"] == 508
+    assert there["count"] == 514
+
+
+async def test_545_regions_vote(database: Database) -> None:
+    """All but Yogyakarta, which elects no governor, and the cities of Jakarta, which elect no mayors."""
+    found = await asked(database, "select code from region where level in ('province', 'regency', 'city')")
+    assert (len(found), len(voting([one["code"] for one in found]))) == (552, 545)
 
 
 async def test_readers_are_those_that_the_facts_give(database: Database) -> None:
@@ -194,10 +201,10 @@ async def test_all_that_held_each_row_holds_again(database: Database, settings: 
     held = """
         select pg_get_indexdef(indexrelid) as one from pg_index join pg_class c on c.oid = indrelid
             where relnamespace = 'public'::regnamespace
-        union all select conrelid::regclass || conname || pg_get_constraintdef(oid) || convalidated from pg_constraint
-            where connamespace = 'public'::regnamespace
-        union all select tgrelid::regclass || tgname || tgenabled from pg_trigger where not tgisinternal
-        union all select relname || relrowsecurity || relforcerowsecurity from pg_class
+        union all select concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated)
+            from pg_constraint where connamespace = 'public'::regnamespace
+        union all select concat_ws(' ', tgrelid::regclass, tgname, tgenabled) from pg_trigger where not tgisinternal
+        union all select concat_ws(' ', relname, relrowsecurity, relforcerowsecurity) from pg_class
             where relnamespace = 'public'::regnamespace
         order by 1
     """
