@@ -17,7 +17,7 @@ from notary import Notary
 from support import Agency, Contract, scaled
 from typer.testing import CliRunner, Result
 
-from app import cli
+from app import cli, evidence
 from app.db import Database, rows, value
 from app.log_export import write
 from app.main import create_app
@@ -234,8 +234,8 @@ async def test_every_fact_says_what_the_catalogue_promises_words_included(databa
 
 def test_a_document_is_what_the_log_hashes() -> None:
     """The quick spelling is that of RFC 8785, wherever a fact could differ."""
-    fact = dict.fromkeys(simulated_rows.evidence.MEMBERS) | {"payload": {"é": "</\u2028\x1f", "a": [1, True, {}]}}
-    assert simulated_rows.document(fact) == simulated_rows.evidence.document(fact)
+    fact = dict.fromkeys(evidence.MEMBERS) | {"payload": {"é": "</\u2028\x1f", "a": [1, True, {}]}}
+    assert simulated_rows.document(fact) == evidence.document(fact)
 
 
 async def test_what_a_nation_is_asked_for_keeps_the_contract(agencies: list[Agency]) -> None:
