@@ -11,8 +11,9 @@ import typer
 from pydantic import ValidationError
 from rich.table import Column, Table
 
-from app.db import Database, Writer, encode, problem_of
+from app.db import Database, Writer, encode
 from app.errors import Problem
+from app.outages import problem_of
 from app.rules.caller import Caller, itself
 from app.security import Keys
 from app.services.signing import RingRefused

@@ -30,6 +30,7 @@ from app.schemas.clients import ClientInput
 from app.services import client_moves
 from app.services.signing import RingRefused
 from app.settings import ROOT, Settings
+from app.simulate_cli import simulate
 from app.start import StartRefused
 from app.terminal import chosen_settings, console, fail, own_database
 
@@ -40,6 +41,7 @@ app = typer.Typer(
     help="Simpul: coordination of election agencies.",
 )
 app.command("matrix")(save_matrix)
+app.command("simulate")(simulate)
 app.add_typer(keys_cli.app, name="keys")
 app.add_typer(log_cli.app, name="log")
 for name, commands in access_cli.COMMANDS.items():

@@ -15,7 +15,8 @@ from typing import Final
 import structlog
 from starlette.types import Scope
 
-from app.db import Executor, problem_of
+from app.db import Executor
+from app.outages import problem_of
 from app.services.origins import registered
 
 Header = tuple[bytes, bytes]

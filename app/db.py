@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from functools import cached_property, lru_cache, partial
-from typing import Any, Final
+from functools import cached_property
+from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy import Connection, Table, TextClause, event, text
+from sqlalchemy import Table
 from sqlalchemy import exc as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import greenlet_spawn
 from sqlmodel import SQLModel
 
+from app.connections import beginning, open_engine
 from app.errors import (
-    DuplicateExternalReference,
     NotFound,
     Overloaded,
-    Problem,
-    Storage,
-    TemporarilyUnavailable,
-    Timeout,
 )
+from app.outages import UNREACHABLE
 from app.security import Keys
 from app.settings import Settings
+from app.sql import Statement, statement
 
 Row = dict[str, Any]
 
@@ -49,68 +44,6 @@ class Reader:
 Writer = AsyncSession
 Executor = Reader | Writer
 
-#: Row limits as literals: `LIMIT $n` makes PostgreSQL plan anew every time.
-_LIMITS: Final = (2, 11, 26, 51, 101, 201, 501)
-
-_UNREACHABLE: Final = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
-#: What was prepared for a schema that has changed since; the connection prepares it anew when asked again.
-_OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-_BY_STATE: Final[Mapping[str, type[Problem]]] = {
-    "57014": Timeout,
-    "55P03": Timeout,
-    "53100": Storage,
-    "53200": Overloaded,
-    "53300": Overloaded,
-    "40001": Overloaded,
-    "40P01": Overloaded,
-    "57P01": TemporarilyUnavailable,
-    "57P02": TemporarilyUnavailable,
-    "57P03": TemporarilyUnavailable,
-}
-
-
-_SESSION: Final = {"application_name": "simpul", "timezone": "UTC"}
-#: How many statements a connection keeps prepared, however long they are and for as long as it lives.
-_PREPARED: Final = {"statement_cache_size": 200, "max_cached_statement_lifetime": 0, "max_cacheable_statement_size": 0}
-#: Behind a pooler in transaction mode each transaction may run on another server connection, so nothing is prepared by
-#: name, and the session is told no more than such poolers hand on.
-_SHARED: Final[dict[str, Any]] = {
-    "server_settings": _SESSION,
-    "statement_cache_size": 0,
-    "prepared_statement_cache_size": 0,
-    "prepared_statement_name_func": str,  # '': unnamed, parsed in the very message that runs it, and never left behind
-}
-
-
-def _bounds(settings: Settings) -> dict[str, str]:
-    """How long anything may take (milliseconds), and no compiling: ours are small statements."""
-    return {
-        "jit": "off",
-        "statement_timeout": str(int(settings.statement_timeout * 1000)),
-        "lock_timeout": str(int(settings.statement_timeout * 500)),
-        "idle_in_transaction_session_timeout": "15000",
-    }
-
-
-def _own(bounds: dict[str, str]) -> dict[str, Any]:
-    """What a connection of our own is told once, at its start."""
-    return {"server_settings": {**_SESSION, **bounds}, **_PREPARED}
-
-
-def _telling(bounds: dict[str, str]) -> str:
-    """SQL: tell a transaction what a connection of our own would have been told."""
-    return "select " + ", ".join(f"set_config('{name}', '{bound}', true)" for name, bound in bounds.items())
-
-
-def _bind(connection: Connection, *, telling: str) -> None:
-    connection.exec_driver_sql(telling)
-
-
-def _require_open(dbapi: Any, *_: Any) -> None:
-    """Hand out no connection that has ended meanwhile: the pool opens another one instead."""
-    if dbapi.driver_connection.is_closed():
-        raise sa.DisconnectionError
-
 
 class Database:
     """The connections of one process."""
@@ -118,22 +51,8 @@ class Database:
     def __init__(self, url: str, settings: Settings, *, keys: Keys | None = None) -> None:
         self.settings = settings
         self._keys = keys
-        bounds = _bounds(settings)
-        self.engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=settings.pool_size,
-            max_overflow=0,
-            pool_timeout=settings.pool_timeout,
-            pool_pre_ping=False,
-            json_serializer=lambda value: orjson.dumps(value).decode(),
-            json_deserializer=orjson.loads,
-            connect_args={"timeout": 5, **(_SHARED if settings.pooled else _own(bounds))},
-        )
-        self._begin = "begin read only"
-        if settings.pooled:
-            self._begin += f"; {_telling(bounds)}"
-            event.listen(self.engine.sync_engine, "begin", partial(_bind, telling=_telling(bounds)))
-        event.listen(self.engine.sync_engine, "checkout", _require_open)
+        self.engine: AsyncEngine = open_engine(url, settings)
+        self._begin = beginning(settings)
         # in front of the pool, which lets newcomers pass those who wait
         self._turns = asyncio.Semaphore(settings.pool_size)
 
@@ -235,42 +154,8 @@ async def _end(driver: asyncpg.Connection) -> None:
         await driver.execute("rollback")
     except BaseException as error:
         driver.terminate()
-        if not isinstance(error, (*_UNREACHABLE, asyncpg.PostgresError)):
+        if not isinstance(error, (*UNREACHABLE, asyncpg.PostgresError)):
             raise  # a lost connection is told by whoever used it
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    """A statement as the driver takes it, and the names of its parameters in their order."""
-
-    clause: TextClause
-    driver_sql: str
-    names: tuple[str, ...]
-
-
-@lru_cache(maxsize=1024)
-def _statement(sql: str, literals: tuple[tuple[str, str], ...]) -> _Statement:
-    written = dict(literals)
-    clause = text(_PARAMETER.sub(lambda found: written.get(found[1], found[0]), sql) if written else sql)
-    compiled = clause.compile(dialect=_DIALECT)
-    return _Statement(clause, str(compiled), tuple(compiled.positiontup or ()))
-
-
-_DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
-_PARAMETER: Final = re.compile(r"(?<![:\\]):(\w+)")
-
-
-def _literal(content: object) -> str | None:
-    """SQL of a truth or of words of an enumeration, which are few; None for whatever else a parameter holds.
-
-    Written into the statement, they are seen by a plan that is made once for all parameters: the one for a caller who
-    sees the whole nation is not the one for a city, nor is what finds nobody's drafts what finds everybody's tasks.
-    """
-    if isinstance(content, bool):
-        return "true" if content else "false"
-    if isinstance(content, list) and content and all(isinstance(one, StrEnum) for one in content):
-        return f"cast('{{{','.join(content)}}}' as text[])"
-    return None
 
 
 async def rows(executor: Executor, sql: str, /, **values: Any) -> list[Row]:
@@ -278,22 +163,21 @@ async def rows(executor: Executor, sql: str, /, **values: Any) -> list[Row]:
 
     It goes to the driver as it is. The first one of a Writer goes by its session, which begins the transaction with it.
     """
-    literals = tuple((name, literal) for name, one in values.items() if (literal := _literal(one)) is not None)
-    statement = _statement(sql, literals)
+    asked = statement(sql, values)
     if isinstance(executor, Writer) and "driver" not in executor.info:
-        return await _first_rows(executor, statement, values)
+        return await _first_rows(executor, asked, values)
     driver = executor.driver if isinstance(executor, Reader) else executor.info["driver"]
     try:
-        found = await driver.fetch(statement.driver_sql, *(values[name] for name in statement.names))
+        found = await driver.fetch(asked.driver_sql, *(values[name] for name in asked.names))
     except asyncpg.IntegrityConstraintViolationError as error:
         raise sa.IntegrityError(sql, None, error) from error
-    except (*_UNREACHABLE, asyncpg.PostgresError) as error:
+    except (*UNREACHABLE, asyncpg.PostgresError) as error:
         raise sa.DBAPIError(sql, None, error) from error
     return [dict(row) for row in found]
 
 
-async def _first_rows(writer: Writer, statement: _Statement, values: dict[str, Any]) -> list[Row]:
-    result = await writer.execute(statement.clause, values)
+async def _first_rows(writer: Writer, asked: Statement, values: dict[str, Any]) -> list[Row]:
+    result = await writer.execute(asked.clause, values)
     writer.info["driver"] = (await (await writer.connection()).get_raw_connection()).driver_connection
     return [dict(row) for row in result.mappings()]
 
@@ -340,6 +224,12 @@ def stored(table: Table, values: Mapping[str, Any]) -> Row:
     }
 
 
+async def copy(writer: Writer, table: str, names: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+    """COPY records with these columns into a table, in the transaction."""
+    await began(writer)  # before its first statement, the driver's COPY would commit by itself
+    await writer.info["driver"].copy_records_to_table(table, records=records, columns=list(names))
+
+
 async def execute(writer: Writer, statement: str) -> None:
     """Run a statement that returns nothing, as it stands."""
     await (await writer.connection()).exec_driver_sql(statement)
@@ -355,42 +245,6 @@ def _plain(other: Any) -> Any:
     if isinstance(other, set | frozenset):
         return sorted(other)
     return str(other)
-
-
-def limit_literal(limit: int) -> int:
-    """The smallest allowed literal that fetches `limit` rows and one more, which tells whether there is a next page."""
-    return next(literal for literal in _LIMITS if literal > limit)
-
-
-def utc(column: str) -> str:
-    """SQL: an instant inside a JSON document, spelled as `encode` spells it."""
-    return f"replace(to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
-
-
-def constraint_of(error: sa.IntegrityError) -> str | None:
-    """The name of the constraint that a write broke."""
-    return getattr(_cause(error), "constraint_name", None)
-
-
-def problem_of(error: Exception) -> Problem | None:
-    """The refusal that a failure of the database amounts to, or None when it is a fault of ours."""
-    if isinstance(error, sa.TimeoutError):
-        return Overloaded()
-    if isinstance(error, sa.IntegrityError) and (constraint_of(error) or "").endswith("external_reference"):
-        return DuplicateExternalReference(reference=None)  # another request of the agency was a moment faster
-    cause = _cause(error) if isinstance(error, sa.DBAPIError) else error
-    state = getattr(cause, "sqlstate", None) or ""
-    if state in _BY_STATE:
-        return _BY_STATE[state]()
-    lost = isinstance(error, sa.DBAPIError) and error.connection_invalidated
-    if lost or state.startswith("08") or isinstance(cause, (*_UNREACHABLE, *_OUTDATED, TimeoutError)):
-        return TemporarilyUnavailable()
-    return None
-
-
-def _cause(error: sa.DBAPIError) -> BaseException | None:
-    """What the driver said, of itself or behind what its adapter made of it."""
-    return getattr(error.orig, "__cause__", None) or error.orig
 
 
 def digest(content: bytes) -> str:

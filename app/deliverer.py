@@ -16,7 +16,8 @@ from uuid import UUID
 import structlog
 
 from app import webhook_signatures
-from app.db import Database, Row, Writer, problem_of
+from app.db import Database, Row, Writer
+from app.outages import problem_of
 from app.outbound import Line, LookUp, NotSent, Outbound, system_look_up
 from app.rules.targets import TargetRefused
 from app.rules.webhooks import Failure, SignatureScheme

@@ -16,10 +16,11 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app import workbooks
-from app.db import Reader, Row, encode, problem_of
+from app.db import Reader, Row, encode
 from app.errors import NotAcceptable, Problem
 from app.matrix_columns import Told, columns, told
 from app.negotiation import JSON, chosen
+from app.outages import problem_of
 from app.problems import Language, language_of
 from app.rules.caller import Caller
 from app.rules.law import WIB

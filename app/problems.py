@@ -22,8 +22,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from app import errors
-from app.db import encode, problem_of
+from app.db import encode
 from app.errors import Fault, Problem
+from app.outages import problem_of
 from app.wire import LISTED, body_fault, fault, parameter_fault
 
 Language = Literal["id", "en"]

@@ -186,6 +186,12 @@ async def first_clients(database: Database, keys: Keys, folder: Path) -> list[di
     return made
 
 
+def keep_also(path: Path, made: list[dict[str, Any]]) -> None:
+    """Add clients to a file of credentials, which is whole and 0600 at every instant."""
+    kept = json.loads(path.read_text()) if path.exists() else []
+    _keep(path, json.dumps([*kept, *made], indent=1))
+
+
 def _keep(path: Path, content: str) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

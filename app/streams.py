@@ -11,9 +11,10 @@ from fastapi import Request
 from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
 
-from app.db import encode, problem_of
+from app.db import encode
 from app.errors import NotAcceptable, Problem
 from app.negotiation import JSON, weights
+from app.outages import problem_of
 from app.rules.facts import EventKind
 from app.services.listeners import AGAIN_AFTER, Ask, Listener, Listeners
 

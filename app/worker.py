@@ -14,9 +14,10 @@ from typing import Final
 import structlog
 
 from app import logs
-from app.db import Database, Writer, problem_of
+from app.db import Database, Writer
 from app.deliverer import EVERY, HELD_EVERY, Deliverer
 from app.memory import Forged, Known, Memory
+from app.outages import problem_of
 from app.rules.caller import itself
 from app.services import (
     clock_watch,

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Executor, Row, Writer, constraint_of, one, row
+from app.db import Executor, Row, Writer, one, row
 from app.errors import TransitionNotAllowed, ValidationFailed
 from app.models import Agency
+from app.outages import constraint_of
 from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Row, Writer, attempting, problem_of
+from app.db import Row, Writer, attempting
 from app.errors import Denied, PermissionDenied, Problem, ValidationFailed
+from app.outages import problem_of
 from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.policy import Permission as P

@@ -14,6 +14,7 @@ from app.rules.policy import Permission as P
 from app.rules.vocabulary import Clearance, ClientStatus, Role, Standing
 from app.security import Keys
 from app.services.paging import Keyset, Page, binding, read_page
+from app.sql import utc
 
 #: RFC 7638: the hash of the required members in their order, without blanks.
 THUMBPRINT: Final = """rtrim(translate(encode(sha256(convert_to(concat('{"crv":"', jwk ->> 'crv', '","kty":"',
@@ -21,7 +22,7 @@ THUMBPRINT: Final = """rtrim(translate(encode(sha256(convert_to(concat('{"crv":"
 _COMMON: Final = """'created_by', created_by, 'recorded_at', {recorded_at}, 'expires_at', {expires_at},
     'revoked_at', {revoked_at}, 'last_used_at', {last_used_at}, 'addresses', addresses"""
 _INSTANTS: Final = ("recorded_at", "expires_at", "revoked_at", "last_used_at")
-_SHOWN: Final = _COMMON.format_map({name: db.utc(name) for name in _INSTANTS})
+_SHOWN: Final = _COMMON.format_map({name: utc(name) for name in _INSTANTS})
 #: What is shown of a secret and of a key, as a JSON document.
 SECRET: Final = f"jsonb_build_object('id', id, 'last_four', last_four, {_SHOWN})"
 KEY: Final = f"jsonb_build_object('id', id, 'kid', kid, 'thumbprint', {THUMBPRINT}, {_SHOWN})"

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Executor, Row, Writer, constraint_of, one, rows
+from app.db import Executor, Row, Writer, one, rows
 from app.models import Election, Stage
+from app.outages import constraint_of
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.schemas.elections import ElectionInput, ElectionPatch, StageInput, StagePatch

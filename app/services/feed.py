@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from app.db import Executor, Row, limit_literal, one, rows
+from app.db import Executor, Row, one, rows
 from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.rules.facts import EventKind, Family, family
@@ -12,6 +12,7 @@ from app.rules.vocabulary import Classification
 from app.security import Keys
 from app.services import sealing
 from app.services.visibility import heard, hearing
+from app.sql import limit_literal
 
 #: How many entries one call looks at, heard or not.
 LOOKED_AT: Final = 500

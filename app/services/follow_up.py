@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Executor, Row, limit_literal, rows
+from app.db import Executor, Row, rows
 from app.rules.caller import Caller
 from app.schemas.follow_up import FollowUpDecision, FollowUpTask
 from app.services import log, meetings, visibility
 from app.services.task_rows import COLUMNS
+from app.sql import limit_literal
 
 #: More tasks than a meeting ever had; a page that people print ends somewhere.
 _MOST: Final = 500

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from prometheus_client import Gauge
 
-from app.db import Database, Reader, one, problem_of, row, value
+from app.db import Database, Reader, one, row, value
+from app.outages import problem_of
 
 _NEEDED: Final = (
     "select to_regclass('alembic_version') is not null as migrated,"

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Executor, Row, Writer, constraint_of, one
+from app.db import Executor, Row, Writer, one
 from app.errors import ValidationFailed
 from app.models import LegalInstrument
+from app.outages import constraint_of
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.schemas.legal_instruments import LegalInstrumentInput, LegalInstrumentPatch

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import structlog
 
-from app.db import Database, Row, one, problem_of, value
+from app.db import Database, Row, one, value
 from app.errors import TemporarilyUnavailable
+from app.outages import problem_of
 from app.rules import policy
 from app.rules.caller import Caller
 from app.rules.facts import EventKind, Family

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import ARRAY, Boolean, Column, Date, Float, Integer, Table
 
-from app.db import Executor, Writer, execute, value
+from app.db import Executor, Writer, copy, execute, value
 from app.models import metadata
 from app.rules import regions
 from app.services import calendars
@@ -62,11 +62,11 @@ async def load_registry(writer: Writer, *, report: Report, folder: Path = DATA) 
     `report` hears of each table and its rows. Raises FileNotFoundError or ValueError for a damaged folder.
     """
     enumerations = json.loads((folder / "enums.json").read_text(encoding="utf-8"))["enums"]
-    await _copy(writer, metadata.tables["region"], _regions(folder), report)
-    await _copy(writer, metadata.tables["enumeration"], _enumerations(enumerations), report)
-    await _copy(writer, metadata.tables["enumeration_value"], _values(enumerations), report)
+    await copy_new(writer, metadata.tables["region"], _regions(folder), report)
+    await copy_new(writer, metadata.tables["enumeration"], _enumerations(enumerations), report)
+    await copy_new(writer, metadata.tables["enumeration_value"], _values(enumerations), report)
     for name, file, renamed in _FILES:
-        await _copy(writer, metadata.tables[name], _rows(folder / file, metadata.tables[name], renamed), report)
+        await copy_new(writer, metadata.tables[name], _rows(folder / file, metadata.tables[name], renamed), report)
     await calendars.settle(writer, **_window(folder))
     await execute(writer, f"comment on table region is '{digest(folder)}'")
 
@@ -92,18 +92,14 @@ async def loaded(executor: Executor) -> str | None:
     return found
 
 
-async def _copy(writer: Writer, table: Table, found: Iterable[dict[str, Any]], report: Report) -> None:
-    """COPY into a temporary twin, then insert what is new."""
+async def copy_new(writer: Writer, table: Table, found: Iterable[dict[str, Any]], report: Report) -> None:
+    """COPY rows with the same columns into a temporary twin of a table, then insert those that are new."""
     rows = list(found)
     names = list(rows[0])
     columns = ", ".join(f'"{name}"' for name in names)
     twin = f"loading_{table.name}"
-    # The statement begins the transaction: before any, the driver's own COPY would commit by itself.
-    await writer.connection()
     await execute(writer, f"create temporary table {twin} on commit drop as select {columns} from {table.name} limit 0")
-    raw = await (await writer.connection()).get_raw_connection()
-    driver: Any = raw.driver_connection
-    await driver.copy_records_to_table(twin, records=[tuple(row.values()) for row in rows], columns=names)
+    await copy(writer, twin, names, [tuple(row.values()) for row in rows])
     defaults = {"version": 1} if "version" in table.columns and "version" not in names else {}
     if "suspended" in table.columns:
         defaults["suspended"] = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,12 +11,13 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from app import evidence
-from app.db import Executor, Row, Writer, began, insert, keys_of, rows, utc, value
+from app.db import Executor, Row, Writer, began, copy, insert, keys_of, rows, value
 from app.models.event import Event
 from app.rules.caller import Caller
 from app.rules.facts import WORDS, EventKind, told
 from app.security import Keys
 from app.services import finality, sealing
+from app.sql import utc
 
 
 async def record(
@@ -82,6 +83,13 @@ async def _seal(writer: Writer, event: Event, acting_user: str | None, words: di
         event.person_key, key = keys[person]
         commitments, event.person_sealed = sealing.committed({"person": acting_user}, key)
         event.person = commitments["person"]
+
+
+async def copy_facts(writer: Writer, table: str, names: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+    """Enter facts that are whole, with salt and leaf, by COPY; the sequencer places them by set (`place_all`)."""
+    if table != Event.__tablename__:
+        raise AssertionError(table)
+    await copy(writer, table, names, records)
 
 
 def reserve() -> UUID:

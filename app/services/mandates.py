@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Executor, Row, Writer, constraint_of, one
+from app.db import Executor, Row, Writer, one
 from app.models import Mandate
+from app.outages import constraint_of
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.mandates import day_of

@@ -15,6 +15,7 @@ from app.db import Executor, Row
 from app.errors import CursorMismatch
 from app.rules.caller import Caller
 from app.security import Keys, open_cursor, seal_cursor
+from app.sql import limit_literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Keyset:
     def clauses(self) -> tuple[str, str, dict[str, Any]]:
         """The condition that starts after the cursor, the order with its limit, parameters; raises CursorMismatch."""
         sign = "<" if self.descending else ">"
-        tail = f"order by {self.order(self.key, self.id)} limit {db.limit_literal(self.limit)}"
+        tail = f"order by {self.order(self.key, self.id)} limit {limit_literal(self.limit)}"
         place = self.place()
         if place is None:
             return "true", tail, {}

@@ -10,6 +10,7 @@ from app.errors import CursorMismatch, NotFound
 from app.rules.caller import Caller
 from app.security import Keys, open_cursor, seal_cursor
 from app.services.paging import Page, binding, without_place
+from app.sql import limit_literal
 
 #: Names that begin so; a prefix of each kind, and no pattern before it, lets the index of names find them.
 _NAMED: Final = " or ".join(
@@ -86,7 +87,7 @@ async def page_by_code(
     found = await db.rows(
         executor,
         f"select {select}, {key} as _key {tail} {'where ' + ' and '.join(where) if where else ''}"
-        f" order by {key} limit {db.limit_literal(limit)}",
+        f" order by {key} limit {limit_literal(limit)}",
         **values,
     )
     following = seal_cursor(keys, bound, [found[limit - 1]["_key"]]) if len(found) > limit else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -50,15 +50,22 @@ async def keys_for(writer: Writer, subjects: Sequence[str]) -> dict[str, tuple[U
             "select * from app.sealing_keys(:subjects, :ids, :sealed)",
             subjects=wanted,
             ids=[key_id for key_id, _ in fresh],
-            sealed=[seal(keys_of(writer), _name(key_id), key) for key_id, key in fresh],
+            sealed=[kept(keys_of(writer), key_id, key) for key_id, key in fresh],
         )
         known |= {one["subject"]: (one["id"], _key(keys_of(writer), one["id"], one["sealed"])) for one in found}
     return {one: known[one] for one in subjects}
 
 
-def committed(words: Mapping[str, Any], key: bytes) -> tuple[dict[str, str], bytes]:
+def kept(keys: Keys, id: UUID, key: bytes) -> bytes:
+    """A key as the table keeps it: under a seal of its own."""
+    return seal(keys, _name(id), key)
+
+
+def committed(
+    words: Mapping[str, Any], key: bytes, *, salt: Callable[[], str] = evidence.new_salt
+) -> tuple[dict[str, str], bytes]:
     """A commitment for each word, and all of them with their salts under a key."""
-    salted = {name: (evidence.new_salt(), word) for name, word in words.items()}
+    salted = {name: (salt(), word) for name, word in words.items()}
     commitments = {name: evidence.commitment(word, salt) for name, (salt, word) in salted.items()}
     return commitments, lock(key, orjson.dumps(salted))
 

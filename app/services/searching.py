@@ -9,6 +9,7 @@ from app import db
 from app.db import Executor, Row
 from app.rules.words import sought
 from app.services.paging import Keyset
+from app.sql import limit_literal
 
 #: A first look among as many of the found records as a page holds, or among more of them where filters will drop some.
 _MORE_WHERE_FILTERED: Final = 8
@@ -50,7 +51,7 @@ async def page(executor: Executor, search: Search, keyset: Keyset, select: str) 
     condition, tail, after = keyset.clauses()
     place = keyset.place()
     nearly = place[2] if place else None
-    literal = db.limit_literal(keyset.limit)
+    literal = limit_literal(keyset.limit)
     most: int | None = literal * (_MORE_WHERE_FILTERED if search.filtered else 1)
     statement = (
         f"with f as materialized (select * from {_FOUND})"

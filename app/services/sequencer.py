@@ -7,11 +7,12 @@ transaction that gives them their place. One works at a time, of any number.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from app import statements
-from app.db import Row, Writer, keys_of, one, rows, value
+from app.db import Row, Writer, copy, execute, keys_of, one, rows, value
 from app.memory import Known
 from app.rules.caller import itself
 from app.rules.merkle import Tree
@@ -54,6 +55,11 @@ _STATE: Final = """
     ) h on true
 """
 _NEWEST: Final = "select signed from log_head order by size desc limit 1"
+_UNPLACED: Final = """
+    declare unplaced no scroll cursor for select e.id, e.leaf from event e
+    where not exists (select from log_entry l where l.event_id = e.id) order by e.id
+"""
+_STEP: Final = 20_000
 _PLACED: Final = """
     with placed as (
         insert into log_entry (index, event_id)
@@ -114,6 +120,27 @@ async def _look(writer: Writer, head_every: float, known: Known | None) -> Row:
 
 def _calls(state: Row) -> bool:
     return bool(state["waiting"] or state["strange"] or (state["due"] and state["size"] > state["signed"]))
+
+
+async def place_all(writer: Writer) -> AsyncIterator[int]:
+    """Place every fact that has no place, by COPY, for who holds `Lock.SEQUENCE`, and sign a head over all.
+
+    For a load that took facts past the queue; they are placed by their ids, and yields after each step how many are.
+    """
+    tree = await log_tree.tree_of(writer, await log_tree.entries(writer))
+    await execute(writer, _UNPLACED)
+    placed = 0
+    while found := await rows(writer, f"fetch {_STEP} from unplaced"):
+        size = tree.size
+        entries = [(size + 1 + place, fact["id"]) for place, fact in enumerate(found)]
+        nodes = [node for fact in found for node in tree.append(bytes(fact["leaf"]))]
+        await copy(writer, "log_entry", ("index", "event_id"), entries)
+        await copy(writer, "log_node", ("level", "place", "hash"), nodes)
+        placed += len(found)
+        yield placed
+    await execute(writer, "close unplaced")
+    if placed:
+        await sign(writer, tree)
 
 
 async def place(writer: Writer, tree: Tree, queued: list[Row]) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
-from app.db import Executor, Row, Writer, one, rows, utc
+from app.db import Executor, Row, Writer, one, rows
 from app.rules.caller import Caller
 from app.schemas.tasks import TaskFields, TaskSummaryFields
 from app.services import visibility
+from app.sql import utc
 
 FULL_FIELDS: Final = tuple(TaskFields.model_fields)
 SUMMARY_FIELDS: Final = tuple(TaskSummaryFields.model_fields)

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from stories import Cast
 from support import Agency
 
-from app.db import Database, constraint_of, row
+from app.db import Database, row
+from app.outages import constraint_of
 from app.rules.vocabulary import Status
 
 BEGIN = """

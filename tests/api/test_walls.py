@@ -179,17 +179,17 @@ async def test_each_wall_alone_shows_every_caller_what_both_show(
     assert told["operator"] == set()
     assert all(told[name] for name in ("expert", "nation", "forum member"))
 
-    original = db._statement
+    original = db.statement
     rewritten = 0
 
-    def lowered(sql: str) -> Any:
+    def lowered(sql: str, values: dict[str, Any]) -> Any:
         nonlocal rewritten
         bare = without_predicate(sql)
         rewritten += bare != sql
-        return original(bare)
+        return original(bare, values)
 
     with monkeypatch.context() as first_wall_down:
-        first_wall_down.setattr(db, "_statement", lowered)
+        first_wall_down.setattr(db, "statement", lowered)
         second_alone = await home.seen(ids)
     assert rewritten > 1000
 

@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from support import Agency, scaled
 
 from app import worker
-from app.db import Database, problem_of, row, rows, value
+from app.db import Database, row, rows, value
 from app.errors import Timeout
 from app.main import create_app
+from app.outages import problem_of
 from app.settings import ROOT, Settings
 
 pytestmark = pytest.mark.attack
