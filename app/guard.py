@@ -138,6 +138,8 @@ class GuardedRoute(APIRoute):
         said = inspect.cleandoc(endpoint.__doc__ or "")
         kwargs["description"] = f"{said}\n\nPermission: `{self.permission}`."
         super().__init__(path, endpoint, **kwargs)
+        # it has been read, and calling it does nothing
+        self.dependant.dependencies[:] = [one for one in self.dependant.dependencies if one.call is not named[0]]
 
     def get_route_handler(self) -> Any:
         """Wrap the framework's handler in the guard."""

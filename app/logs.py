@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Any
 
+import orjson
 import structlog
+
+
+def _line(said: Any, **_: Any) -> str:
+    return orjson.dumps(said, default=str).decode()
 
 
 def configure() -> None:
@@ -15,7 +21,7 @@ def configure() -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_line),
         ],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -85,22 +86,27 @@ Open Database License (ODbL), https://opendatacommons.org/licenses/odbl/1-0/
 """
 
 
+async def _warm(app: FastAPI) -> None:
+    """A second's work, before somebody waits for it; what is there then stays, and is not collected over and over."""
+    await asyncio.gather(asyncio.to_thread(app.openapi), asyncio.to_thread(calendars.beyond))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def create_app(settings: Settings, database_url: str, *, keys: Keys | None = None) -> FastAPI:
     """Compose the service: routes, guard, problems, ingress, over one database."""
     database = Database(database_url, settings, keys=keys)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        describing = asyncio.create_task(
-            asyncio.to_thread(app.openapi)
-        )  # a second's work, before somebody waits for it
-        warming = asyncio.create_task(asyncio.to_thread(calendars.beyond))  # likewise
+        warming = asyncio.create_task(_warm(app))
         keeping = asyncio.create_task(app.state.refusals.keep())
         yield
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await app.state.refusals.enter()
-        await asyncio.gather(describing, warming)
+        await warming
         await app.state.listeners.close()
         await database.close()
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from statements import heard
 from support import Agency, scaled
 
-from app import db, start
+from app import sql, start
 from app.db import Database, execute, rows, value
 from app.main import create_app
 from app.security import verify
@@ -179,7 +179,7 @@ async def test_each_wall_alone_shows_every_caller_what_both_show(
     assert told["operator"] == set()
     assert all(told[name] for name in ("expert", "nation", "forum member"))
 
-    original = db.statement
+    original = sql.statement
     rewritten = 0
 
     def lowered(sql: str, values: dict[str, Any]) -> Any:
@@ -189,7 +189,7 @@ async def test_each_wall_alone_shows_every_caller_what_both_show(
         return original(bare, values)
 
     with monkeypatch.context() as first_wall_down:
-        first_wall_down.setattr(db, "statement", lowered)
+        first_wall_down.setattr("app.db.statement", lowered)
         second_alone = await home.seen(ids)
     assert rewritten > 1000
 
