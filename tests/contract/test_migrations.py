@@ -35,7 +35,8 @@ SEEN: Final = {
     """,
     "indexes": "select indexdef from pg_indexes where schemaname = 'public'",
     "triggers": """
-        select pg_get_triggerdef(oid) || ' (' || tgenabled::text || ')' from pg_trigger where not tgisinternal
+        select pg_get_triggerdef(t.oid) || ' (' || tgenabled::text || ')' from pg_trigger t
+        join pg_class c on c.oid = tgrelid where not tgisinternal and relnamespace = 'public'::regnamespace
     """,
     "event triggers": "select evtname || ' ' || evtevent || ' ' || evtenabled::text from pg_event_trigger",
     "functions": f"""
