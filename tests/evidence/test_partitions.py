@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +14,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from listener import heard
-from notary import House
+from notary import House, Machine
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -32,6 +32,12 @@ COLUMNS: Final = (
 ENTER: Final = (
     f"insert into event ({COLUMNS}) select cast(:id as uuid), kind, object_type, object_id, task_id, agency, client_id,"
     " request_id, effective_at, recorded_at, payload, words, salt, leaf from event order by id desc limit 1"
+)
+#: Another fact of a task, like its first one.
+ENTER_OF_TASK: Final = (
+    f"insert into event ({COLUMNS}) select cast(:id as uuid), kind, object_type, object_id, task_id, agency, client_id,"
+    " request_id, effective_at, recorded_at, payload, words, salt, leaf from event where task_id = cast(:task as uuid)"
+    " order by id limit 1"
 )
 #: All facts in a few letters.
 WHOLE: Final = (
@@ -208,6 +214,78 @@ async def test_facts_that_came_before_their_year_was_opened_move_into_it_as_they
         await connection.rollback()
 
 
+# years that are over
+
+
+@pytest.fixture
+async def shelf(house: House) -> AsyncIterator[str]:
+    """A tablespace, as an administrator makes one."""
+    name = f"shelf_{secrets.token_hex(4)}"
+    admin = await asyncpg.connect(house.url.replace("+asyncpg", ""))
+    try:
+        await admin.execute("set allow_in_place_tablespaces = on")
+        await admin.execute(f"create tablespace {name} location ''")
+        yield name
+        await admin.execute(f"alter table all in tablespace {name} set tablespace pg_default")
+        await admin.execute(f"alter index all in tablespace {name} set tablespace pg_default")
+        await admin.execute(f"drop tablespace {name}")
+    finally:
+        await admin.close()
+
+
+async def test_a_year_that_is_over_is_set_aside_and_stays_readable_and_guarded(
+    house: House, machine: Machine, shelf: str
+) -> None:
+    task = await house.bakesbangpol.log()
+    async with house.superuser() as connection:
+        for _ in range(50):
+            await connection.execute(text(ENTER_OF_TASK), {"id": id_in(2025), "task": task["id"]})
+        before = (await connection.execute(text(WHOLE))).one()
+    await house.seal()
+    entries = (await house.export("before") / "entries.jsonl").read_bytes()
+    history = (await house.bakesbangpol.get(f"/v1/tasks/{task['id']}/history")).json()
+    assert len(history["items"]) > 50
+
+    ran = await machine("log", "set-aside", "--year", "2025", "--tablespace", shelf, "--json")
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(ran.stdout)
+    assert (told["year"], told["tablespace"], told["facts"]) == (2025, shelf, 50)
+    async with house.superuser() as connection:
+        lying = await connection.execute(
+            text("select relname from pg_class c join pg_tablespace t on t.oid = reltablespace where spcname = :name"),
+            {"name": shelf},
+        )
+        found = set(lying.scalars().all())
+        assert found >= {"event_2025", "event_2025_pkey", "event_2025_task_id_id_idx"}
+        assert any(one.startswith("pg_toast") for one in found)
+        assert (await connection.execute(text(WHOLE))).one() == before
+        frozen = "select age(relfrozenxid) < 1000 from pg_class where oid = cast('years.event_2025' as regclass)"
+        assert await connection.scalar(text(frozen))
+        assert await connection.scalar(text("select app.missing_walls()")) == []
+        with pytest.raises(Exception, match="facts are never changed or deleted"):
+            await connection.execute(text("delete from years.event_2025"))
+        await connection.rollback()
+    assert (await house.bakesbangpol.get(f"/v1/tasks/{task['id']}/history")).json() == history
+    assert (await house.export("after") / "entries.jsonl").read_bytes() == entries
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--year", str(THIS)), f"The year {THIS} is not over (UTC): facts still come in."),
+        (("--year", "1999"), "There is no table of the facts of 1999."),
+        (("--year", "2024", "--tablespace", "attic"), "There is no tablespace attic;"),
+    ],
+)
+async def test_what_cannot_be_set_aside_is_told_in_a_sentence(
+    house: House, machine: Machine, words: tuple[str, ...], said: str
+) -> None:
+    assert house.url
+    ran = await machine("log", "set-aside", *words)
+    assert ran.exit_code == 1
+    assert said in ran.stderr
+
+
 # one table and back
 
 
@@ -295,8 +373,9 @@ async def test_the_facts_of_a_task_are_found_by_index_in_every_year(
         await connection.execute(
             text(
                 f"insert into event ({COLUMNS}) select cast(left(cast(id as text), 24) || right("
-                "cast(gen_random_uuid() as text), 12) as uuid), kind, object_type, object_id, gen_random_uuid(), agency, client_id, request_id,"
-                " effective_at, recorded_at, payload, words, salt, leaf from event, generate_series(1, 50)"
+                "cast(gen_random_uuid() as text), 12) as uuid), kind, object_type, object_id, gen_random_uuid(),"
+                " agency, client_id, request_id, effective_at, recorded_at, payload, words, salt, leaf from event,"
+                " generate_series(1, 50)"
             )
         )
         await connection.execute(text("delete from unsequenced"))
