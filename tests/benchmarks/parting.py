@@ -129,7 +129,9 @@ async def _task(one: asyncpg.Connection, number: int) -> UUID:
 async def look(one: asyncpg.Connection, _: random.Random) -> None:
     """What waits for its place in the log, some hundreds of facts, looked up one by one."""
     async with one.transaction():
-        await one.execute("set local enable_hashjoin = off; set local enable_mergejoin = off")
+        await one.execute(
+            "set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_seqscan = off"
+        )
         await one.fetch(sequencer._QUEUED)
 
 
