@@ -62,8 +62,6 @@ begin
     -- a parent gives its partitions the triggers of rows, not those of statements
     execute format('create trigger keep_facts_whole before truncate on %s for each statement'
         ' execute function keep_facts()', part);
-    execute format('alter table %s enable always trigger keep_facts_whole, enable row level security,'
-        ' force row level security', part);
     -- facts of this year that came before it was opened lie among the rest: they move, as they are
     alter table years.event_rest no force row level security;
     if exists (select from years.event_rest r where r.id >= first and r.id < beyond) then
@@ -73,6 +71,8 @@ begin
         alter table years.event_rest enable always trigger keep_facts;
     end if;
     alter table years.event_rest force row level security;
+    execute format('alter table %s enable always trigger keep_facts_whole, enable row level security,'
+        ' force row level security', part);
     execute format('alter table event attach partition %s for values from (%L) to (%L)', part, first, beyond);
     return true;
 end $$
