@@ -48,7 +48,7 @@ ENTER: Final = (
 FILL: Final = f"""
     insert into event ({COLUMNS})
     select cast(lpad(to_hex(cast(extract(epoch from make_date($2 + cast(n * 4 / $1 as integer), 1, 1)) as bigint) * 1000
-            + n % ($1 / 4) * 100000), 12, '0') || '7' || right(md5(n::text), 19) as uuid),
+            + cast(n % ($1 / 4) as bigint) * 100000), 12, '0') || '7' || right(md5(n::text), 19) as uuid),
         'task.updated', 'task', md5((n / 10)::text), md5((n / 10)::text)::uuid, null, null, 'bench', now(), now(),
         {SAID}, '{{}}', '', decode(md5(n::text), 'hex') from generate_series(0, $1 - 1) n
 """
