@@ -1,4 +1,4 @@
-"""`simpul log rotate-key`, `resume`, `erase`: what is done to the log at the machine itself (break glass)."""
+"""`simpul log rotate-key`, `resume`, `erase`, `set-aside`: what is done to the log at the machine itself."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from uuid import UUID
 
 import typer
 
-from app.break_glass import Json, Reason, Yes, act, checked, show, sure
+from app.break_glass import Json, Reason, Yes, act, checked, on_database, show, sure
 from app.db import Row, Writer, settings_of
 from app.memory import Forged, Memory
 from app.rules.caller import Caller
 from app.schemas.erasures import ErasureInput
 from app.schemas.log import ResumeInput
 from app.security import Keys
-from app.services import erasures, log_keys, resumption
+from app.services import erasures, log_keys, resumption, years
 from app.terminal import fail
 
 _KEY: Final = ("kid", "recorded_at", "retired_at")
@@ -87,3 +87,23 @@ def erase(
 
 _ERASED: Final = ("id", "agency", "erased_at")
 _ERASED_TASK: Final = ("id", "task", "erased_at")
+
+
+def set_aside(
+    year: Annotated[int, typer.Option(min=1970, max=9998, help="The year, as UTC counts it.", prompt=True)],
+    *,
+    tablespace: Annotated[str | None, typer.Option(help="Where it goes, on cheaper disks; none: it stays.")] = None,
+    json: Json = False,
+) -> None:
+    """Freeze the facts of a year that is over, and move them to another tablespace. All of them stay readable.
+
+    No fact is taken away by this: it is about disks and vacuuming only. While they move, readers of that year wait.
+    """
+    try:
+        found = on_database(lambda database: years.set_aside(database, year=year, tablespace=tablespace))
+    except years.NotSetAside as error:
+        fail(str(error))
+    show(found, _SET_ASIDE, as_json=json)
+
+
+_SET_ASIDE: Final = ("year", "tablespace", "bytes", "facts")

@@ -17,7 +17,7 @@ from rich.table import Table
 from app import log_files
 from app.break_glass import Json
 from app.db import encode
-from app.log_acts import erase, resume, rotate_key
+from app.log_acts import erase, resume, rotate_key, set_aside
 from app.log_export import export_log
 from app.log_files import Unreadable
 from app.terminal import console, fail
@@ -32,6 +32,7 @@ app.command("public-key")(show_public_key)
 app.command("rotate-key")(rotate_key)
 app.command("resume")(resume)
 app.command("erase")(erase)
+app.command("set-aside")(set_aside)
 
 
 @app.command("verify")

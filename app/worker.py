@@ -30,6 +30,7 @@ from app.services import (
     tokens,
     webhook_keys,
     webhook_queue,
+    years,
 )
 from app.settings import Settings, settings
 
@@ -52,6 +53,7 @@ _CHORES: Final[Mapping[str, Chore]] = {
     "deliveries_forgotten": webhook_queue.forget_old,
     "webhook_keys_forgotten": webhook_keys.forget_ended,
     "keys_retired": partial(signing.retire, by=itself("worker")),
+    "years_opened": years.keep_open,
 }
 #: What clocks are watched for, likewise: those of an older calendar first, so that none runs out by it.
 _WATCHES: Final[Mapping[str, Chore]] = {

@@ -18,7 +18,7 @@ async def snapshot(database: Database) -> dict[str, tuple[int, int]]:
             reader,
             "select c.relname as name, exists (select from pg_attribute a where a.attrelid = c.oid"
             " and a.attname = 'version' and not a.attisdropped) as versioned"
-            " from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace"
+            " from pg_class c where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace"
             " and not relname = any(:of_the_log) order by 1",
             of_the_log=list(_OF_THE_LOG),
         )

@@ -27,6 +27,8 @@ class Event(SQLModel, table=True):
         Index("ix_event_task_id", "task_id", "id", postgresql_where="task_id is not null"),
         # the facts about an object
         Index("ix_event_object", "object_type", "object_id", "id"),
+        # by the years of its ids: each is a table in the schema `years`, which the background process opens in time
+        {"postgresql_partition_by": "RANGE (id)"},
     )
     # nobody needs back what the database adds, and who enters a fact need not be allowed to read it
     __mapper_args__ = {"eager_defaults": False}

@@ -28,11 +28,14 @@ class Unsequenced(SQLModel, table=True):
 
 
 class LogEntry(SQLModel, table=True):
-    """An event's place in the one sequence: contiguous from 1."""
+    """An event's place in the one sequence: contiguous from 1.
+
+    It outlasts its event, which may be retired with its year; that there is one is checked when the entry is made.
+    """
 
     __tablename__ = "log_entry"
     index: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
-    event_id: UUID = Field(unique=True, foreign_key="event.id")
+    event_id: UUID = Field(unique=True)
 
 
 class LogNode(SQLModel, table=True):

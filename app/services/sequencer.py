@@ -28,10 +28,12 @@ NAMED: Final = 10
 FULL: Final = 1000
 
 # Who holds the place for longer than this without a word is cut off, so that another one goes on. Rows are looked up
-# one by one: the queue's statistics are always old, and whoever trusts them reads the whole log for three facts.
+# one by one: the queue's statistics are always old, and whoever trusts them reads the whole log for three facts; or a
+# whole year, where the plan is from before that year's first fact.
 _ALONE: Final = """
     select pg_try_advisory_xact_lock(:key) as mine, set_config('idle_in_transaction_session_timeout', '5000', true),
-        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+        set_config('enable_seqscan', 'off', true)
 """
 # The facts of one transaction stay together, in their own order and in one round: receipts of many name them by the
 # first. Who waited for what another one changed entered its last fact after all of that one's, so that effects follow

@@ -40,7 +40,8 @@ SEEN: Final = {
             and obj_description(oid, 'pg_class') is not null
     """,
     "triggers": """
-        select pg_get_triggerdef(oid) || ' (' || tgenabled::text || ')' from pg_trigger where not tgisinternal
+        select pg_get_triggerdef(t.oid) || ' (' || tgenabled::text || ')' from pg_trigger t
+        join pg_class c on c.oid = tgrelid where not tgisinternal and relnamespace = 'public'::regnamespace
     """,
     "event triggers": "select evtname || ' ' || evtevent || ' ' || evtenabled::text from pg_event_trigger",
     "functions": f"""

@@ -277,6 +277,32 @@ async def test_not_even_the_owner_drops_evidence(city: tuple[Cluster, list[dict[
         await run(cluster.login("city_owner"), statement)
 
 
+async def test_facts_that_came_before_their_year_move_into_it_for_an_owner_who_sees_no_row(
+    city: tuple[Cluster, list[dict[str, Any]]],
+) -> None:
+    """What the worker has it do, where it was late: the walls hold an owner off its own tables too."""
+    cluster, _ = city
+    columns = "kind, object_type, object_id, agency, request_id, effective_at, recorded_at, payload, words, salt, leaf"
+    early = f"insert into event (id, {columns}) select app.first_id(2022), {columns} from event order by id limit 1"
+    await run(make_url(cluster.url).set(database="city").render_as_string(hide_password=False), early)
+    owner = Database(cluster.login("city_owner"), cluster.settings)
+    async with owner.writing() as writer:
+        assert await value(writer, "select app.open_year(2022)") is True
+    async with owner.working() as worker_:
+        lying = "select cast(cast(tableoid as regclass) as text) from event where id = app.first_id(2022)"
+        assert await value(worker_, lying) == "years.event_2022"
+        assert await value(worker_, "select app.keep_years()") == 0
+    async with owner.reading() as reader:
+        assert await health.missing_walls(reader) == []
+    for statement in ("delete from years.event_2022", "truncate years.event_2022", "drop table years.event_2022"):
+        with pytest.raises(Exception, match=r"evidence is not dropped|facts are never changed or deleted"):
+            await run(
+                cluster.login("city_owner"), "alter table years.event_2022 no force row level security", statement
+            )
+    await run(cluster.login("city_owner"), "alter table years.event_2022 force row level security")
+    await owner.close()
+
+
 async def test_the_owner_still_mends_its_schema(city: tuple[Cluster, list[dict[str, Any]]]) -> None:
     """What a later migration may have to do: another word in a check, another sentence in a policy."""
     cluster, _ = city
