@@ -10,7 +10,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "justified_1"
-down_revision = "raising_1"
+down_revision = "years_1"
 branch_labels = None
 depends_on = None
 
