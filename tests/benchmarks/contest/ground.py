@@ -1,0 +1,152 @@
+"""What the contest stands on: one PostgreSQL that waits for its disk, a nation in it, callers with tokens, a size."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from benchmarks.contest import processes
+from benchmarks.contest.processes import Served
+from nation import settle
+from rich.console import Console
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app import embedded, start
+from app.db import Database
+from app.security import Keys
+from app.settings import Settings
+
+CITY, NATION = "KPU_KOTA_MALANG", "KPU_RI"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: tasks, of the small nation too, rounds of blocks, seconds of a block, requests for memory."""
+
+    tasks: int
+    few: int
+    rounds: int
+    seconds: float
+    many_requests: int
+
+    @classmethod
+    def chosen(cls) -> Size:
+        """The full size, or the short one where SIMPUL_BENCH says so; single figures may be set beside it."""
+        whole = cls(1_000_000, 10_000, 9, 4, 1_000_000)
+        short = cls(20_000, 2_000, 3, 1, 5_000)
+        size = short if os.environ.get("SIMPUL_BENCH") == "short" else whole
+        named = {"tasks": "TASKS", "few": "FEW", "rounds": "ROUNDS", "many_requests": "REQUESTS"}
+        given = {name: os.environ.get(f"SIMPUL_BENCH_{word}") for name, word in named.items()}
+        chosen = {name: int(content) for name, content in given.items() if content}
+        return cls(**{**size.__dict__, **chosen})
+
+
+@dataclass
+class Ground:
+    """A database with a nation in it, and the clients whose callers are measured."""
+
+    url: str
+    var: Path
+    logs: Path
+    postmaster: int
+    clients: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[tuple[str, int]]:
+    """A durable PostgreSQL: the address of its database, and its process."""
+    with embedded.serve(folder / "postgres", durable=True) as running:
+        yield running.url, _postmaster(running.home)
+
+
+def _postmaster(home: Path) -> int:
+    return int(next(home.glob("**/postmaster.pid")).read_text().split()[0])
+
+
+async def another(url: str, name: str) -> str:
+    """The address of a further database in the same cluster."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"create database {name}"))
+    await engine.dispose()
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+async def populate(url: str, *, tasks: int) -> None:
+    """A nation of so many tasks in a migrated, loaded database."""
+    await settle(url, count=tasks)
+
+
+async def prepare(url: str, var: Path, *, tasks: int) -> None:
+    """Migrate, load, make the first clients, and settle the nation."""
+    settings = Settings(var=var)
+    await start.migrate(url)
+    database = Database(url, settings)
+    try:
+        await start.load(database, Console(quiet=True), with_register=False)
+        keys = Keys.open(var / "keys", issuer=settings.issuer)
+        await start.signing_ring(database, keys, var / "keys")
+        await start.first_clients(database, keys, var)
+    finally:
+        await database.close()
+    await populate(url, tasks=tasks)
+
+
+def lay(url: str, postmaster: int, folder: Path, name: str, *, tasks: int) -> Ground:
+    """A nation and where its server keeps what is its own."""
+    var, logs = folder / name, folder / "logs"
+    for one in (var, logs):
+        one.mkdir(parents=True, exist_ok=True)
+    if not (var / start.CREDENTIALS).exists():
+        asyncio.run(prepare(url, var, tasks=tasks))
+    return Ground(url, var, logs, postmaster)
+
+
+@contextmanager
+def ours(ground: Ground) -> Iterator[Served]:
+    """Contestant c: `simpul serve`, its worker included, its access log written to a file; only quotas are raised."""
+    port = processes.free_port()
+    rates = ("CLIENT", "AGENCY", "FAILURE", "GRANT_FAILURE")
+    environment = {f"SIMPUL_{name}_RATE": "1000000/second" for name in rates}
+    environment |= {
+        "SIMPUL_DATABASE_URL": ground.url,
+        "SIMPUL_VAR": str(ground.var),
+        "SIMPUL_PORT": str(port),
+        "SIMPUL_REGISTER_ON_START": "false",
+    }
+    command = [processes.PYTHON, "-m", "app.cli", "serve"]
+    with processes.started(command, environment=environment, log=ground.logs / "ours.log") as pid:
+        served = Served(pid, port)
+        processes.await_answer(served, "/readyz", ready=200)
+        yield served
+
+
+def meet(ground: Ground, served: Served) -> None:
+    """The clients that are measured: the first ones, and one of the nation's KPU."""
+    kept = json.loads((ground.var / start.CREDENTIALS).read_text())
+    ground.clients = {one["agency"]: one for one in kept if one["role"] == "supervisor"}
+    operator = next(one for one in kept if one["agency"] is None)
+    with httpx.Client(base_url=served.address, timeout=60) as http:
+        made = http.post(
+            "/v1/clients",
+            json={"agency": NATION, "role": "supervisor", "purpose": "Bench"},
+            headers={"Authorization": f"Bearer {granted(http, operator)}", "Idempotency-Key": f"bench-{ground.var}"},
+        )
+    made.raise_for_status()
+    ground.clients[NATION] = made.json()
+
+
+def granted(http: httpx.Client, client: dict[str, Any]) -> str:
+    """A fresh token."""
+    form = {name: client[name] for name in ("client_id", "client_secret")}
+    answer = http.post("/oauth2/token", data={"grant_type": "client_credentials", **form})
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
