@@ -150,3 +150,41 @@ def granted(http: httpx.Client, client: dict[str, Any]) -> str:
     answer = http.post("/oauth2/token", data={"grant_type": "client_credentials", **form})
     answer.raise_for_status()
     return str(answer.json()["access_token"])
+
+
+OWNER = "BKPSDM_KOTA_MALANG"
+_IN_WORK = """
+with made as (
+    insert into task (id, reference, title, description, category, function, region_code, classification, priority,
+        logged_by, holder, accountable, mandate, accepted_at, supporting, informed, recused_offices, status, facts,
+        readers, summary_readers, effective_at, last_effective_at, version)
+    select gen_random_uuid(), 'WRK-' || n, 'Bandingkan', 'Dalam pengerjaan.', 'asn_neutrality', 'prevention', '35.73',
+        'terbatas', 'medium', :logger, :owner, :owner, 'M01', now(), '{}', '{}', '{}', 'in_progress', '{}',
+        '{}', '{}', now(), now(), 1
+    from generate_series(1, :count) n on conflict do nothing returning id, mandate, accepted_at
+), held as (
+    insert into assignment (id, task_id, agency, role, mandate, period)
+    select gen_random_uuid(), id, :owner, 'accountable', mandate, tstzrange(accepted_at, null) from made returning task_id
+)
+select task_id from held
+"""
+
+
+async def put_to_work(url: str, *, count: int) -> None:
+    """So many tasks that their owner is working on, for moves."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        given = {"count": count, "logger": CITY, "owner": OWNER}
+        made = (await connection.execute(text(_IN_WORK), given)).scalars().all()
+        await connection.execute(text("select app.keep_readers(id) from unnest(cast(:ids as uuid[])) id"), {"ids": made})
+    await engine.dispose()
+
+
+async def in_work(url: str) -> list[tuple[str, int, str]]:
+    """Id, version and status of each of them."""
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        asked = "select cast(id as text), version, status from task where reference like 'WRK-%' order by id"
+        found = (await connection.execute(text(asked))).all()
+    await engine.dispose()
+    return [(id, version, status) for id, version, status in found]

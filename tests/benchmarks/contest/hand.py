@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import asyncpg
 import orjson
 from benchmarks.contest import hand_moves, hand_sql
 from benchmarks.contest.hand_sql import FULL, SUMMARY, Known
+from benchmarks.contest.hand_writes import Stale, Writes
 from benchmarks.contest.serving import serve, told
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,6 +27,7 @@ from starlette.routing import Route
 
 from app.db import Database
 from app.rules.vocabulary import Role
+from app.security import Keys
 from app.services import callers
 from app.settings import Settings
 
@@ -34,22 +37,23 @@ POOL = 16  # as many connections as ours keeps
 class Hand:
     """The answers, over one pool."""
 
-    def __init__(self, url: str, clients: dict[str, str]) -> None:
-        self.url, self.clients = url, clients
+    def __init__(self, url: str, clients: dict[str, str], var: str) -> None:
+        self.url, self.clients, self.var = url, clients, Path(var)
         self.known: dict[str, Known] = {}
         self.pool: asyncpg.Pool[Any]
+        self.writes: Writes
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Learn of the callers, then keep the pool for as long as the server runs."""
-        database = Database(self.url, Settings())
+        settings = Settings(var=self.var)
+        database = Database(self.url, settings)
         async with database.working() as worker:
             for agency, client in self.clients.items():
                 found = await callers.caller_of(worker, agency)
                 self.known[agency] = Known(
                     replace(found, role=Role.SUPERVISOR, cleared=False, client_id=UUID(client))
                 )
-        await database.close()
         async with asyncpg.create_pool(
             self.url.replace("+asyncpg", ""),
             min_size=POOL,
@@ -57,7 +61,9 @@ class Hand:
             server_settings={"jit": "off", "timezone": "UTC", "application_name": "hand"},
             init=_embed,
         ) as self.pool:
+            self.writes = Writes(self.pool, database, Keys.open(self.var / "keys", issuer=settings.issuer))
             yield
+        await database.close()
 
     async def single_rows(self, request: Request) -> Response:
         """One task, with the moves open to the caller."""
@@ -92,6 +98,21 @@ class Hand:
         following = orjson.dumps(hand_sql.cursor(found)).decode()
         return said(f'{{"items":[{items}],"next_cursor":{following},"count":null,"matched":null}}'.encode())
 
+    async def log(self, request: Request) -> Response:
+        """Log a task."""
+        known, key = self.known[request.path_params["agency"]], request.headers["idempotency-key"]
+        return said(await self.writes.log(known, await request.body(), key), 201)
+
+    async def move(self, request: Request) -> Response:
+        """Move a task."""
+        known, key = self.known[request.path_params["agency"]], request.headers["idempotency-key"]
+        version = int(request.headers["if-match"].strip('"').partition("-")[0])
+        try:
+            answer = await self.writes.move(known, request.path_params["id"], version, await request.body(), key)
+        except Stale:
+            return said(b"{}", 412)
+        return said(answer)
+
 
 async def _embed(connection: asyncpg.Connection[Any]) -> None:
     """Documents go from the database into the answer as they are."""
@@ -109,18 +130,20 @@ def said(body: bytes, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def app(url: str, clients: dict[str, str]) -> Starlette:
+def app(url: str, clients: dict[str, str], var: str) -> Starlette:
     """The server; `clients` are the callers that it knows, by agency."""
-    hand = Hand(url, clients)
+    hand = Hand(url, clients, var)
     routes = [
         Route("/rows/{agency}/tasks", hand.list_rows),
         Route("/json/{agency}/tasks", hand.list_json),
         Route("/rows/{agency}/tasks/{id}", hand.single_rows),
         Route("/json/{agency}/tasks/{id}", hand.single_json),
+        Route("/rows/{agency}/tasks", hand.log, methods=["POST"]),
+        Route("/rows/{agency}/tasks/{id}/transitions", hand.move, methods=["POST"]),
     ]
     return Starlette(routes=routes, lifespan=hand.lifespan)
 
 
 if __name__ == "__main__":
     given = told()
-    serve(app(given["url"], given["clients"]), given["fd"])
+    serve(app(given["url"], given["clients"], given["var"]), given["fd"])
