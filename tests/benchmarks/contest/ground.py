@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -158,7 +159,7 @@ with made as (
     insert into task (id, reference, title, description, category, function, region_code, classification, priority,
         logged_by, holder, accountable, mandate, accepted_at, supporting, informed, recused_offices, status, facts,
         readers, summary_readers, effective_at, last_effective_at, version)
-    select gen_random_uuid(), 'WRK-' || n, 'Bandingkan', 'Dalam pengerjaan.', 'asn_neutrality', 'prevention', '35.73',
+    select gen_random_uuid(), cast(:mark as text) || '-' || n, 'Bandingkan', 'Dalam pengerjaan.', 'asn_neutrality', 'prevention', '35.73',
         'terbatas', 'medium', :logger, :owner, :owner, 'M01', now(), '{}', '{}', '{}', 'in_progress', '{}',
         '{}', '{}', now(), now(), 1
     from generate_series(1, :count) n on conflict do nothing returning id, mandate, accepted_at
@@ -170,21 +171,59 @@ select task_id from held
 """
 
 
-async def put_to_work(url: str, *, count: int) -> None:
-    """So many tasks that their owner is working on, for moves."""
+async def put_to_work(url: str, *, mark: str, count: int) -> None:
+    """So many tasks that their owner is working on, for moves; `mark` begins their references."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
-        given = {"count": count, "logger": CITY, "owner": OWNER}
+        given = {"mark": mark, "count": count, "logger": CITY, "owner": OWNER}
         made = (await connection.execute(text(_IN_WORK), given)).scalars().all()
         await connection.execute(text("select app.keep_readers(id) from unnest(cast(:ids as uuid[])) id"), {"ids": made})
     await engine.dispose()
 
 
-async def in_work(url: str) -> list[tuple[str, int, str]]:
+async def in_work(url: str, *, mark: str) -> list[tuple[str, int, str]]:
     """Id, version and status of each of them."""
     engine = create_async_engine(url)
     async with engine.connect() as connection:
-        asked = "select cast(id as text), version, status from task where reference like 'WRK-%' order by id"
-        found = (await connection.execute(text(asked))).all()
+        asked = "select cast(id as text), version, status from task where reference like :mark || '-%' order by id"
+        found = (await connection.execute(text(asked), {"mark": mark})).all()
     await engine.dispose()
     return [(id, version, status) for id, version, status in found]
+
+
+async def drain(url: str) -> None:
+    """Wait until the log has caught up and the last answers are written: what one block left must not slow the next."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    waiting = (
+        "select (select count(*) from unsequenced) + (select count(*) from pg_stat_activity where state <> 'idle'"
+        " and datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend')"
+    )
+    async with engine.connect() as connection:
+        until = time.monotonic() + 60
+        calm = 0
+        while calm < 3 and time.monotonic() < until:
+            calm = calm + 1 if (await connection.execute(text(waiting))).scalar_one() == 0 else 0
+            await asyncio.sleep(0.05)
+    await engine.dispose()
+
+
+class Tokens:
+    """A token for each agency, renewed before it ends."""
+
+    def __init__(self, ground: Ground, served: Served) -> None:
+        self.ground, self.http = ground, httpx.Client(base_url=served.address, timeout=60)
+        self._kept: dict[str, tuple[float, str]] = {}
+
+    def headers(self, agency: str) -> dict[str, str]:
+        """What proves who asks."""
+        since, token = self._kept.get(agency, (0.0, ""))
+        if time.monotonic() > since + 240:
+            since, token = time.monotonic(), granted(self.http, self.ground.clients[agency])
+            self._kept[agency] = (since, token)
+        return {"Authorization": f"Bearer {token}"}
+
+    def get(self, agency: str, path: str) -> httpx.Response:
+        """An answer of ours."""
+        answer = self.http.get(path, headers=self.headers(agency))
+        answer.raise_for_status()
+        return answer

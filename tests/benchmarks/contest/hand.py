@@ -16,7 +16,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from benchmarks.contest import hand_moves, hand_sql
+from benchmarks.contest import hand_counts, hand_moves, hand_sql
 from benchmarks.contest.hand_sql import FULL, SUMMARY, Known
 from benchmarks.contest.hand_writes import Stale, Writes
 from benchmarks.contest.serving import serve, told
@@ -84,19 +84,31 @@ class Hand:
         """A page of tasks."""
         known = self.known[request.path_params["agency"]]
         statement, values = known.listed(request.query_params, form="rows")
-        found = await self.pool.fetch(statement, *values)
-        items = [_shown(one) for one in found[:50]]
-        page = {"items": items, "next_cursor": hand_sql.cursor(found), "count": None, "matched": None}
-        return said(orjson.dumps(page, option=orjson.OPT_UTC_Z))
+        return _page_of_rows(await self.pool.fetch(statement, *values), matched=None)
 
     async def list_json(self, request: Request) -> Response:
         """The same; PostgreSQL makes the documents."""
         known = self.known[request.path_params["agency"]]
         statement, values = known.listed(request.query_params, form="json")
-        found = await self.pool.fetch(statement, *values)
-        items = ",".join([one["document"] for one in found[:50]])
-        following = orjson.dumps(hand_sql.cursor(found)).decode()
-        return said(f'{{"items":[{items}],"next_cursor":{following},"count":null,"matched":null}}'.encode())
+        return _page_of_documents(await self.pool.fetch(statement, *values), matched="null")
+
+    async def search_rows(self, request: Request) -> Response:
+        """The newest tasks with some words."""
+        known = self.known[request.path_params["agency"]]
+        found = await self.pool.fetch(known.found(form="rows"), request.query_params["q"].split())
+        return _page_of_rows(found, matched="exactly")
+
+    async def search_json(self, request: Request) -> Response:
+        """The same; PostgreSQL makes the documents."""
+        known = self.known[request.path_params["agency"]]
+        found = await self.pool.fetch(known.found(form="json"), request.query_params["q"].split())
+        return _page_of_documents(found, matched='"exactly"')
+
+    async def statistics(self, request: Request) -> Response:
+        """Tasks, counted."""
+        known, at = self.known[request.path_params["agency"]], hand_counts.now()
+        found = await self.pool.fetch(known.statistics, at)
+        return said(orjson.dumps(hand_counts.counted(found, at), option=orjson.OPT_UTC_Z))
 
     async def log(self, request: Request) -> Response:
         """Log a task."""
@@ -125,6 +137,18 @@ def _shown(found: asyncpg.Record) -> dict[str, Any]:
     return {**{name: found[name] for name in SUMMARY}, "access": "summary"}
 
 
+def _page_of_rows(found: list[asyncpg.Record], *, matched: str | None) -> Response:
+    items = [_shown(one) for one in found[:50]]
+    page = {"items": items, "next_cursor": hand_sql.cursor(found), "count": None, "matched": matched}
+    return said(orjson.dumps(page, option=orjson.OPT_UTC_Z))
+
+
+def _page_of_documents(found: list[asyncpg.Record], *, matched: str) -> Response:
+    items = ",".join([one["document"] for one in found[:50]])
+    following = orjson.dumps(hand_sql.cursor(found)).decode()
+    return said(f'{{"items":[{items}],"next_cursor":{following},"count":null,"matched":{matched}}}'.encode())
+
+
 def said(body: bytes, status: int = 200) -> Response:
     """JSON."""
     return Response(body, status, media_type="application/json")
@@ -136,6 +160,9 @@ def app(url: str, clients: dict[str, str], var: str) -> Starlette:
     routes = [
         Route("/rows/{agency}/tasks", hand.list_rows),
         Route("/json/{agency}/tasks", hand.list_json),
+        Route("/rows/{agency}/search", hand.search_rows),
+        Route("/json/{agency}/search", hand.search_json),
+        Route("/rows/{agency}/statistics", hand.statistics),
         Route("/rows/{agency}/tasks/{id}", hand.single_rows),
         Route("/json/{agency}/tasks/{id}", hand.single_json),
         Route("/rows/{agency}/tasks", hand.log, methods=["POST"]),

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
-from benchmarks.contest import hand_moves
+from benchmarks.contest import hand_counts, hand_moves
 
 from app.rules.caller import Caller
 
@@ -103,10 +103,19 @@ class Known:
         return f"t.readers && {self.keys[0]}"
 
     @cached_property
+    def brief(self) -> str:
+        """SQL: the caller reads the summary of the task."""
+        return f"t.summary_readers && {self.keys[1]}"
+
+    @cached_property
+    def cleared(self) -> str:
+        """SQL: the class of the task is not above what the caller may read."""
+        return "true" if self.caller.cleared else "t.classification <> 'rahasia'"
+
+    @cached_property
     def seen(self) -> str:
-        """SQL: the caller reads something of the task; its class is never above what the caller may read."""
-        open_ = "" if self.caller.cleared else "t.classification <> 'rahasia' and "
-        return f"({open_}({self.whole} or t.summary_readers && {self.keys[1]}))"
+        """SQL: the caller reads something of the task."""
+        return f"({self.cleared} and ({self.whole} or {self.brief}))"
 
     @cached_property
     def single(self) -> str:
@@ -130,19 +139,34 @@ class Known:
 
     def listed(self, asked: Mapping[str, str], *, form: str) -> tuple[str, list[Any]]:
         """A page of the newest tasks (`form`: rows or json) and its values: filters and a plain cursor."""
-        values: list[Any] = [asked[name] for name in _FILTERS if name in asked]
         given = [name for name in _FILTERS if name in asked]
+        values: list[Any] = [asked[name] for name in given]
         where = [self.seen, *(_FILTERS[name].format(f"${n}") for n, name in enumerate(given, start=1))]
         if "cursor" in asked:
             moment, last = base64.urlsafe_b64decode(asked["cursor"]).decode().split()
             where.append(f"(t.updated_at, t.id) < (${len(values) + 1}, ${len(values) + 2})")
             values += [datetime.fromisoformat(moment), UUID(last)]
+        newest = f"select * from task t where {' and '.join(where)} order by t.updated_at desc, t.id desc limit 51"
+        return self._page(newest, form), values
+
+    def found(self, *, form: str) -> str:
+        """The newest tasks with some words ($1)."""
+        words = hand_counts.found_by_words(
+            whole=f"{self.cleared} and {self.whole}", brief=f"{self.cleared} and {self.brief} and not {self.whole}"
+        )
+        return self._page(words, form)
+
+    @cached_property
+    def statistics(self) -> str:
+        """How many tasks the caller sees, by each dimension."""
+        return hand_counts.statistics(seen=self.seen, whole=self.whole)
+
+    def _page(self, chosen: str, form: str) -> str:
         select = f"{_columns(_FULL)}, {self.whole} as whole" if form == "rows" else f"{self._either()} as document"
         return (
-            f"select {select}, t.updated_at as _key, t.id as _id from (select * from task t where {' and '.join(where)}"
-            " order by t.updated_at desc, t.id desc limit 51) t left join referral r on r.id = t.open_referral"
-            " order by t.updated_at desc, t.id desc"
-        ), values
+            f"select {select}, t.updated_at as _key, t.id as _id from ({chosen}) t"
+            " left join referral r on r.id = t.open_referral order by t.updated_at desc, t.id desc limit 51"
+        )
 
 
 def cursor(found: list[Any]) -> str | None:
@@ -154,3 +178,12 @@ def cursor(found: list[Any]) -> str | None:
 
 def _array(names: list[str]) -> str:
     return "array[" + ", ".join(f"'{name}'" for name in names) + "]::text[]"
+
+
+def documents() -> str:
+    """Every task as a document in the columns of Kinto's records, for COPY."""
+    return (
+        "select t.id::text, '/buckets/bench/collections/tasks', 'record', timestamp '2020-01-01' + interval '1 ms'"
+        f" * row_number() over (order by t.updated_at, t.id), {_document(_FULL)}, false"
+        " from task t left join referral r on r.id = t.open_referral"
+    )

@@ -22,7 +22,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path(__file__).with_name("replay.lua")
 WRK = shutil.which("wrk")
-GENERATOR = "wrk" if WRK else "benchmarks.contest.load"
+OURS = "benchmarks.contest.load"
+GENERATOR = "wrk" if WRK else OURS
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,30 @@ class Exhausted(RuntimeError):
     """A block of writes went through all its requests: what came after would have been replayed."""
 
 
-def replay(port: int, asked: Sequence[Asked], *, connections: int, seconds: float, once: str = "") -> dict[str, float]:
-    """Put these requests to a port, in turns; `once` says why none may be asked twice. Raises Exhausted."""
+def replay(
+    port: int,
+    asked: Sequence[Asked],
+    *,
+    connections: int,
+    seconds: float,
+    once: str = "",
+    generator: str = GENERATOR,
+) -> dict[str, float]:
+    """Put these requests to a port, in turns; `once` says what may not be asked twice. Raises Exhausted.
+
+    wrk leaves when the time is over and counts what was answered; ours waits for what is on its way.
+    """
     with tempfile.NamedTemporaryFile(suffix=".requests") as file:
         for one in asked:
             whole = one.whole()
             file.write(b"%d\n%s" % (len(whole), whole))
         file.flush()
         turns = "once" if once else "again"
-        if WRK:
+        if generator == "wrk" and WRK:
             command = [WRK, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
             command += ["-s", str(SCRIPT), f"http://127.0.0.1:{port}", "--", file.name, turns]
         else:
-            command = [sys.executable, "-m", "benchmarks.contest.load", file.name, turns]
+            command = [sys.executable, "-m", OURS, file.name, turns]
             command += [str(port), str(connections), str(seconds)]
         done = subprocess.run(
             command,

@@ -1,0 +1,77 @@
+"""`make bench`: four ways to the same answers, side by side, on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.contest import goals, ground, peer, processes, report
+from benchmarks.contest.cases import Questions
+from benchmarks.contest.ground import CITY, NATION, OWNER, Ground, Size, Tokens
+from benchmarks.contest.measure import Measured, Meter
+from benchmarks.contest.processes import Served
+from rich.console import Console
+
+OUT = processes.ROOT / "var/bench"
+
+
+def hand(on: Ground) -> dict[str, object]:
+    """What contestant b is told."""
+    clients = {agency: on.clients[agency]["client_id"] for agency in (CITY, NATION, OWNER)}
+    return {"url": on.url, "var": str(on.var), "clients": clients}
+
+
+@contextmanager
+def bare(on: Ground, kept: dict[str, str], folder: Path) -> Iterator[Served]:
+    """Contestant a, with what it answers."""
+    file = folder / "kept.json"
+    file.write_text(json.dumps(kept))
+    first = next(iter(kept))
+    with processes.module("benchmarks.contest.bare", {"kept": str(file)}, log=on.logs / "bare.log", probe=first) as one:
+        yield one
+
+
+def main() -> None:
+    """Start everything, measure, stop everything."""
+    console, size = Console(width=200, highlight=False), Size.chosen()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-bench-")))
+        folder.chmod(0o755)
+        url, postmaster = stack.enter_context(ground.cluster(folder))
+        began = time.perf_counter()
+        on = ground.lay(url, postmaster, folder, "many", tasks=size.tasks)
+        console.print(f"{size.tasks:,} tasks in {time.perf_counter() - began:.0f} s")
+        many = 800 + round(1200 * size.seconds)
+        for mark, count in (("WRK", many), ("TRP", 8)):
+            asyncio.run(ground.put_to_work(on.url, mark=mark, count=count))
+        contestants: dict[str, Served] = {"c": stack.enter_context(ground.ours(on))}
+        ground.meet(on, contestants["c"])
+        contestants["b"] = stack.enter_context(
+            processes.module("benchmarks.contest.hand", hand(on), log=on.logs / "hand.log", probe="/")
+        )
+        if peer.installed():
+            contestants["d"] = stack.enter_context(peer.served(on, folder))
+        tokens = Tokens(on, contestants["c"])
+        questions = Questions(on, contestants, tokens, many=many)
+        reads = questions.reads()
+        contestants["a"] = stack.enter_context(bare(on, questions.kept(reads), folder))
+        meter = Meter(on, contestants, console)
+        found: list[Measured] = []
+        for case in (*reads, *questions.writes()):
+            found.append(meter.measure(case, rounds=size.rounds, seconds=size.seconds))
+        for case in questions.alone():
+            found.append(meter.measure(case, rounds=size.rounds, seconds=size.seconds))
+        reached = goals.told(found)
+    report.show(console, found, reached)
+    report.write(OUT, found, reached, {"Tasks": f"{size.tasks:,}"})
+    console.print(f"Written to {OUT}: bench.md, bench.json, bench.svg")
+
+
+if __name__ == "__main__":
+    main()
