@@ -17,7 +17,7 @@ from benchmarks.contest.load import Asked, replay
 from benchmarks.contest.measure import Case
 from benchmarks.contest.processes import Served
 
-SINGLES, DEEP, PAGES = 100, 200, 20
+SINGLES, DEEP, PAGES, LISTENERS = 100, 200, 20, 40
 TASK = {
     "title": "Bandingkan",
     "description": "Dugaan ketidaknetralan aparatur sipil negara di sebuah kelurahan.",
@@ -68,9 +68,7 @@ class Questions:
         path: str = "/v1/tasks?limit=200"
         return list(self.tokens.get(CITY, path).json()["items"])
 
-    def _read(
-        self, name: str, agency: str, ours: list[str], hands: list[str], peers: list[str] | None
-    ) -> Case:
+    def _read(self, name: str, agency: str, ours: list[str], hands: list[str], peers: list[str] | None) -> Case:
         form = self._faster(name, agency, ours, hands)
         asked: dict[str, Callable[[], Sequence[Asked]]] = {
             "a": lambda: [Asked(path, {}) for path in ours],
@@ -185,14 +183,16 @@ class Questions:
     def alone(self) -> list[Case]:
         """What has no counterpart elsewhere."""
         feed = self._feed()
+
+        def caught_up(served: Served, seconds: float) -> dict[str, float]:
+            asked = [Asked(path, self.tokens.headers(CITY)) for path in feed]
+            return replay(served.port, asked, connections=1, seconds=seconds, generator=load.OURS)
+
         return [
             Case("referral, there and accepted", runners={"c": self._trips}, writes=True, note="read, refer, accept"),
             Case("batch of 200 logged", runners={"c": self._batches}, writes=True, note="one transaction"),
-            Case(
-                "feed of events, pages of 200",
-                {"c": lambda: [Asked(path, self.tokens.headers(CITY)) for path in feed]},
-                note=f"{len(feed)} pages from the beginning",
-            ),
+            Case("feed of events, pages of 200", runners={"c": caught_up}, note=f"{len(feed)} pages, one reader"),
+            Case(f"an event to {LISTENERS} listeners", runners={"c": self._told}, note="rate: events all have heard"),
         ]
 
     def _trips(self, served: Served, seconds: float) -> dict[str, float]:
@@ -207,6 +207,11 @@ class Questions:
         body = json.dumps({"operations": operations}).encode()
         asked = [self._post("c", CITY, "/v1/tasks/batch", body) for _ in range(100)]
         return replay(served.port, asked, connections=1, seconds=seconds, once="batches", generator=load.OURS)
+
+    def _told(self, served: Served, seconds: float) -> dict[str, float]:
+        token = self.tokens.headers(CITY)["Authorization"]
+        told = {"port": served.port, "token": token, "listeners": LISTENERS, "seconds": seconds}
+        return _said("benchmarks.contest.fanout", [json.dumps(told)], seconds)
 
     def _feed(self) -> list[str]:
         paths, after = [], 0

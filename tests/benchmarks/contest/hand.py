@@ -51,9 +51,7 @@ class Hand:
         async with database.working() as worker:
             for agency, client in self.clients.items():
                 found = await callers.caller_of(worker, agency)
-                self.known[agency] = Known(
-                    replace(found, role=Role.SUPERVISOR, cleared=False, client_id=UUID(client))
-                )
+                self.known[agency] = Known(replace(found, role=Role.SUPERVISOR, cleared=False, client_id=UUID(client)))
         async with asyncpg.create_pool(
             self.url.replace("+asyncpg", ""),
             min_size=POOL,

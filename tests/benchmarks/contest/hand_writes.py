@@ -190,9 +190,7 @@ class Writes:
             sealed, event["salt"], leaf,
         )  # fmt: skip
 
-    async def _keep(
-        self, connection: Any, known: Known, key: str, request: bytes, status: int, answer: bytes
-    ) -> None:
+    async def _keep(self, connection: Any, known: Known, key: str, request: bytes, status: int, answer: bytes) -> None:
         name = f"{known.caller.client_id}:{key}"
         kept = orjson.dumps({"status": status, "headers": {}, "body": answer.decode()})
         mine = await connection.fetchval(

@@ -122,15 +122,16 @@ class _Player:
         self.bytes += len(head) + length
         return int(lines[0].split()[1])
 
-    def said(self, seconds: float) -> dict[str, float]:
-        """What it measured."""
-        ordered = sorted(self.taken)
 
-        def at(part: float) -> float:
-            return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000 if ordered else 0.0
+def percentiles(taken: Sequence[float], seconds: float) -> dict[str, float]:
+    """What was measured, of the seconds that each request took."""
+    ordered = sorted(taken)
 
-        counted = {"requests": len(ordered), "bytes": self.bytes, "refused": self.refused, "broken": self.broken}
-        return {**counted, "seconds": seconds, "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "longest": at(1)}
+    def at(part: float) -> float:
+        return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000 if ordered else 0.0
+
+    counted = {"requests": len(ordered), "seconds": seconds, "bytes": 0, "refused": 0, "broken": 0}
+    return {**counted, "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "longest": at(1)}
 
 
 def _parsed(content: bytes) -> list[bytes]:
@@ -149,7 +150,8 @@ def main(arguments: list[Any]) -> None:
     player = _Player(_parsed(Path(file).read_bytes()), int(port))
     began = time.perf_counter()
     asyncio.run(player.run(int(connections), began + float(seconds), turns=turns))
-    print(json.dumps(player.said(time.perf_counter() - began)))  # noqa: T201
+    lost = {"bytes": player.bytes, "refused": player.refused, "broken": player.broken}
+    print(json.dumps({**percentiles(player.taken, time.perf_counter() - began), **lost}))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[3]
 LONGEST = 4 * 3600  # seconds
 PATIENCE = 60.0
+SETTLING = 5.0  # seconds until every one of several processes listens
 PYTHON = sys.executable
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -39,19 +40,20 @@ class Served:
 
 
 @contextmanager
-def module(name: str, told: Mapping[str, Any], *, log: Path, probe: str) -> Iterator[Served]:
-    """A module of ours with a socket to serve on, until the block ends."""
-    bound = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    try:
-        bound.set_inheritable(True)  # noqa: FBT003
+def module(name: str, told: Mapping[str, Any], *, log: Path, probe: str, workers: int = 1) -> Iterator[Served]:
+    """A module of ours, in so many processes that share a socket to serve on, until the block ends."""
+    with ExitStack() as stack:
+        bound = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
         command = [PYTHON, "-m", name, json.dumps({**told, "fd": bound.fileno()})]
-        with started(command, environment={"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}, log=log, keep=bound) as pid:
-            served = Served(pid, bound.getsockname()[1])
-            bound.close()
-            await_answer(served, probe)
-            yield served
-    finally:
-        bound.close()
+        environment = {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
+        pids = [
+            stack.enter_context(started(command, environment=environment, log=log, keep=bound)) for _ in range(workers)
+        ]
+        served = Served(pids[0], bound.getsockname()[1])
+        await_answer(served, probe)
+        if workers > 1:
+            time.sleep(SETTLING)
+        yield served
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from pathlib import Path
 from benchmarks.contest import goals, ground, peer, processes, report
 from benchmarks.contest.cases import Questions
 from benchmarks.contest.ground import CITY, NATION, OWNER, Ground, Size, Tokens
-from benchmarks.contest.measure import Measured, Meter
+from benchmarks.contest.measure import Case, Meter
 from benchmarks.contest.processes import Served
+from benchmarks.contest.report import Goal
 from rich.console import Console
 
 OUT = processes.ROOT / "var/bench"
@@ -35,6 +35,16 @@ def bare(on: Ground, kept: dict[str, str], folder: Path) -> Iterator[Served]:
     first = next(iter(kept))
     with processes.module("benchmarks.contest.bare", {"kept": str(file)}, log=on.logs / "bare.log", probe=first) as one:
         yield one
+
+
+def sizes(stack: ExitStack, on: Ground, tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
+    """The goals that want a small nation beside the large one: another database of the cluster, a server over it."""
+    url = asyncio.run(ground.another(on.url, "few"))
+    few = ground.lay(url, on.postmaster, on.var.parent, "few", tasks=size.few)
+    served = stack.enter_context(ground.ours(few))
+    ground.meet(few, served)
+    both = {"c": tokens, "few": Tokens(few, served)}
+    return goals.sizes(meter.contestants["c"], served, both, meter, size)
 
 
 def main() -> None:
@@ -62,12 +72,21 @@ def main() -> None:
         reads = questions.reads()
         contestants["a"] = stack.enter_context(bare(on, questions.kept(reads), folder))
         meter = Meter(on, contestants, console)
-        found: list[Measured] = []
-        for case in (*reads, *questions.writes()):
-            found.append(meter.measure(case, rounds=size.rounds, seconds=size.seconds))
-        for case in questions.alone():
-            found.append(meter.measure(case, rounds=size.rounds, seconds=size.seconds))
-        reached = goals.told(found)
+
+        def cases() -> Iterator[Case]:
+            yield from reads
+            yield from questions.writes()
+            yield from questions.alone()  # the feed tells of what was written
+
+        found = [meter.measure(case, rounds=size.rounds, seconds=size.seconds) for case in cases()]
+        reached = [
+            *goals.told(found),
+            *sizes(stack, on, tokens, meter, size),
+            *goals.crowd(tokens, meter, size),
+            *goals.workers(tokens, meter, size),
+            *goals.memory(tokens, meter, size),
+            *goals.start_up(on, size),
+        ]
     report.show(console, found, reached)
     report.write(OUT, found, reached, {"Tasks": f"{size.tasks:,}"})
     console.print(f"Written to {OUT}: bench.md, bench.json, bench.svg")

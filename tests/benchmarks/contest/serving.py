@@ -25,7 +25,7 @@ def told() -> dict[str, Any]:
 
 def serve(app: Any, listening: int) -> None:
     """Serve on an inherited socket until somebody ends this process, its parent is gone, or it is time."""
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=ends_with_parent, daemon=True).start()
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -38,7 +38,9 @@ def serve(app: Any, listening: int) -> None:
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
 
 
-def _watch(parent: int) -> None:
+def ends_with_parent() -> None:
+    """End this process when its parent is gone, or when it is time."""
+    parent = os.getppid()
     until = time.monotonic() + LONGEST
     while os.getppid() == parent and time.monotonic() < until:
         time.sleep(1)

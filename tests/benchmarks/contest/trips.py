@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from benchmarks.access import Line
+from benchmarks.contest.load import percentiles
 
 SENDS = {
     "BKPSDM_KOTA_MALANG": {"to_agency": "BAWASLU_KOTA_MALANG", "function": "monitoring"},
@@ -62,11 +63,7 @@ async def run(told: dict[str, Any]) -> dict[str, float]:
 
     began = time.perf_counter()
     await asyncio.gather(*map(along, told["tasks"]))
-    seconds = time.perf_counter() - began
-    ordered = sorted(taken)
-    at = {name: ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000 for name, part in
-          (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("longest", 1.0))}  # fmt: skip
-    return {"requests": len(ordered), "seconds": seconds, "bytes": 0, "refused": 0, "broken": 0, **at}
+    return percentiles(taken, time.perf_counter() - began)
 
 
 if __name__ == "__main__":
