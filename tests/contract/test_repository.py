@@ -15,7 +15,7 @@ from support import scaled
 from app.settings import ROOT
 
 FOLDERS = {".ci", "app", "migrations", "openapi", "tests"}
-LOCKS = ["requirements.lock", "requirements-dev.lock"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-peer.lock"]
 # Put together from halves, so that this file does not name what it forbids.
 HOSTS = ["py" + "pi.org", "python" + "hosted", "registry." + "npmjs"]
 ELSEWHERE = [one + ".md" for one in ("TRU" + "ST", "DES" + "IGN", "A" + "PI")]

@@ -16,7 +16,7 @@ class Bare:
     def __init__(self, kept: dict[str, str]) -> None:
         self.kept = {path.encode(): body.encode() for path, body in kept.items()}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Answer."""
         if scope["type"] != "http":
             return

@@ -58,7 +58,7 @@ class Questions:
             self._read("single read", CITY, singles, singles, records),
             self._read("newest 50, city", CITY, [NEWEST], [NEWEST], None),
             self._read("newest 50, nation", NATION, [NEWEST], [NEWEST], [peer.newest()]),
-            self._read("filtered list", CITY, [FILTERED], [FILTERED], [peer.newest(**FILTERS)]),
+            self._read("filtered list", CITY, [FILTERED], [FILTERED], [peer.newest(FILTERS)]),
             self._read(f"deep page ({number})", NATION, [deep], [deeper], self._deep_of_peer(number)),
             self._read("search", CITY, [SEARCH], ["/search?q=banjir"], None),
             self._read("statistics", CITY, [STATISTICS], ["/statistics"], None),
@@ -170,8 +170,8 @@ class Questions:
     def _moves(self, letter: str) -> list[Asked]:
         found = asyncio.run(ground.in_work(self.on.url, mark="WRK"))
         return [
-            self._post(letter, OWNER, f"/v1/tasks/{id}/transitions", _move(status), **{"If-Match": f'"{version}"'})
-            for id, version, status in found
+            self._post(letter, OWNER, f"/v1/tasks/{task}/transitions", _move(status), **{"If-Match": f'"{version}"'})
+            for task, version, status in found
         ]
 
     def _patch(self, path: str, place: int) -> Asked:
@@ -196,7 +196,7 @@ class Questions:
         ]
 
     def _trips(self, served: Served, seconds: float) -> dict[str, float]:
-        tasks = [id for id, _, _ in asyncio.run(ground.in_work(self.on.url, mark="TRP"))]
+        tasks = [task for task, _, _ in asyncio.run(ground.in_work(self.on.url, mark="TRP"))]
         agencies = (OWNER, "BAWASLU_KOTA_MALANG")
         tokens = {agency: self.tokens.headers(agency)["Authorization"] for agency in agencies}
         told = {"port": served.port, "tasks": tasks, "tokens": tokens, "seconds": seconds}
@@ -214,7 +214,8 @@ class Questions:
         return _said("benchmarks.contest.fanout", [json.dumps(told)], seconds)
 
     def _feed(self) -> list[str]:
-        paths, after = [], 0
+        paths: list[str] = []
+        after = 0
         while len(paths) < PAGES:
             path = f"/v1/events?after={after}&limit=200"
             page = self.tokens.get(CITY, path).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -54,8 +55,8 @@ def sizes(many: Served, few: Served, of: Mapping[str, Tokens], meter: Meter, siz
 
 
 def _reading(tokens: Tokens, path: str) -> Callable[[], list[Asked]]:
-    ids = [one["id"] for one in tokens.get(CITY, NEWEST).json()["items"] if one["access"] == "full"]
-    paths = [path] if path else [f"/v1/tasks/{id}" for id in ids]
+    tasks = [one["id"] for one in tokens.get(CITY, NEWEST).json()["items"] if one["access"] == "full"]
+    paths = [path] if path else [f"/v1/tasks/{task}" for task in tasks]
     return lambda: [Asked(one, tokens.headers(CITY)) for one in paths]
 
 
@@ -87,13 +88,13 @@ def crowd(tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
     case = Case(f"single read, {CROWD} clients", {"c": _reading(tokens, "")}, connections=CROWD)
     found = meter.measure(case, rounds=size.rounds, seconds=size.seconds)
     refused = sum(block.refused for block in found.blocks["c"])
-    share = spread([block.p99 / block.p50 for block in found.blocks["c"]])
+    share = spread([block.p99 / block.p50 for block in found.blocks["c"] if block.p50] or [math.inf])
     note = f"{refused:,} of {sum(block.requests for block in found.blocks['c']):,} refused"
     return [Goal(f"p99 to p50 with {CROWD} clients", share, 5.0, least=False, note=note)]
 
 
 def memory(tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
-    """What the API process keeps in memory after many requests, and how much of it came with the second half of them."""
+    """What the API process keeps in memory after many requests, and whether it has grown since half of them."""
     served, asked = meter.contestants["c"], _reading(tokens, "")
     api = processes.descendants(served.pid)[0]
     done, sizes_, began = 0, [processes.resident(api)], time.monotonic()

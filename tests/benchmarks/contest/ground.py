@@ -162,13 +162,14 @@ with made as (
     insert into task (id, reference, title, description, category, function, region_code, classification, priority,
         logged_by, holder, accountable, mandate, accepted_at, supporting, informed, recused_offices, status, facts,
         readers, summary_readers, effective_at, last_effective_at, version)
-    select gen_random_uuid(), cast(:mark as text) || '-' || n, 'Bandingkan', 'Dalam pengerjaan.', 'asn_neutrality', 'prevention', '35.73',
-        'terbatas', 'medium', :logger, :owner, :owner, 'M01', now(), '{}', '{}', '{}', 'in_progress', '{}',
-        '{}', '{}', now(), now(), 1
+    select gen_random_uuid(), cast(:mark as text) || '-' || n, 'Bandingkan', 'Dalam pengerjaan.', 'asn_neutrality',
+        'prevention', '35.73', 'terbatas', 'medium', :logger, :owner, :owner, 'M01', now(), '{}', '{}', '{}',
+        'in_progress', '{}', '{}', '{}', now(), now(), 1
     from generate_series(1, :count) n on conflict do nothing returning id, mandate, accepted_at
 ), held as (
     insert into assignment (id, task_id, agency, role, mandate, period)
-    select gen_random_uuid(), id, :owner, 'accountable', mandate, tstzrange(accepted_at, null) from made returning task_id
+    select gen_random_uuid(), id, :owner, 'accountable', mandate, tstzrange(accepted_at, null) from made
+    returning task_id
 )
 select task_id from held
 """
@@ -193,23 +194,20 @@ async def in_work(url: str, *, mark: str) -> list[tuple[str, int, str]]:
         asked = "select cast(id as text), version, status from task where reference like :mark || '-%' order by id"
         found = (await connection.execute(text(asked), {"mark": mark})).all()
     await engine.dispose()
-    return [(id, version, status) for id, version, status in found]
+    return [(task, version, status) for task, version, status in found]
 
 
 async def drain(url: str) -> None:
     """Wait until the log has caught up and the last answers are written: what one block left must not slow the next."""
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    waiting = (
-        "select (select count(*) from unsequenced) + (select count(*) from pg_stat_activity where state <> 'idle'"
-        " and datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend')"
-    )
     async with engine.connect() as connection:
-        until = time.monotonic() + 60
-        calm = 0
-        while calm < 3 and time.monotonic() < until:
-            calm = calm + 1 if (await connection.execute(text(waiting))).scalar_one() == 0 else 0
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            if (await connection.execute(text("select not exists (select from unsequenced)"))).scalar_one():
+                break
             await asyncio.sleep(0.05)
     await engine.dispose()
+    await asyncio.sleep(0.3)
 
 
 class Tokens:

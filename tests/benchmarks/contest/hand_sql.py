@@ -1,4 +1,4 @@
-"""The statements of contestant b: the members of a task as its caller reads them, chosen by the readers kept with it."""
+"""The statements of contestant b: a task as its caller reads it, chosen by the readers that are kept with it."""
 
 from __future__ import annotations
 
@@ -131,7 +131,8 @@ class Known:
         beside = "t.id::text, t.status, t.accountable, t.logged_by, t.supporting, t.informed, t.classification"
         return (
             f"select {self._either()} as document, {beside}, {self.whole} as whole,"
-            f" {hand_moves.COLUMNS} from task t left join referral r on r.id = t.open_referral where t.id = $1 and {self.seen}"
+            f" {hand_moves.COLUMNS} from task t left join referral r on r.id = t.open_referral"
+            f" where t.id = $1 and {self.seen}"
         )
 
     def _either(self) -> str:

@@ -26,7 +26,6 @@ from app import evidence
 from app.db import Database, encode
 from app.rules import workflow
 from app.rules.facts import WORDS, told
-from app.rules.mandates import Resolution
 from app.rules.regions import seat
 from app.rules.vocabulary import Action, Status
 from app.security import Keys, seal
@@ -74,6 +73,18 @@ class Stale(RuntimeError):
     """The task is not as the caller thought."""
 
 
+@dataclass(frozen=True)
+class Given:
+    """To whom the law gives a matter, and what else a task of its kind begins with."""
+
+    to_agency: str
+    mandate: str
+    supporting: list[str]
+    informed: list[str]
+    classification: str
+    path: list[str]
+
+
 @dataclass
 class Writes:
     """Writes of one server."""
@@ -81,114 +92,68 @@ class Writes:
     pool: asyncpg.Pool[Any]
     database: Database
     keys: Keys
-    known: dict[tuple[str, ...], tuple[Resolution, str, list[str]]] = field(default_factory=dict)
+    known: dict[tuple[str, ...], Given] = field(default_factory=dict)
 
     async def log(self, known: Known, body: bytes, key: str) -> bytes:
         """Log a task that the law gives to another agency; returns the answer."""
         asked = orjson.loads(body)
-        given, class_, path = await self._competent(asked)
-        mandate = given.mandate
-        if mandate is None:
-            raise AssertionError(given)
-        at = datetime.now(UTC)
-        id, referral, agency = uuid7(), uuid7(), known.caller.body
-        supporting, informed = list(given.supporting), list(given.informed)
-        reference = f"{seat(asked['region'])}-{at.year}-{secrets.token_hex(3).upper()}"
-        readers = sorted({"*", agency, given.accountable, *supporting, *informed})
-        brief = ["coordinator:", *(f"coordinator:{place}" for place in path)]
-        waiting = {
-            "id": str(referral),
-            "status": "sent",
-            "mandate": mandate.id,
-            "variant": None,
-            "function": asked["function"],
-            "to_agency": given.accountable,
-            "from_agency": agency,
-            "effective_at": at,
-        }
-        task: dict[str, Any] = dict.fromkeys(FULL) | {
-            "access": "full", "id": str(id), "reference": reference, "title": asked["title"],
-            "description": asked["description"], "category": asked["category"], "function": asked["function"],
-            "region": asked["region"], "classification": class_, "priority": "medium", "vulnerabilities": [],
-            "logged_by": agency, "holder": agency, "mandate_ended": False, "supporting": supporting,
-            "informed": informed, "status": "assigned", "facts": {}, "open_referral": waiting, "effective_at": at,
-            "recorded_at": at, "updated_at": at, "version": 1,
-        }  # fmt: skip
+        given = await self._competent(asked)
+        at, new, agency = datetime.now(UTC), uuid7(), known.caller.body
+        task = _drafted(asked, given, agency, at, new)
+        waiting, class_, mandate = task["open_referral"], task["classification"], given.mandate
+        referral, supporting, informed = UUID(waiting["id"]), task["supporting"], task["informed"]
+        readers = sorted({"*", agency, given.to_agency, *supporting, *informed})
+        brief = ["coordinator:", *(f"coordinator:{place}" for place in given.path)]
         words_key, secret = uuid7(), secrets.token_bytes(32)
-        said = {"to": "assigned", "from": None, "mandate": mandate.id, "competent": given.accountable}
-        logged = self._fact(
-            known, "task.logged", "task", id, id, at, (None, 1), {**said, "reference": reference}, task,
-            (words_key, secret),
-        )  # fmt: skip
-        sent = self._fact(
-            known, "referral.sent", "referral", referral, id, at, (None, 1),
-            {"mandate": mandate.id, "to_agency": given.accountable}, None, None,
-        )  # fmt: skip
-        moves = hand_moves.available(known.caller, _of_moves(task, waiting, readers, brief, path))
+        said = {"to": "assigned", "from": None, "mandate": mandate, "competent": given.to_agency}
+        said["reference"], versions = task["reference"], (None, 1)
+        logged = _fact(known, "task.logged", new, new, at, versions, said, state=task, key=(words_key, secret))
+        said = {"mandate": mandate, "to_agency": given.to_agency}
+        sent = _fact(known, "referral.sent", referral, new, at, versions, said)
+        moves = hand_moves.available(known.caller, _of_moves(task, waiting, readers, brief, given.path))
         answer = orjson.dumps({**task, "available_transitions": orjson.Fragment(moves)}, option=orjson.OPT_UTC_Z)
         sealed = seal(self.keys, sealing._name(words_key), secret)
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(_KEY, words_key, sealing.of_record("task", id), sealed)
+            await connection.execute(_KEY, words_key, sealing.of_record("task", new), sealed)
             await connection.execute(
-                _TASK, id, reference, asked["title"], asked["description"], asked["category"], asked["function"],
-                asked["region"], class_, agency, supporting, informed, referral, readers, brief, at, at,
+                _TASK, new, task["reference"], asked["title"], asked["description"], asked["category"],
+                asked["function"], asked["region"], class_, agency, supporting, informed, referral, readers, brief,
+                at, at,
             )  # fmt: skip
             await connection.execute(
-                _REFERRAL, referral, id, agency, given.accountable, asked["function"], mandate.id, supporting,
-                informed, at, at, reference, class_, readers,
+                _REFERRAL, referral, new, agency, given.to_agency, asked["function"], mandate, supporting, informed,
+                at, at, task["reference"], class_, readers,
             )  # fmt: skip
-            ids = [uuid7() for _ in supporting]
-            await connection.execute(_ASSIGNMENTS, id, mandate.id, at, at, ids, supporting)
+            parts = [uuid7() for _ in supporting]
+            await connection.execute(_ASSIGNMENTS, new, mandate, at, at, parts, supporting)
             await connection.executemany(_EVENT, [logged, sent])
             await self._keep(connection, known, key, b"/v1/tasks" + body, 201, answer)
         return answer
 
-    async def move(self, known: Known, id: str, version: int, body: bytes, key: str) -> bytes:
+    async def move(self, known: Known, task: str, version: int, body: bytes, key: str) -> bytes:
         """Make a move of a task that its body says no more about; returns the answer. Raises Stale."""
         action = Action(orjson.loads(body)["action"])
         at = datetime.now(UTC)
         async with self.pool.acquire() as connection, connection.transaction():
-            found = await connection.fetchrow(known.single, id)
+            found = await connection.fetchrow(known.single, task)
             move = found and workflow.transition(action, Status(found["status"]))
             if found is None or move is None or found["accountable"] not in known.caller.acts_for:
-                raise Stale(id)
-            won = await connection.fetchval(_MOVE, id, move.target.value, at, version, found["status"])
+                raise Stale(task)
+            won = await connection.fetchval(_MOVE, task, move.target.value, at, version, found["status"])
             if won is None:
-                raise Stale(id)
+                raise Stale(task)
             changed: dict[str, Any] = {"status": move.target.value}
             if move.target is Status.IN_PROGRESS:
                 changed |= {"outcome": None, "note": None, "facts": {}}
             said = {"from": found["status"], "to": move.target.value}
-            fact = self._fact(
-                known, move.event.value, "task", UUID(id), UUID(id), at, (version, won), said, changed, None
-            )
+            its, versions = UUID(task), (version, won)
+            fact = _fact(known, move.event.value, its, its, at, versions, said, state=changed)
             await connection.execute(_EVENT, *fact)
             now = {**{name: found[name] for name in FULL}, **changed, "updated_at": at, "version": won}
             moves = hand_moves.available(known.caller, {**found, **changed})
             answer = orjson.dumps({**now, "available_transitions": orjson.Fragment(moves)}, option=orjson.OPT_UTC_Z)
-            await self._keep(connection, known, key, f"/v1/tasks/{id}/transitions".encode() + body, 200, answer)
+            await self._keep(connection, known, key, f"/v1/tasks/{task}/transitions".encode() + body, 200, answer)
         return answer
-
-    def _fact(
-        self, known: Known, kind: str, on: str, id: UUID, task: UUID, at: datetime, versions: tuple[int | None, int],
-        payload: dict[str, Any], state: Mapping[str, Any] | None, words_key: tuple[UUID, bytes] | None,
-    ) -> tuple[Any, ...]:  # fmt: skip
-        """A row of the event table."""
-        told_ = orjson.loads(orjson.dumps({**payload, **told(state)}, default=str, option=orjson.OPT_UTC_Z))
-        words = {name: told_.pop(name) for name in WORDS & told_.keys()}
-        commitments, sealed = sealing.committed(words, words_key[1]) if words and words_key else ({}, None)
-        event = {
-            "id": uuid7(), "kind": kind, "object_type": on, "object_id": str(id), "task_id": task,
-            "agency": known.caller.agency, "client_id": known.caller.client_id, "concerns": None, "person": None,
-            "request_id": str(uuid7()), "effective_at": at, "recorded_at": at, "version_before": versions[0],
-            "version_after": versions[1], "payload": told_, "words": commitments, "salt": evidence.new_salt(),
-        }  # fmt: skip
-        leaf = evidence.leaf(evidence.document(event))
-        return (
-            event["id"], kind, on, str(id), task, event["agency"], event["client_id"], event["request_id"], at, at,
-            *versions, encode(told_).decode(), encode(commitments).decode(), words_key[0] if words_key else None,
-            sealed, event["salt"], leaf,
-        )  # fmt: skip
 
     async def _keep(self, connection: Any, known: Known, key: str, request: bytes, status: int, answer: bytes) -> None:
         name = f"{known.caller.client_id}:{key}"
@@ -204,17 +169,83 @@ class Writes:
         if mine is None:
             raise Stale(key)
 
-    async def _competent(self, asked: Mapping[str, Any]) -> tuple[Resolution, str, list[str]]:
+    async def _competent(self, asked: Mapping[str, Any]) -> Given:
         matter = (asked["category"], asked["function"], asked["region"])
         if matter not in self.known:
             async with self.database.working() as worker:
                 question = await law.question(
                     worker, category=matter[0], function=matter[1], region=matter[2], at=datetime.now(UTC)
                 )
-                given = await law.determine(worker, question, proposed=None, pointer="")
+                found = await law.determine(worker, question, proposed=None, pointer="")
+            if found.mandate is None or found.accountable is None:
+                raise AssertionError(found)
             part = await self.pool.fetchrow(_PART, asked["category"], asked["region"])
-            self.known[matter] = (given, part["class"], list(part["path"]))
+            self.known[matter] = Given(
+                found.accountable,
+                found.mandate.id,
+                [*found.supporting],
+                [*found.informed],
+                part["class"],
+                [*part["path"]],
+            )
         return self.known[matter]
+
+
+def _drafted(asked: Mapping[str, Any], given: Given, agency: str, at: datetime, new: UUID) -> dict[str, Any]:
+    """The members of a task that is logged and referred."""
+    waiting = {
+        "id": str(uuid7()),
+        "status": "sent",
+        "mandate": given.mandate,
+        "variant": None,
+        "function": asked["function"],
+        "to_agency": given.to_agency,
+        "from_agency": agency,
+        "effective_at": at,
+    }
+    return dict.fromkeys(FULL) | {
+        "access": "full", "id": str(new), "reference": f"{seat(asked['region'])}-{at.year}-{_tail()}",
+        "title": asked["title"], "description": asked["description"], "category": asked["category"],
+        "function": asked["function"], "region": asked["region"], "classification": given.classification,
+        "priority": "medium", "vulnerabilities": [], "logged_by": agency, "holder": agency, "mandate_ended": False,
+        "supporting": given.supporting, "informed": given.informed, "status": "assigned", "facts": {},
+        "open_referral": waiting, "effective_at": at, "recorded_at": at, "updated_at": at, "version": 1,
+    }  # fmt: skip
+
+
+def _tail() -> str:
+    return "".join(secrets.choice("0123456789ABCDEFGHJKMNPQRSTVWXYZ") for _ in range(6))
+
+
+def _fact(
+    known: Known,
+    kind: str,
+    about: UUID,
+    task: UUID,
+    at: datetime,
+    versions: tuple[int | None, int],
+    payload: dict[str, Any],
+    *,
+    state: Mapping[str, Any] | None = None,
+    key: tuple[UUID, bytes] | None = None,
+) -> tuple[Any, ...]:
+    """A row of the event table, its words sealed under their key."""
+    content = orjson.loads(orjson.dumps({**payload, **told(state)}, default=str, option=orjson.OPT_UTC_Z))
+    words = {name: content.pop(name) for name in WORDS & content.keys()}
+    commitments, sealed = sealing.committed(words, key[1]) if words and key else ({}, None)
+    caller, on = known.caller, kind.partition(".")[0]
+    event = {
+        "id": uuid7(), "kind": kind, "object_type": on, "object_id": str(about), "task_id": task,
+        "agency": caller.agency, "client_id": caller.client_id, "concerns": None, "person": None,
+        "request_id": str(uuid7()), "effective_at": at, "recorded_at": at, "version_before": versions[0],
+        "version_after": versions[1], "payload": content, "words": commitments, "salt": evidence.new_salt(),
+    }  # fmt: skip
+    leaf = evidence.leaf(evidence.document(event))
+    return (
+        event["id"], kind, on, str(about), task, caller.agency, caller.client_id, event["request_id"], at, at,
+        *versions, encode(content).decode(), encode(commitments).decode(), key[0] if key else None, sealed,
+        event["salt"], leaf,
+    )  # fmt: skip
 
 
 def _of_moves(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -82,13 +83,14 @@ class Meter:
         found = case.run(letter, served, seconds)
         after = processes.spent(served.pid), processes.spent(self.on.postmaster)
         done = max(1, round(found["requests"]))
-        each = [(late - early) * 1000 / done for early, late in zip(before, after, strict=True)]
+        server, database = ((late - early) * 1000 / done for early, late in zip(before, after, strict=True))
         rate = found["requests"] / found["seconds"]
         refused = round(found["refused"] + found["broken"])
-        return Block(rate, found["p50"], found["p99"], *each, round(found["requests"]), refused)
+        return Block(rate, found["p50"], found["p99"], server, database, round(found["requests"]), refused)
 
     def measure(self, case: Case, *, rounds: int, seconds: float) -> Measured:
         """All rounds of a case, the order turned about in every second one; the first round only warms."""
+        began = time.perf_counter()
         letters = [one for one in case.letters if one in self.contestants]
         blocks: dict[str, list[Block]] = {letter: [] for letter in letters}
         for letter in letters:
@@ -97,7 +99,7 @@ class Meter:
             for letter in letters if round_ % 2 else reversed(letters):
                 blocks[letter].append(self.block(case, letter, seconds))
         told = ", ".join(f"{one} {statistics.median(b.rate for b in blocks[one]):,.1f}/s" for one in letters)
-        self.console.print(f"{case.name}: {told}")
+        self.console.print(f"{time.perf_counter() - began:5.0f} s  {case.name}: {told}")
         return Measured(case, blocks)
 
 

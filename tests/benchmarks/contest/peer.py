@@ -13,7 +13,7 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,9 +123,9 @@ async def _load(ours: str, theirs: str) -> None:
     await target.close()
 
 
-def newest(*, limit: int = 50, **filters: str) -> str:
+def newest(filters: Mapping[str, str] | None = None, *, limit: int = 50) -> str:
     """The address of its newest records."""
-    asked = "".join(f"&{name}={content}" for name, content in filters.items())
+    asked = "".join(f"&{name}={content}" for name, content in (filters or {}).items())
     return f"{RECORDS}?_sort=-last_modified&_limit={limit}{asked}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 from benchmarks.contest.load import GENERATOR
 from benchmarks.contest.measure import CONNECTIONS, Block, Measured, ratios, spread
@@ -26,11 +27,12 @@ HEAD = (
 NOTES = (
     "Requests a second, medians of the rounds with quartiles; ratios round by round, with quartiles.",
     "a: a bare ASGI application returns the bytes of ours from memory, under the same server.",
-    "b: Starlette and asyncpg by hand, the same members of the same rows; no authentication, no access rules but the"
-    " condition that chooses the caller's rows, no validation. Its writes leave the same rows in one transaction.",
+    """b: Starlette and asyncpg by hand, the same members of the same rows; no authentication, no access rules but the
+  condition that chooses the caller's rows, no validation. Its writes leave the same rows in one transaction.""",
     "c: `simpul serve` as it is, with token, revocation, both walls, quotas (raised), access log, background process.",
-    "d: Kinto on PostgreSQL (storage, permissions, cache), one process. Every caller sees every record, there are no"
-    " visibility rules, moves, law, history or log; its write is one record. It has no search and no statistics.",
+    """d: Kinto on PostgreSQL (storage, permissions, cache), one process under waitress. Every caller sees every record;
+  there are no visibility rules, moves, law, history or log; a write is one record, and some are refused when two come
+  in one millisecond. It has no search and no statistics. Its city and nation are the same list.""",
     "Processor milliseconds are those of the whole contestant (of c with its background process) and of PostgreSQL.",
     "-: no counterpart.",
 )
@@ -96,7 +98,7 @@ def _ratio(one: Measured, other: str) -> str:
 
 
 def _middle(blocks: Sequence[Block], part: str) -> float:
-    return statistics.median(getattr(block, part) for block in blocks)
+    return float(statistics.median(getattr(block, part) for block in blocks))
 
 
 def _spent(one: Measured, letter: str, part: str) -> str:
@@ -175,8 +177,8 @@ def plot(found: Sequence[Measured]) -> bytes:
     lowest = min(min(one.rates(letter)) for one in found for letter in one.blocks)
     scale = _Scale(lowest / 2, highest * 1.2)
     height = 60 + sum(len(one.blocks) * _BAR + 14 for one in found)
-    root = Xml.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {_WIDTH} {height}")
-    Xml.SubElement(root, "rect", width=str(_WIDTH), height=str(height), fill="white")
+    root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {_WIDTH} {height}")
+    ET.SubElement(root, "rect", width=str(_WIDTH), height=str(height), fill="white")
     for place, letter in enumerate(LETTERS):
         _bar(root, 220 + place * 150, 12, 14, COLOURS[letter])
         _text(root, 240 + place * 150, 22, HEAD[1 + place])
@@ -186,14 +188,14 @@ def plot(found: Sequence[Measured]) -> bytes:
         for letter, blocks in sorted(one.blocks.items()):
             low, middle, high = spread([block.rate for block in blocks])
             _bar(root, _LEFT, y, scale.at(middle), COLOURS[letter])
-            Xml.SubElement(
+            ET.SubElement(
                 root, "line", x1=str(_LEFT + scale.at(low)), x2=str(_LEFT + scale.at(high)), y1=str(y + 5),
                 y2=str(y + 5), stroke="black",
             )  # fmt: skip
             _text(root, _LEFT + scale.at(high) + 6, y + 9, f"{_short(middle)}/s")
             y += _BAR
         y += 14
-    return Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 @dataclass(frozen=True)
@@ -202,16 +204,14 @@ class _Scale:
     highest: float
 
     def at(self, rate: float) -> float:
-        import math
-
         span = math.log(self.highest / self.lowest)
         return round(math.log(max(rate, self.lowest) / self.lowest) / span * (_WIDTH - _LEFT - 80), 1)
 
 
-def _bar(root: Xml.Element, x: float, y: float, width: float, colour: str) -> None:
-    Xml.SubElement(root, "rect", x=str(x), y=str(y), width=str(width), height=str(_BAR - 2), fill=colour)
+def _bar(root: ET.Element, x: float, y: float, width: float, colour: str) -> None:
+    ET.SubElement(root, "rect", x=str(x), y=str(y), width=str(width), height=str(_BAR - 2), fill=colour)
 
 
-def _text(root: Xml.Element, x: float, y: float, said: str) -> None:
+def _text(root: ET.Element, x: float, y: float, said: str) -> None:
     style = {"font-family": "sans-serif", "font-size": "11"}
-    Xml.SubElement(root, "text", style, x=str(x), y=str(y)).text = said
+    ET.SubElement(root, "text", style, x=str(x), y=str(y)).text = said

@@ -1,4 +1,4 @@
-"""How contestants a and b are served: as `simpul serve` serves ours, in a process of their own that ends with its parent."""
+"""How contestants a and b are served: as `simpul serve` serves ours, in processes that end with their parent."""
 
 from __future__ import annotations
 
