@@ -81,7 +81,9 @@ def test_every_requirement_is_locked_by_its_hash_and_by_no_address(lock: str) ->
 
 
 def test_the_development_lock_holds_all_of_the_runtime_one() -> None:
-    runtime, development = (set(re.findall(r"^(\S+==\S+)", (ROOT / lock).read_text(), re.MULTILINE)) for lock in LOCKS)
+    runtime, development = (
+        set(re.findall(r"^(\S+==\S+)", (ROOT / lock).read_text(), re.MULTILINE)) for lock in LOCKS[:2]
+    )
     assert runtime <= development
 
 

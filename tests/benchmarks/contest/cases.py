@@ -240,7 +240,7 @@ def _said(module: str, arguments: list[str], seconds: float) -> dict[str, float]
         [sys.executable, "-m", module, *arguments],
         check=True,
         stdout=subprocess.PIPE,
-        timeout=seconds + 60,
+        timeout=seconds + load.PATIENCE,
         env={"PYTHONPATH": f"{processes.ROOT / 'tests'}:{processes.ROOT}"},
     )
     found: dict[str, float] = json.loads(done.stdout)
