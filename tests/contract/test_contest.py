@@ -1,4 +1,4 @@
-"""The benchmarks compare like with like: the server by hand answers as ours does and leaves the rows that ours leaves."""
+"""The benchmarks compare like with like: the server by hand answers as ours does and leaves the same rows."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def _counted(both: Both) -> Counter[str]:
     tables = ("task", "referral", "assignment", "sealing_key", "event", "unsequenced", "idempotency_record")
     async with both.database.working() as worker:
         asked = " union all ".join(f"select '{one}', count(*) from {one}" for one in tables)
-        return Counter({name: count for name, count in await worker.execute(text(asked))})
+        return Counter(dict((await worker.execute(text(asked))).all()))
 
 
 def _by_hand(both: Both, agency: str, path: str, body: Any, **more: str) -> Callable[[], Awaitable[httpx.Response]]:

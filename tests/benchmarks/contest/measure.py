@@ -14,6 +14,7 @@ from benchmarks.contest.processes import Served
 from rich.console import Console
 
 CONNECTIONS = 8
+FEW = 3  # rounds of a short run
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,11 @@ class Meter:
         return Block(rate, found["p50"], found["p99"], server, database, round(found["requests"]), refused)
 
     def measure(self, case: Case, *, rounds: int, seconds: float) -> Measured:
-        """All rounds of a case, the order turned about in every second one; the first round only warms."""
+        """All rounds of a case, the order turned about in every second one; the first of a long run only warms."""
         began = time.perf_counter()
         letters = [one for one in case.letters if one in self.contestants]
         blocks: dict[str, list[Block]] = {letter: [] for letter in letters}
-        for letter in letters:
+        for letter in letters if rounds > FEW else ():
             self.block(case, letter, min(seconds, 1))
         for round_ in range(rounds):
             for letter in letters if round_ % 2 else reversed(letters):

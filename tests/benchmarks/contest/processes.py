@@ -85,7 +85,7 @@ def started(
 
 
 def _plain_environment() -> dict[str, str]:
-    left_out = ("SIMPUL_", "PYTHONDONTWRITEBYTECODE")
+    left_out = ("SIMPUL_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
     return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
 
 

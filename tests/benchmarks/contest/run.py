@@ -57,7 +57,7 @@ def main() -> None:
         began = time.perf_counter()
         on = ground.lay(url, postmaster, folder, "many", tasks=size.tasks)
         console.print(f"{size.tasks:,} tasks in {time.perf_counter() - began:.0f} s")
-        many = 800 + round(1200 * size.seconds)
+        many = 1_000 + round(2_000 * size.seconds)
         for mark, count in (("WRK", many), ("TRP", 8)):
             asyncio.run(ground.put_to_work(on.url, mark=mark, count=count))
         contestants: dict[str, Served] = {"c": stack.enter_context(ground.ours(on))}
