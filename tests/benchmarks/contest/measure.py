@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -105,7 +106,9 @@ class Meter:
 
 
 def spread(found: Sequence[float]) -> tuple[float, float, float]:
-    """Median and quartiles: lower quartile, median, upper quartile."""
+    """Lower quartile, median, upper quartile; not a number where there is nothing to tell of."""
+    if not found:
+        return math.nan, math.nan, math.nan
     if len(found) < 2:
         return found[0], found[0], found[0]
     low, middle, high = statistics.quantiles(found, n=4, method="inclusive")

@@ -175,7 +175,7 @@ def plot(found: Sequence[Measured]) -> bytes:
     """Requests a second of each contestant and operation as bars on a logarithmic scale, with their quartiles."""
     highest = max(max(one.rates(letter)) for one in found for letter in one.blocks)
     lowest = min(min(one.rates(letter)) for one in found for letter in one.blocks)
-    scale = _Scale(lowest / 2, highest * 1.2)
+    scale = _Scale(max(lowest / 2, 0.01), highest * 1.2)
     height = 60 + sum(len(one.blocks) * _BAR + 14 for one in found)
     root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {_WIDTH} {height}")
     ET.SubElement(root, "rect", width=str(_WIDTH), height=str(height), fill="white")
