@@ -47,6 +47,15 @@ def sizes(stack: ExitStack, on: Ground, tokens: Tokens, meter: Meter, size: Size
     return goals.sizes(meter.contestants["c"], served, both, meter, size)
 
 
+def beyond(stack: ExitStack, on: Ground, tokens: Tokens, meter: Meter, size: Size) -> Iterator[list[Goal]]:
+    """The goals that the operations don't tell of."""
+    yield sizes(stack, on, tokens, meter, size)
+    yield goals.crowd(tokens, meter, size)
+    yield goals.workers(tokens, meter, size)
+    yield goals.memory(tokens, meter, size)
+    yield goals.start_up(on, size)
+
+
 def main() -> None:
     """Start everything, measure, stop everything."""
     console, size = Console(width=200, highlight=False), Size.chosen()
@@ -82,14 +91,8 @@ def main() -> None:
         facts = {"Tasks": f"{size.tasks:,}", "Rounds": f"{size.rounds} of {size.seconds:g} s"}
         reached = goals.told(found)
         report.write(OUT, found, reached, facts)  # the rest may take as long again
-        for further in (
-            lambda: sizes(stack, on, tokens, meter, size),
-            lambda: goals.crowd(tokens, meter, size),
-            lambda: goals.workers(tokens, meter, size),
-            lambda: goals.memory(tokens, meter, size),
-            lambda: goals.start_up(on, size),
-        ):
-            reached += further()
+        for further in beyond(stack, on, tokens, meter, size):
+            reached += further
             report.write(OUT, found, reached, facts)
     report.show(console, found, reached)
     console.print(f"Written to {OUT}: bench.md, bench.json, bench.svg")
