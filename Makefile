@@ -7,6 +7,9 @@ UV := uv==0.13.9
 COMPILE := $(BIN)/uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --no-header --universal \
 	--python-version 3.11 --quiet
 
+PEER := $(BIN)/uv pip compile --group pyproject.toml:peer --generate-hashes --no-emit-index-url --no-header --universal \
+	--python-version 3.11 --quiet
+
 # Modules are kept compiled, whatever the shell says: the service starts in a third of the time.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -27,14 +30,8 @@ test: $(VENV)/.dev ## Run every test against a throwaway PostgreSQL
 attack: $(VENV)/.dev ## Attack it as often as it takes: forged tokens, hostile input, thousands of fuzzed requests
 	SIMPUL_FULL=1 $(BIN)/python -m pytest -n 2 -m attack
 
-bench: $(VENV)/.dev ## Measure walls, evidence, listening, searching, files of tasks; how far the log lags, how fast it is verified
-	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/access.py
-	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/writing.py
-	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/lag.py
-	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/listening.py
-	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/verifying.py
-	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/searching.py
-	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/exporting.py
+bench: $(VENV)/.dev $(if $(ONE),,$(VENV)/.peer) ## Compare with a bare server, one by hand and Kinto (SHORT=1: two minutes; ONE=searching: one older benchmark)
+	$(if $(SHORT),SIMPUL_BENCH=short )PYTHONPATH=tests:. $(BIN)/python -m benchmarks.$(or $(ONE),contest.run)
 
 check: $(VENV)/.dev ## Lint, types, layers, migrations
 	$(BIN)/ruff check .
@@ -67,6 +64,7 @@ sbom: $(VENV)/.dev ## Write var/sbom.json: what the service is made of, by the l
 lock: $(VENV)/.dev ## Renew both lock files to the newest versions
 	$(COMPILE) --upgrade --extra dev -o requirements-dev.lock
 	$(COMPILE) --upgrade --constraint requirements-dev.lock -o requirements.lock
+	$(PEER) --upgrade -o requirements-peer.lock
 
 # What is installed: the development lock holds all of the runtime one, so whoever has the first needs not the second.
 # A stamp is written only after success; it is out of date when its lock is newer.
@@ -87,6 +85,12 @@ $(VENV)/.runtime: requirements.lock | $(VENV)/.made
 
 $(VENV)/.dev: requirements-dev.lock requirements.lock | $(VENV)/.made
 	@$(call install,$<) && touch $(VENV)/.runtime $@
+
+# The peer of the benchmarks has pins of its own, so it lives beside ours.
+$(VENV)/.peer: requirements-peer.lock | $(VENV)/.made
+	@echo "Installing $< ..." && $(PYTHON) -m venv --clear $(VENV)/peer && if [ -x $(BIN)/uv ]; \
+		then VIRTUAL_ENV=$(VENV)/peer $(BIN)/uv pip sync --quiet --require-hashes $<; \
+		else $(VENV)/peer/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; fi && touch $@
 
 define install
 echo "Installing $(1) ..." && if [ -x $(BIN)/uv ]; \

@@ -1,7 +1,7 @@
 """What access costs: a single-task read through every wall, side by side with the same read without them.
 
-`make bench` runs it: a throwaway PostgreSQL, a nation of tasks, one real server process on loopback; the two reads
-alternate in short blocks over kept connections, so that whatever else the machine does falls on both. It prints
+`make bench ONE=access` runs it: a throwaway PostgreSQL, a nation of tasks, one real server process on loopback; the two
+reads alternate in short blocks over kept connections, so that whatever else the machine does falls on both. It prints
 medians and their ratio, and the medians of hidden against absent. Nothing here is a test: figures are for people.
 """
 

@@ -1,8 +1,9 @@
 """What the follow-up matrix costs as a file: memory of the server, time to the first byte, rows a second.
 
-`make bench` runs it: a throwaway PostgreSQL, a nation of tasks that one agency all reads (SIMPUL_BENCH_ROWS, 100,000),
-`simpul serve` with its worker, and each file asked for over loopback, the smallest first. Of the memory it prints what
-the process held before and the most it held while it wrote. Figures are for people; nothing here is a test.
+`make bench ONE=exporting` runs it: a throwaway PostgreSQL, a nation of tasks that one agency all reads
+(SIMPUL_BENCH_ROWS, 100,000), `simpul serve` with its worker, and each file asked for over loopback, the smallest first.
+Of the memory it prints what the process held before and the most it held while it wrote. Figures are for people;
+nothing here is a test.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How far the log is behind: from the answer to a write to its fact's place, and to the signed head over it.
 
-`make bench` runs it: a throwaway PostgreSQL, one `simpul serve` with its worker, writes over HTTP at a steady rate.
-Then, without a service: what idle polling costs, a backlog placed, and a round on a log of many entries. Nothing here
-is a test: figures are for people.
+`make bench ONE=lag` runs it: a throwaway PostgreSQL, one `simpul serve` with its worker, writes over HTTP at a steady
+rate. Then, without a service: what idle polling costs, a backlog placed, and a round on a log of many entries. Nothing
+here is a test: figures are for people.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What listening costs: the memory of a listener that hears nothing, and the time until all have heard one event.
 
-`make bench` runs it: a throwaway PostgreSQL, `simpul serve` with its worker, and streams over loopback. Figures are for
-people; nothing here is a test.
+`make bench ONE=listening` runs it: a throwaway PostgreSQL, `simpul serve` with its worker, and streams over loopback.
+Figures are for people; nothing here is a test.
 """
 
 from __future__ import annotations

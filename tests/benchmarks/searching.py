@@ -1,9 +1,9 @@
 """What a search costs: the same searches in a small nation of tasks and in a large one, through HTTP and every wall.
 
-`make bench` runs it: two databases in one throwaway PostgreSQL, a real server process over each, one kept connection
-to either; the two sizes are asked in turns, so that whatever else the machine does falls on both. It prints median, p99
-and how many times as long the large nation takes. SIMPUL_BENCH_ROWS sets the large one (1,000,000), SIMPUL_BENCH_FEW
-the small one (10,000). Nothing here is a test: figures are for people.
+`make bench ONE=searching` runs it: two databases in one throwaway PostgreSQL, a real server process over each, one kept
+connection to either; the two sizes are asked in turns, so that whatever else the machine does falls on both. It prints
+median, p99 and how many times as long the large nation takes. SIMPUL_BENCH_ROWS sets the large one (1,000,000),
+SIMPUL_BENCH_FEW the small one (10,000). Nothing here is a test: figures are for people.
 """
 
 from __future__ import annotations

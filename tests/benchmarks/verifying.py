@@ -1,8 +1,8 @@
 """How fast an exported log is verified: entries a second, what a head costs, how much memory it takes.
 
-`make bench` runs it: it makes an export of a million entries (SIMPUL_BENCH_ENTRIES) in a temporary folder, with a head
-for every hundred and three witnesses for every ten thousand, and verifies it with a hundred receipts, with the bar that
-a person sees, in a process of its own. Nothing here is a test: figures are for people.
+`make bench ONE=verifying` runs it: it makes an export of a million entries (SIMPUL_BENCH_ENTRIES) in a temporary
+folder, with a head for every hundred and three witnesses for every ten thousand, and verifies it with a hundred
+receipts, with the bar that a person sees, in a process of its own. Nothing here is a test: figures are for people.
 """
 
 from __future__ import annotations

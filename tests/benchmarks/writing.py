@@ -1,9 +1,9 @@
 """What evidence costs: a write with its leaf, seals and receipt, side by side with the same write without them.
 
-`make bench` runs it: a throwaway PostgreSQL that waits for its disk, one real server process on loopback. Two copies of
-one database are served, the one as ever; of the other, facts are rows like any other: no leaf, words in the clear, no
-queue, no receipt. The two alternate in short blocks over kept connections, so that whatever else the machine does falls
-on both. No worker runs: the sequencer's work is nobody's answer. Figures are for people.
+`make bench ONE=writing` runs it: a throwaway PostgreSQL that waits for its disk, one real server process on loopback.
+Two copies of one database are served, the one as ever; of the other, facts are rows like any other: no leaf, words in
+the clear, no queue, no receipt. The two alternate in short blocks over kept connections, so that whatever else the
+machine does falls on both. No worker runs: the sequencer's work is nobody's answer. Figures are for people.
 """
 
 from __future__ import annotations

@@ -1,0 +1,247 @@
+"""The operations of the contest: what is asked of whom, and that all give the same answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from benchmarks.contest import ground, load, peer, processes
+from benchmarks.contest.ground import CITY, NATION, OWNER, Ground, Tokens
+from benchmarks.contest.load import Asked, replay
+from benchmarks.contest.measure import Case
+from benchmarks.contest.processes import Served
+
+SINGLES, DEEP, PAGES, LISTENERS = 100, 200, 20, 40
+TASK = {
+    "title": "Bandingkan",
+    "description": "Dugaan ketidaknetralan aparatur sipil negara di sebuah kelurahan.",
+    "category": "asn_neutrality",
+    "function": "prevention",
+    "region": "35.73",
+}
+NEWEST = "/v1/tasks?limit=50"
+FILTERS = {"status": "assigned", "category": "asn_neutrality", "region": "35.73"}
+FILTERED = NEWEST + "".join(f"&{name}={content}" for name, content in FILTERS.items())
+SEARCH = "/v1/tasks?limit=50&q=banjir"
+STATISTICS = "/v1/statistics/tasks"
+#: What differs from one answer to the next, or is each contestant's own.
+VARYING = ("next_cursor", "at")
+
+
+class Differs(RuntimeError):
+    """Two contestants gave different answers to the same question."""
+
+
+class Questions:
+    """What is asked, once each contestant is known."""
+
+    def __init__(self, on: Ground, contestants: Mapping[str, Served], tokens: Tokens, *, many: int) -> None:
+        self.on, self.contestants, self.tokens, self.many = on, contestants, tokens, many
+        self.hand = httpx.Client(base_url=contestants["b"].address, timeout=60)
+        self.forms: dict[str, str] = {}
+
+    # reads
+
+    def reads(self) -> list[Case]:
+        """The reads that several contestants answer."""
+        page = self.tokens.get(CITY, NEWEST).json()["items"]
+        singles = [f"/v1/tasks/{one['id']}" for one in self._tasks() if one["access"] == "full"][:SINGLES]
+        records = self._records(len(page) and SINGLES)
+        deep, deeper, number = self._deep()
+        return [
+            self._read("single read", CITY, singles, singles, records),
+            self._read("newest 50, city", CITY, [NEWEST], [NEWEST], None),
+            self._read("newest 50, nation", NATION, [NEWEST], [NEWEST], [peer.newest()]),
+            self._read("filtered list", CITY, [FILTERED], [FILTERED], [peer.newest(FILTERS)]),
+            self._read(f"deep page ({number})", NATION, [deep], [deeper], self._deep_of_peer(number)),
+            self._read("search", CITY, [SEARCH], ["/search?q=banjir"], None),
+            self._read("statistics", CITY, [STATISTICS], ["/statistics"], None),
+        ]
+
+    def _tasks(self) -> list[dict[str, Any]]:
+        path: str = "/v1/tasks?limit=200"
+        return list(self.tokens.get(CITY, path).json()["items"])
+
+    def _read(self, name: str, agency: str, ours: list[str], hands: list[str], peers: list[str] | None) -> Case:
+        form = self._faster(name, agency, ours, hands)
+        asked: dict[str, Callable[[], Sequence[Asked]]] = {
+            "a": lambda: [Asked(path, {}) for path in ours],
+            "b": lambda: [Asked(_of_hand(form, agency, path), {}) for path in hands],
+            "c": lambda: [Asked(path, self.tokens.headers(agency)) for path in ours],
+        }
+        if peers and "d" in self.contestants:
+            asked["d"] = lambda: [Asked(path, peer.HEADERS) for path in peers]
+        return Case(name, asked, note=f"b: {'rows, orjson' if form == 'rows' else 'JSON by PostgreSQL'}")
+
+    def _faster(self, name: str, agency: str, ours: list[str], hands: list[str]) -> str:
+        """Which of its two ways b takes, after both gave our answer."""
+        rates: dict[str, float] = {}
+        for form in ("rows", "json"):
+            for path, other in zip(ours[:5], hands[:5], strict=True):
+                found = self.hand.get(_of_hand(form, agency, other))
+                if found.status_code == 404:
+                    break
+                self._same(name, self.tokens.get(agency, path).content, found.content)
+            else:
+                asked = [Asked(_of_hand(form, agency, path), {}) for path in hands]
+                found_rates = [replay(self.contestants["b"].port, asked, connections=8, seconds=1) for _ in range(2)]
+                rates[form] = sum(one["requests"] for one in found_rates)
+        return max(rates, key=lambda form: rates[form])
+
+    def _same(self, name: str, ours: bytes, theirs: bytes) -> None:
+        one, other = (
+            {key: value for key, value in json.loads(body).items() if key not in VARYING} for body in (ours, theirs)
+        )
+        if one != other:
+            raise Differs(f"{name}: {ours[:2000]!r} is not {theirs[:2000]!r}")
+
+    def _deep(self) -> tuple[str, str, int]:
+        """Page 200 of the nation's list, or the last full one, as ours and b name it."""
+        ours, hands, number = NEWEST, "/v1/tasks", 1
+        while number < DEEP:
+            following = self.tokens.get(NATION, ours).json()["next_cursor"]
+            other = self.hand.get(_of_hand("rows", NATION, hands)).json()["next_cursor"]
+            if following is None:
+                break
+            further = f"{NEWEST}&cursor={following}"
+            if len(self.tokens.get(NATION, further).json()["items"]) < 50:
+                break
+            ours, hands, number = further, f"/v1/tasks?cursor={other}", number + 1
+        return ours, hands, number
+
+    # the peer
+
+    def _peer(self) -> httpx.Client:
+        return httpx.Client(base_url=self.contestants["d"].address, headers=peer.HEADERS, timeout=60)
+
+    def _records(self, count: int) -> list[str] | None:
+        if "d" not in self.contestants:
+            return None
+        with self._peer() as http:
+            return [f"{peer.RECORDS}/{one['id']}" for one in peer.items(http.get(peer.newest(limit=count)))]
+
+    def _deep_of_peer(self, number: int) -> list[str] | None:
+        if "d" not in self.contestants:
+            return None
+        path = peer.newest()
+        with self._peer() as http:
+            for _ in range(number - 1):
+                path = http.get(path).headers["next-page"].removeprefix(self.contestants["d"].address)
+        return [path]
+
+    def kept(self, cases: Sequence[Case]) -> dict[str, str]:
+        """The bytes that ours answers to every read, for a to answer them from memory."""
+        agencies = {"newest 50, nation": NATION}
+        return {
+            one.path: self.tokens.get(
+                NATION if case.name.startswith("deep") else agencies.get(case.name, CITY), one.path
+            ).text
+            for case in cases
+            for one in case.asked["a"]()
+        }
+
+    # writes
+
+    def writes(self) -> list[Case]:
+        """The writes that several contestants make."""
+        body = json.dumps(TASK).encode()
+        asked: dict[str, Callable[[], Sequence[Asked]]] = {
+            "b": lambda: [self._post("b", CITY, "/v1/tasks", body) for _ in range(self.many)],
+            "c": lambda: [self._post("c", CITY, "/v1/tasks", body) for _ in range(self.many)],
+        }
+        moves: dict[str, Callable[[], Sequence[Asked]]] = {"b": lambda: self._moves("b"), "c": lambda: self._moves("c")}
+        if "d" in self.contestants:
+            record = json.dumps({"data": TASK}).encode()
+            asked["d"] = lambda: [Asked(peer.RECORDS, peer.HEADERS, "POST", record)] * self.many
+            patched = self._records(1000) or []
+            moves["d"] = lambda: [self._patch(path, place) for place, path in enumerate(patched * 20)][: self.many]
+        return [Case("create", asked, writes=True), Case("transition", moves, writes=True)]
+
+    def _post(self, letter: str, agency: str, path: str, body: bytes, **more: str) -> Asked:
+        headers = {**self.tokens.headers(agency), "Idempotency-Key": str(uuid4()), **more}
+        return Asked(path if letter == "c" else _of_hand("rows", agency, path), headers, "POST", body)
+
+    def _moves(self, letter: str) -> list[Asked]:
+        found = asyncio.run(ground.in_work(self.on.url, mark="WRK"))
+        return [
+            self._post(letter, OWNER, f"/v1/tasks/{task}/transitions", _move(status), **{"If-Match": f'"{version}"'})
+            for task, version, status in found
+        ]
+
+    def _patch(self, path: str, place: int) -> Asked:
+        body = json.dumps({"data": {"status": "in_progress" if place % 2 else "awaiting_info"}}).encode()
+        return Asked(path, peer.HEADERS, "PATCH", body)
+
+    # what ours alone does
+
+    def alone(self) -> list[Case]:
+        """What has no counterpart elsewhere."""
+        feed = self._feed()
+
+        def caught_up(served: Served, seconds: float) -> dict[str, float]:
+            asked = [Asked(path, self.tokens.headers(CITY)) for path in feed]
+            return replay(served.port, asked, connections=1, seconds=seconds, generator=load.OURS)
+
+        return [
+            Case("referral, there and accepted", runners={"c": self._trips}, writes=True, note="read, refer, accept"),
+            Case("batch of 200 logged", runners={"c": self._batches}, writes=True, note="one transaction"),
+            Case("feed of events, pages of 200", runners={"c": caught_up}, note=f"{len(feed)} pages, one reader"),
+            Case(f"an event to {LISTENERS} listeners", runners={"c": self._told}, note="rate: events all have heard"),
+        ]
+
+    def _trips(self, served: Served, seconds: float) -> dict[str, float]:
+        tasks = [task for task, _, _ in asyncio.run(ground.in_work(self.on.url, mark="TRP"))]
+        agencies = (OWNER, "BAWASLU_KOTA_MALANG")
+        tokens = {agency: self.tokens.headers(agency)["Authorization"] for agency in agencies}
+        told = {"port": served.port, "tasks": tasks, "tokens": tokens, "seconds": seconds}
+        return _said("benchmarks.contest.trips", [json.dumps(told)], seconds)
+
+    def _batches(self, served: Served, seconds: float) -> dict[str, float]:
+        operations = [{"operation": "log", "input": TASK}] * 200
+        body = json.dumps({"operations": operations}).encode()
+        asked = [self._post("c", CITY, "/v1/tasks/batch", body) for _ in range(100)]
+        return replay(served.port, asked, connections=1, seconds=seconds, once="batches", generator=load.OURS)
+
+    def _told(self, served: Served, seconds: float) -> dict[str, float]:
+        token = self.tokens.headers(CITY)["Authorization"]
+        told = {"port": served.port, "token": token, "listeners": LISTENERS, "seconds": seconds}
+        return _said("benchmarks.contest.fanout", [json.dumps(told)], seconds)
+
+    def _feed(self) -> list[str]:
+        paths: list[str] = []
+        after = 0
+        while len(paths) < PAGES:
+            path = f"/v1/events?after={after}&limit=200"
+            page = self.tokens.get(CITY, path).json()
+            if page["after"] == after:
+                break
+            paths.append(path)
+            after = page["after"]
+        return paths
+
+
+def _move(status: str) -> bytes:
+    return json.dumps({"action": "await_info" if status == "in_progress" else "resume"}).encode()
+
+
+def _of_hand(form: str, agency: str, path: str) -> str:
+    return f"/{form}/{agency}{path.removeprefix('/v1').replace('limit=50&', '').replace('?limit=50', '')}"
+
+
+def _said(module: str, arguments: list[str], seconds: float) -> dict[str, float]:
+    """What a load process of our own printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        check=True,
+        stdout=subprocess.PIPE,
+        timeout=seconds + load.PATIENCE,
+        env={"PYTHONPATH": f"{processes.ROOT / 'tests'}:{processes.ROOT}"},
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,232 @@
+"""What the contest stands on: one PostgreSQL that waits for its disk, a nation in it, callers with tokens, a size."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from benchmarks.contest import processes
+from benchmarks.contest.processes import Served
+from nation import settle
+from rich.console import Console
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app import embedded, start
+from app.db import Database
+from app.security import Keys
+from app.settings import Settings
+
+CITY, NATION = "KPU_KOTA_MALANG", "KPU_RI"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: tasks, of the small nation too, rounds of blocks and their seconds, requests for memory.
+
+    `longest` bounds the seconds that these last may take.
+    """
+
+    tasks: int
+    few: int
+    rounds: int
+    seconds: float
+    many_requests: int
+    longest: float
+
+    @classmethod
+    def chosen(cls) -> Size:
+        """The full size, or the short one where SIMPUL_BENCH says so; single figures may be set beside it."""
+        whole = cls(1_000_000, 10_000, 9, 4, 1_000_000, 1_200)
+        short = cls(20_000, 2_000, 3, 1, 5_000, 5)
+        size = short if os.environ.get("SIMPUL_BENCH") == "short" else whole
+        named = {"tasks": "TASKS", "few": "FEW", "rounds": "ROUNDS", "many_requests": "REQUESTS"}
+        given = {name: os.environ.get(f"SIMPUL_BENCH_{word}") for name, word in named.items()}
+        return replace(size, **{name: int(content) for name, content in given.items() if content})
+
+
+@dataclass
+class Ground:
+    """A database with a nation in it, and the clients whose callers are measured."""
+
+    url: str
+    var: Path
+    logs: Path
+    postmaster: int
+    clients: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[tuple[str, int]]:
+    """A durable PostgreSQL: the address of its database, and its process."""
+    with embedded.serve(folder / "postgres", durable=True) as running:
+        yield running.url, _postmaster(running.home)
+
+
+def _postmaster(home: Path) -> int:
+    return int(next(home.glob("**/postmaster.pid")).read_text().split()[0])
+
+
+async def another(url: str, name: str) -> str:
+    """The address of a further database in the same cluster."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"create database {name}"))
+    await engine.dispose()
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+async def populate(url: str, *, tasks: int) -> None:
+    """A nation of so many tasks in a migrated, loaded database."""
+    await settle(url, count=tasks)
+
+
+async def prepare(url: str, var: Path, *, tasks: int) -> None:
+    """Migrate, load, make the first clients, and settle the nation."""
+    settings = Settings(var=var)
+    await start.migrate(url)
+    database = Database(url, settings)
+    try:
+        await start.load(database, Console(quiet=True), with_register=False)
+        keys = Keys.open(var / "keys", issuer=settings.issuer)
+        await start.signing_ring(database, keys, var / "keys")
+        await start.first_clients(database, keys, var)
+    finally:
+        await database.close()
+    await populate(url, tasks=tasks)
+
+
+def lay(url: str, postmaster: int, folder: Path, name: str, *, tasks: int) -> Ground:
+    """A nation and where its server keeps what is its own."""
+    var, logs = folder / name, folder / "logs"
+    for one in (var, logs):
+        one.mkdir(parents=True, exist_ok=True)
+    if not (var / start.CREDENTIALS).exists():
+        asyncio.run(prepare(url, var, tasks=tasks))
+    return Ground(url, var, logs, postmaster)
+
+
+@contextmanager
+def ours(ground: Ground) -> Iterator[Served]:
+    """Contestant c: `simpul serve`, its worker included, its access log written to a file; only quotas are raised."""
+    port = processes.free_port()
+    rates = ("CLIENT", "AGENCY", "FAILURE", "GRANT_FAILURE")
+    environment = {f"SIMPUL_{name}_RATE": "1000000/second" for name in rates}
+    environment |= {
+        "SIMPUL_DATABASE_URL": ground.url,
+        "SIMPUL_VAR": str(ground.var),
+        "SIMPUL_PORT": str(port),
+        "SIMPUL_REGISTER_ON_START": "false",
+    }
+    command = [processes.PYTHON, "-m", "app.cli", "serve"]
+    with processes.started(command, environment=environment, log=ground.logs / "ours.log") as pid:
+        served = Served(pid, port)
+        processes.await_answer(served, "/readyz", ready=200)
+        yield served
+
+
+def meet(ground: Ground, served: Served) -> None:
+    """The clients that are measured: the first ones, and one of the nation's KPU."""
+    kept = json.loads((ground.var / start.CREDENTIALS).read_text())
+    ground.clients = {one["agency"]: one for one in kept if one["role"] == "supervisor"}
+    operator = next(one for one in kept if one["agency"] is None)
+    with httpx.Client(base_url=served.address, timeout=60) as http:
+        made = http.post(
+            "/v1/clients",
+            json={"agency": NATION, "role": "supervisor", "purpose": "Bench"},
+            headers={"Authorization": f"Bearer {granted(http, operator)}", "Idempotency-Key": f"bench-{ground.var}"},
+        )
+    made.raise_for_status()
+    ground.clients[NATION] = made.json()
+
+
+def granted(http: httpx.Client, client: dict[str, Any]) -> str:
+    """A fresh token."""
+    form = {name: client[name] for name in ("client_id", "client_secret")}
+    answer = http.post("/oauth2/token", data={"grant_type": "client_credentials", **form})
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+OWNER = "BKPSDM_KOTA_MALANG"
+_IN_WORK = """
+with made as (
+    insert into task (id, reference, title, description, category, function, region_code, classification, priority,
+        logged_by, holder, accountable, mandate, accepted_at, supporting, informed, recused_offices, status, facts,
+        readers, summary_readers, effective_at, last_effective_at, version)
+    select gen_random_uuid(), cast(:mark as text) || '-' || n, 'Bandingkan', 'Dalam pengerjaan.', 'asn_neutrality',
+        'prevention', '35.73', 'terbatas', 'medium', :logger, :owner, :owner, 'M01', now(), '{}', '{}', '{}',
+        'in_progress', '{}', '{}', '{}', now(), now(), 1
+    from generate_series(1, :count) n on conflict do nothing returning id, mandate, accepted_at
+), held as (
+    insert into assignment (id, task_id, agency, role, mandate, period)
+    select gen_random_uuid(), id, :owner, 'accountable', mandate, tstzrange(accepted_at, null) from made
+    returning task_id
+)
+select task_id from held
+"""
+
+
+async def put_to_work(url: str, *, mark: str, count: int) -> None:
+    """So many tasks that their owner is working on, for moves; `mark` begins their references."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        given = {"mark": mark, "count": count, "logger": CITY, "owner": OWNER}
+        made = (await connection.execute(text(_IN_WORK), given)).scalars().all()
+        await connection.execute(
+            text("select app.keep_readers(id) from unnest(cast(:ids as uuid[])) id"), {"ids": made}
+        )
+    await engine.dispose()
+
+
+async def in_work(url: str, *, mark: str) -> list[tuple[str, int, str]]:
+    """Id, version and status of each of them."""
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        asked = "select cast(id as text), version, status from task where reference like :mark || '-%' order by id"
+        found = (await connection.execute(text(asked), {"mark": mark})).all()
+    await engine.dispose()
+    return [(task, version, status) for task, version, status in found]
+
+
+async def drain(url: str) -> None:
+    """Wait until the log has caught up and the last answers are written: what one block left must not slow the next."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            if (await connection.execute(text("select not exists (select from unsequenced)"))).scalar_one():
+                break
+            await asyncio.sleep(0.05)
+    await engine.dispose()
+    await asyncio.sleep(0.3)
+
+
+class Tokens:
+    """A token for each agency, renewed before it ends."""
+
+    def __init__(self, ground: Ground, served: Served) -> None:
+        self.ground, self.http = ground, httpx.Client(base_url=served.address, timeout=60)
+        self._kept: dict[str, tuple[float, str]] = {}
+
+    def headers(self, agency: str) -> dict[str, str]:
+        """What proves who asks."""
+        since, token = self._kept.get(agency, (0.0, ""))
+        if time.monotonic() > since + 240:
+            since, token = time.monotonic(), granted(self.http, self.ground.clients[agency])
+            self._kept[agency] = (since, token)
+        return {"Authorization": f"Bearer {token}"}
+
+    def get(self, agency: str, path: str) -> httpx.Response:
+        """An answer of ours."""
+        answer = self.http.get(path, headers=self.headers(agency))
+        answer.raise_for_status()
+        return answer
