@@ -15,6 +15,7 @@ from sqlalchemy import Connection, TextClause, event, text
 from sqlalchemy import exc as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from app import hosts
 from app.errors import (
     DuplicateExternalReference,
     NotFound,
@@ -97,7 +98,11 @@ class Database:
             pool_pre_ping=False,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"timeout": 5, **(_SHARED if settings.pooled else _own(bounds))},
+            connect_args={
+                "timeout": 5,
+                "async_creator_fn": hosts.Hosts().connect,
+                **(_SHARED if settings.pooled else _own(bounds)),
+            },
         )
         if settings.pooled:
             event.listen(self.engine.sync_engine, "begin", partial(_bind, bounds=bounds))
