@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench attack check fix migrate openapi demo sbom lock
+.PHONY: help run test bench scale attack check fix migrate openapi demo sbom lock
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name said; do \
@@ -35,6 +35,9 @@ bench: $(VENV)/.dev ## Measure walls, evidence, listening, searching, files of t
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/verifying.py
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/searching.py
 	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/exporting.py
+
+scale: $(VENV)/.dev ## Past one machine, on this one: a primary, two that follow it, several processes; kill the primary
+	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/scaling.py
 
 check: $(VENV)/.dev ## Lint, types, layers, migrations
 	$(BIN)/ruff check .

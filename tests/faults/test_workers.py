@@ -19,7 +19,7 @@ from app.settings import Settings
 
 pytestmark = pytest.mark.attack
 
-PATIENCE = 20.0
+PATIENCE = 80.0
 
 
 def children(served: Running, module: str) -> set[int]:
