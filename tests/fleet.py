@@ -103,13 +103,15 @@ class Fleet:
         received = {one: await self.ask(one, "select pg_last_wal_receive_lsn() - '0/0'") for one in FOLLOWERS}
         chosen = max(FOLLOWERS, key=lambda one: received[one])
         assert await self.ask(chosen, "select pg_promote(wait_seconds => 30)")
-        await self.ask(chosen, "checkpoint")
-        place = await self.ask(chosen, "select pg_current_wal_flush_lsn()::text")
-        for other in FOLLOWERS:
-            if other != chosen:  # it knows of its new timeline for sure from the next checkpoint on
-                await self.until(other, f"select pg_last_wal_replay_lsn() >= '{place}'")
-                await self.ask(other, "checkpoint")
         return chosen
+
+    async def checkpoint(self, promoted: str) -> None:
+        """Let the other one know for sure, rather than minutes later, that it follows the one that was promoted."""
+        await self.ask(promoted, "checkpoint")
+        place = await self.ask(promoted, "select pg_current_wal_flush_lsn()::text")
+        (other,) = {*FOLLOWERS} - {promoted}
+        await self.until(other, f"select pg_last_wal_replay_lsn() >= '{place}'")
+        await self.ask(other, "checkpoint")
 
     def copy(self, name: str, origin: URL) -> None:
         """Make a server out of a copy of another one, which goes on meanwhile."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Final, NamedTuple, TypeVar
 
@@ -100,10 +101,15 @@ class Replica:
             return await self._of_primary(reader, await enter(reader), question)
 
     async def fit(self) -> bool | None:
-        """Whether the replica is there and young enough; None where there is none."""
-        if self._copy is not None and not self._is_fit():
-            await self._look(self._copy)
-        return None if self._copy is None else self._fit
+        """Whether the replica is there and young enough, as the last look told; None where there is none."""
+        if self._copy is None:
+            return None
+        if self._watching is None:  # nobody has looked yet
+            self._is_fit()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await self._look(self._copy)
+        return self._fit
 
     async def close(self) -> None:
         """Look no more, and close every connection."""

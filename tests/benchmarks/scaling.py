@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -172,8 +174,9 @@ async def compare(servers: Fleet, settings: Settings, known: str, console: Conso
         for name, more in layouts(servers, stack):
             with served(settings, more) as one:
                 bearer = await sign_in(one, settings)
+                after = await asked(servers)
                 for operation, (path, writes) in operations.items():
-                    before = await asked(servers)
+                    before = after
                     rate, median, late = await measure(one.port, bearer, path, writes=writes)
                     after = await asked(servers)
                     spread = [f"{later - earlier:,}" for earlier, later in zip(before, after, strict=True)]
@@ -247,6 +250,7 @@ async def fail_over(servers: Fleet, settings: Settings, console: Console) -> Non
         await asyncio.sleep(NOTICED_AFTER)
         promoted = await servers.promote()
         took = time.monotonic() - killed
+        await servers.checkpoint(promoted)
         await asyncio.sleep(SECONDS)
         writing.over = True
         await asyncio.wait_for(asyncio.gather(*writers), PATIENCE)
@@ -296,6 +300,7 @@ async def drive(url: str, settings: Settings, console: Console) -> None:
 
 def main() -> None:
     """Start everything, stop everything."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of every `finally`
     console = Console(width=130, highlight=False)
     with tempfile.TemporaryDirectory(prefix="simpul-scale-") as folder:
         Path(folder).chmod(0o755)

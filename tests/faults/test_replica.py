@@ -17,12 +17,12 @@ import pytest
 from conftest import TEMPLATE, on
 from fastapi import FastAPI
 from fleet import FOLLOWERS, PRIMARY, Fleet, fleet
+from listener import heard, sequence
 from pydantic import SecretStr
 from support import Agency, task
 
 from app.db import value
 from app.main import create_app
-from app.services import sequencer
 from app.settings import Settings
 
 pytestmark = pytest.mark.attack
@@ -128,17 +128,10 @@ async def counted(who: Agency) -> int:
     return int(answer.json()["total"])
 
 
-async def heard(who: Agency, after: int) -> list[dict[str, Any]]:
-    answer = await who.get(f"/v1/events?after={after}")
-    assert answer.status_code == 200, answer.text
-    return list(answer.json()["items"])
-
-
-async def sequence(app: FastAPI) -> int:
+async def sequenced(app: FastAPI) -> int:
     """Give every fact its place in the log; how long the log is then."""
+    await sequence(app.state.database)
     async with app.state.database.working() as writer:
-        while (await sequencer.sequence(writer, head_every=0)).placed:
-            pass
         return int(await value(writer, "select max(place) + 1 from log_node where level = 0"))
 
 
@@ -146,19 +139,19 @@ async def test_statistics_feed_and_files_come_from_the_replica_and_nothing_else_
     old: FastAPI, servers: Fleet, sign_in_old: Door
 ) -> None:
     kpu = await sign_in_old("KPU_KOTA_MALANG")
-    before, size = await counted(kpu), await sequence(old)
+    before, size = await counted(kpu), await sequenced(old)
     async with standing_still(servers, "east"):
         task = await kpu.log(title="Kenari yang baru")
-        assert await sequence(old) > size
+        assert await sequenced(old) > size
         assert await counted(kpu) == before
-        assert await heard(kpu, size) == []
+        assert await heard(kpu, after=size) == []
         for kind in FILES:
             assert "Kenari yang baru" not in (await kpu.get("/v1/tasks", headers={"Accept": kind})).text
         assert (await kpu.get(f"/v1/tasks/{task['id']}")).status_code == 200
         newest = (await kpu.get("/v1/tasks?limit=1&sort=-effective_at")).json()["items"]
         assert [one["id"] for one in newest] == [task["id"]]
     assert await counted(kpu) == before + 1
-    assert await heard(kpu, size) != []
+    assert await heard(kpu, after=size) != []
 
 
 async def test_the_replica_shows_each_caller_what_the_primary_shows_it(
@@ -175,7 +168,7 @@ async def test_the_replica_shows_each_caller_what_the_primary_shows_it(
     try:
         async with doors(old, credentials) as here, doors(alone, credentials) as there:
             await (await here("KPU_KOTA_MALANG")).log(title="Kenari", classification="terbatas")
-            await sequence(old)
+            await sequenced(old)
             await caught_up(servers, "east")
             for client in credentials:
                 both = [await door(client["agency"], client["role"]) for door in (here, there)]
@@ -234,7 +227,7 @@ async def test_a_place_that_only_the_primary_has_reached_is_not_refused(
     kpu = await sign_in_old("KPU_KOTA_MALANG")
     async with standing_still(servers, "east"):
         await kpu.log()
-        size = await sequence(old)
+        size = await sequenced(old)
         page = await kpu.get(f"/v1/events?after={size}")
         assert page.status_code == 200, page.text
         assert page.json()["after"] == size
@@ -267,11 +260,12 @@ async def test_after_a_promotion_the_same_address_finds_the_new_primary_and_no_a
         servers.kill(PRIMARY)
         refused = await kpu.post("/v1/tasks", task())
         assert refused.status_code == 503
-        await servers.promote()
+        promoted = await servers.promote()
         again = {"Idempotency-Key": refused.request.headers["idempotency-key"]}
         made = await kpu.post("/v1/tasks", task(), headers=again)
         assert made.status_code == 201, made.text
         for one in (*acknowledged, made.json()["id"]):
             assert (await kpu.get(f"/v1/tasks/{one}")).status_code == 200
         assert await counted(kpu) > 0
+        await servers.checkpoint(promoted)
         await fit(app)  # the other one follows the new primary, and serves

@@ -40,7 +40,7 @@ def answered(served: Running, count: int) -> int:
     good = 0
     for _ in range(count):
         try:
-            good += httpx.get(f"{served.address}/v1/reference/enumerations", timeout=5).status_code == 401
+            good += httpx.get(f"{served.address}/readyz", timeout=5).status_code == 200
         except httpx.TransportError:
             continue
     return good
