@@ -4,7 +4,7 @@
 then it kills the primary (-9) under writes, promotes a follower as an operator would, and counts what was acknowledged
 and is there. Figures are for people; nothing here is a test, but it fails if an acknowledged write is lost.
 
-SIMPUL_SCALE_TASKS (20,000), SIMPUL_SCALE_PROCESSES (2), SIMPUL_SCALE_SECONDS (3) set how much and how long.
+SIMPUL_SCALE_TASKS (20,000), SIMPUL_SCALE_PROCESSES (2), SIMPUL_SCALE_SECONDS (5) set how much and how long.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from app.settings import Settings
 
 TASKS = int(os.environ.get("SIMPUL_SCALE_TASKS", "20000"))
 PROCESSES = int(os.environ.get("SIMPUL_SCALE_PROCESSES", "2"))
-SECONDS = float(os.environ.get("SIMPUL_SCALE_SECONDS", "3"))
-CONNECTIONS, WRITERS = 16, 8
+SECONDS = float(os.environ.get("SIMPUL_SCALE_SECONDS", "5"))
+CONNECTIONS, WRITERS, WARM = 16, 8, 1.0
 #: How long a refused write is tried again, and how long after the kill an operator acts (seconds).
 PATIENCE, NOTICED_AFTER = 60.0, 1.0
 _ASKED: Final = "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()"
@@ -97,21 +97,28 @@ class Writing:
 async def measure(port: int, bearer: str, path: str, *, writes: bool) -> tuple[float, float, float]:
     """Requests a second over all connections, and the median and the 99th percentile of one (milliseconds)."""
     lines = [Line(port, bearer) for _ in range(CONNECTIONS)]
-    took: list[float] = []
-    until = time.perf_counter() + SECONDS
 
-    async def drive(line: Line) -> None:
+    async def drive(line: Line, until: float, took: list[float]) -> None:
         while (began := time.perf_counter()) < until:
             status, said = await line.ask(path, body() if writes else None, key=str(uuid4()))
             if status not in {200, 201}:
                 raise RuntimeError(said)
             took.append((time.perf_counter() - began) * 1000)
 
-    await asyncio.gather(*(drive(line) for line in lines))
+    async def drive_all(seconds: float) -> list[float]:
+        took: list[float] = []
+        until = time.perf_counter() + seconds
+        await asyncio.gather(*(drive(line, until, took) for line in lines))
+        return took
+
+    await drive_all(WARM)
+    began = time.perf_counter()
+    took = await drive_all(SECONDS)
+    lasted = time.perf_counter() - began
     for line in lines:
         line.close()
     parts = statistics.quantiles(took, n=100)
-    return len(took) / SECONDS, parts[49], parts[98]
+    return len(took) / lasted, parts[49], parts[98]
 
 
 _numbers = count(1)
@@ -244,7 +251,7 @@ async def fail_over(servers: Fleet, settings: Settings, console: Console) -> Non
         bearer, writing = await sign_in(one, settings), Writing()
         writers = [asyncio.create_task(write(Line(one.port, bearer), writing)) for _ in range(WRITERS)]
         async with watched_lag(servers) as lags:
-            await asyncio.sleep(SECONDS)
+            await asyncio.sleep(WARM + SECONDS)
         killed, before = time.monotonic(), len(writing.made)
         servers.kill(PRIMARY)
         await asyncio.sleep(NOTICED_AFTER)
