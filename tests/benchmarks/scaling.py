@@ -176,9 +176,9 @@ async def compare(servers: Fleet, settings: Settings, known: str, console: Conso
         "feed, 200": ("/v1/events?after=0&limit=200", False),
         "create": ("/v1/tasks", True),
     }
-    table = Table("layout", "request", "a second", "median, ms", "p99, ms", "at the primary", "at replicas")
     with ExitStack() as stack:
         for name, more in layouts(servers, stack):
+            table = Table("layout", "request", "a second", "median, ms", "p99, ms", "at the primary", "at replicas")
             with served(settings, more) as one:
                 bearer = await sign_in(one, settings)
                 after = await asked(servers)
@@ -188,8 +188,7 @@ async def compare(servers: Fleet, settings: Settings, known: str, console: Conso
                     after = await asked(servers)
                     spread = [f"{later - earlier:,}" for earlier, later in zip(before, after, strict=True)]
                     table.add_row(name, operation, f"{rate:,.0f}", f"{median:.1f}", f"{late:.1f}", *spread)
-            table.add_section()
-    console.print(table)
+            console.print(table)
     if PROGRAM is None:
         console.print("PgBouncer is not installed: that layout was left out.")
     console.print("Transactions: those of all requests, of the worker and of the looks at the replica's age.")
