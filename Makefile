@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench attack check fix migrate openapi demo sbom lock
+.PHONY: help run test bench scale attack check fix migrate openapi demo sbom lock
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name said; do \
@@ -32,6 +32,9 @@ attack: $(VENV)/.dev ## Attack it as often as it takes: forged tokens, hostile i
 
 bench: $(VENV)/.dev $(if $(ONE),,$(VENV)/.peer) ## Compare with a bare server, one by hand and Kinto (SHORT=1: two minutes; ONE=searching: one older benchmark)
 	$(if $(SHORT),SIMPUL_BENCH=short )PYTHONPATH=tests:. $(BIN)/python -m benchmarks.$(or $(ONE),contest.run)
+
+scale: $(VENV)/.dev ## Past one machine, on this one: a primary, two that follow it, several processes; kill the primary
+	PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/scaling.py
 
 check: $(VENV)/.dev ## Lint, types, layers, migrations
 	$(BIN)/ruff check .

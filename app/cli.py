@@ -9,26 +9,25 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any, NoReturn
 
 import typer
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from app import access_cli, documents, keys_cli, log_cli, logs, start
+from app import access_cli, documents, keys_cli, log_cli, logs, serving, start
 from app.break_glass import act
 from app.db import Database, encode
 from app.demo import tell
 from app.embedded import AlreadyRunning, EmbeddedError
-from app.kept_worker import kept_worker
-from app.main import create_app
+from app.kept import api, kept, worker
 from app.matrix_cli import save_matrix
-from app.protocol import BoundedHttp, Server
 from app.rules.vocabulary import Role
 from app.schemas.clients import ClientInput
 from app.services import client_moves
 from app.services.signing import RingRefused
+from app.serving import GRACE
 from app.settings import ROOT, Settings
 from app.simulate_cli import simulate
 from app.start import StartRefused
@@ -46,7 +45,6 @@ app.add_typer(keys_cli.app, name="keys")
 app.add_typer(log_cli.app, name="log")
 for name, commands in access_cli.COMMANDS.items():
     app.add_typer(commands, name=name)
-GRACE = 8
 
 
 @app.command()
@@ -58,27 +56,29 @@ def serve() -> None:
     try:
         with _socket(chosen) as bound, start.doors(chosen) as logins:
             made = asyncio.run(_prepare(chosen, logins))
-            with kept_worker(logins.worker, grace=GRACE):
-                port = bound.getsockname()[1]
-                _welcome(chosen, port, made)
-                api = create_app(chosen, logins.api)
-                config = uvicorn.Config(
-                    api,
-                    log_config=None,
-                    access_log=False,
-                    proxy_headers=False,  # an address that anybody may claim restricts nobody
-                    server_header=False,
-                    http=BoundedHttp.of(chosen.stream_patience),
-                    ws="none",
-                    timeout_graceful_shutdown=GRACE,
-                )
-                Server(config, ending=api.state.listeners.end).run(sockets=[bound])
+            with kept(worker(logins.worker), grace=GRACE):
+                _welcome(chosen, bound.getsockname()[1], made)
+                _answer(chosen, logins.api, bound)
     except KeyboardInterrupt:
         return  # Ctrl-C is how one stops it
     except AlreadyRunning as error:
         fail(f"Simpul is already running in this folder. {error}")
     except (EmbeddedError, RingRefused, StartRefused) as error:
         fail(str(error))
+
+
+def _answer(chosen: Settings, url: str, bound: socket.socket) -> None:
+    """Serve the API until we are stopped: here, or as so many processes beside us on that port."""
+    if chosen.workers == 1:
+        serving.server(chosen, url).run(sockets=[bound])
+        return
+    port = bound.getsockname()[1]
+    bound.close()  # it was ours alone, so nobody else serves there
+    with (
+        serving.bind_beside(chosen.host, port),
+        kept(*(api(url, port) for _ in range(chosen.workers)), grace=GRACE + 1),
+    ):
+        Event().wait()
 
 
 def _stop(*_: object) -> NoReturn:
@@ -89,13 +89,9 @@ def _stop(*_: object) -> NoReturn:
 @contextmanager
 def _socket(chosen: Settings) -> Iterator[socket.socket]:
     """The port, taken before anything else is done."""
-    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((chosen.host, chosen.port))
+        bound = serving.bind(chosen.host, chosen.port)
     except OSError as error:
-        bound.close()
         fail(
             f"{chosen.host}:{chosen.port} can't be used ({error.strerror}). Is Simpul already running there?"
             " Choose another port with SIMPUL_PORT."

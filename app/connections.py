@@ -10,6 +10,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy import exc as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app import hosts
 from app.settings import Settings
 
 _SESSION: Final = {"application_name": "simpul", "timezone": "UTC"}
@@ -66,7 +67,11 @@ def open_engine(url: str, settings: Settings) -> AsyncEngine:
         pool_pre_ping=False,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
-        connect_args={"timeout": 5, **(_SHARED if settings.pooled else _own(bounds))},
+        connect_args={
+            "timeout": 5,
+            "async_creator_fn": hosts.Hosts().connect,
+            **(_SHARED if settings.pooled else _own(bounds)),
+        },
     )
     if settings.pooled:
         event.listen(engine.sync_engine, "begin", partial(_bind, telling=_telling(bounds)))

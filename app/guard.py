@@ -8,13 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
-from app import errors
+from app import errors, lagging
 from app.claims import Claims
-from app.db import Executor
+from app.db import Executor, Reader
 from app.errors import (
     Fault,
     IdempotencyKeyMissing,
@@ -22,16 +20,18 @@ from app.errors import (
     PermissionDenied,
     Problem,
     TokenMissing,
-    UnknownParameter,
 )
+from app.parameters import known_to, refuse_unknown
 from app.problems import responses
 from app.refusals import UNKNOWN
+from app.rules.caller import Caller
 from app.rules.policy import Permission, may_enter
 from app.rules.vocabulary import Role
 from app.services import callers, idempotency, sequencer, signing
 from app.services.callers import Bearer
 from app.services.idempotency import Answer
-from app.wire import decode, nameable
+from app.services.replica import Replica
+from app.wire import decode
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -129,6 +129,7 @@ class GuardedRoute(APIRoute):
         if len(named) != 1:
             raise TypeError(f"{path} must name exactly one permission")
         self.permission: Permission = named[0].permission
+        self.may_lag, kwargs["dependencies"] = lagging.taken_out(kwargs["dependencies"])
         methods = set(kwargs["methods"])
         if "POST" in methods:
             kwargs["dependencies"] = [*kwargs["dependencies"], Depends(_idempotency_key)]
@@ -136,7 +137,8 @@ class GuardedRoute(APIRoute):
         refusals: tuple[type[Problem], ...] = (*usual, *named[0].refusals)
         kwargs["responses"] = {**(kwargs.get("responses") or {}), **responses(*dict.fromkeys(refusals))}
         said = inspect.cleandoc(endpoint.__doc__ or "")
-        kwargs["description"] = f"{said}\n\nPermission: `{self.permission}`."
+        age = " A replica may give it, a few seconds old." if self.may_lag else ""
+        kwargs["description"] = f"{said}\n\nPermission: `{self.permission}`.{age}"
         super().__init__(path, endpoint, **kwargs)
         # it has been read, and calling it does nothing
         self.dependant.dependencies[:] = [one for one in self.dependant.dependencies if one.call is not named[0]]
@@ -144,11 +146,12 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Any:
         """Wrap the framework's handler in the guard."""
         handle = super().get_route_handler()
-        known = _query_parameters(self.dependant)
+        known = known_to(self.dependant)
+        read = self._read if self.may_lag is None else self._read_somewhere
 
         async def guarded(request: Request) -> Response:
             asked = Asked(request.scope, request.receive)
-            answer = self._read if request.method in {"GET", "HEAD"} else self._write
+            answer = read if request.method in {"GET", "HEAD"} else self._write
             try:
                 return await answer(asked, handle, known)
             except Problem as refused:
@@ -172,15 +175,34 @@ class GuardedRoute(APIRoute):
         async with request.app.state.database.reading() as reader:
             request.state.reader = reader
             await self._enter(request, reader, claims)
-            _refuse_unknown(request, known)
+            refuse_unknown(request, known)
             return await handle(request)
+
+    async def _read_somewhere(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:
+        """Read from the replica, if there is one and the request may; who asks, the primary says."""
+        replica: Replica = request.app.state.replica
+        if self.may_lag is None or not replica.configured or not self.may_lag.when(request):
+            return await self._read(request, handle, known)
+        claims = await _claims(request)
+
+        async def enter(reader: Reader) -> Caller:
+            await self._enter(request, reader, claims)
+            refuse_unknown(request, known)
+            caller: Caller = request.state.caller
+            return caller
+
+        async def ask(reader: Reader, _: Caller) -> Response:
+            request.state.reader = reader
+            return await handle(request)
+
+        return await replica.ask(enter, ask)
 
     async def _write(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:
         database, keys = request.app.state.database, request.app.state.keys
         claims = await _claims(request)
         async with database.reading() as reader:
             await self._enter(request, reader, claims)
-        _refuse_unknown(request, known)
+        refuse_unknown(request, known)
         body = await request.body()
         ticket = None
         if request.method == "POST":
@@ -239,33 +261,6 @@ async def _claims(request: Request) -> Claims:
     claims = await signing.verified(request.app.state.database, request.app.state.keys, match[1])
     request.state.client = claims.client_id
     return claims
-
-
-def _query_parameters(dependant: Dependant) -> frozenset[str]:
-    """The names of the query parameters that a route knows, those inside a query model included."""
-    names: set[str] = set()
-    for field in dependant.query_params:
-        kind = field.field_info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            names |= kind.model_fields.keys()
-        else:
-            names.add(field.alias)
-    return frozenset(names).union(*(_query_parameters(one) for one in dependant.dependencies))
-
-
-def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
-    unknown = sorted(request.query_params.keys() - known)
-    if unknown:
-        faults = [
-            Fault(
-                "unknown",
-                "There is no such parameter.",
-                "Parameter ini tidak dikenal.",
-                parameter=name if nameable(name) else "query",
-            )
-            for name in unknown[:20]
-        ]
-        raise UnknownParameter(errors=faults, known=sorted(known))
 
 
 def _key(request: Request) -> str:

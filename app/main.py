@@ -46,6 +46,7 @@ from app.services import calendars
 from app.services.health import Readiness
 from app.services.listeners import Listeners
 from app.services.log_keys import Published
+from app.services.replica import Replica
 from app.settings import Settings
 
 _MODULES: Final = (
@@ -108,6 +109,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         await app.state.refusals.enter()
         await warming
         await app.state.listeners.close()
+        await app.state.replica.close()
         await database.close()
 
     app = FastAPI(
@@ -123,10 +125,11 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     app.state.database = database
     app.state.quota = Quota(settings)
     app.state.refusals = Refusals(database)
-    app.state.readiness = Readiness(database)
+    app.state.replica = Replica(database)
+    app.state.readiness = Readiness(database, app.state.replica)
     app.state.keys = database.keys
     app.state.log_keys = Published(database)
-    app.state.listeners = Listeners(database)
+    app.state.listeners = Listeners(database, app.state.replica)
     app.state.files = matrix.seats(settings)
     # flat: each router knows its whole paths, and including one would build each of its routes a second time
     app.router.routes.extend(route for module in _MODULES for route in module.router.routes)

@@ -57,6 +57,14 @@ def wanted(request: Request) -> str | None:
     return kind
 
 
+def is_wanted(request: Request) -> bool:
+    """Whether the caller asks for a file; what it asks for in vain, it does not."""
+    try:
+        return wanted(request) is not None
+    except NotAcceptable:
+        return False
+
+
 async def written(
     request: Request, reader: Reader, caller: Caller, keys: Keys, query: TaskQuery, kind: str
 ) -> MatrixStream:
@@ -79,7 +87,7 @@ async def written(
         more = "" if count["relation"] == "exact" else ";relation=at_least"
         headers["Total-Count"] = f"{count['value']}{more}"
     ask = Ask(request.state.bearer, asked, long)
-    return MatrixStream(request, made, matrix.steps(request.app.state.database, ask, begun), headers, kind)
+    return MatrixStream(request, made, matrix.steps(request.app.state.replica, ask, begun), headers, kind)
 
 
 def _today() -> str:

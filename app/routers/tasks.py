@@ -27,6 +27,7 @@ from app.errors import (
     TransitionNotAllowed,
 )
 from app.guard import guarded, needs
+from app.lagging import may_lag
 from app.rules.policy import Permission as P
 from app.schemas.comments import Comment, CommentInput, CommentList, History
 from app.schemas.shares import Share, ShareLevel, ShareList
@@ -47,7 +48,7 @@ CONDITIONAL = (NotFound, PreconditionRequired, StaleVersion)
     summary="List tasks",
     response_model=TaskPage,
     responses={200: {"content": matrix.DOCUMENTED}},
-    dependencies=[needs(P.TASK_LIST, CursorMismatch, NotAcceptable)],
+    dependencies=[needs(P.TASK_LIST, CursorMismatch, NotAcceptable), may_lag(matrix.is_wanted)],
 )
 async def list_tasks(
     request: Request, reader: Reader, caller: Caller, keys: Keys, query: Annotated[TaskQuery, Query()]

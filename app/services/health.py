@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 
 from app.db import Database, Reader, one, row, value
 from app.outages import problem_of
+from app.services.replica import Replica
 
 _NEEDED: Final = (
     "select to_regclass('alembic_version') is not null as migrated,"
@@ -51,8 +52,8 @@ async def measure_log(database: Database) -> None:
 class Readiness:
     """What `readiness` says, asked of the database once a second at most, however many want to know."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, replica: Replica) -> None:
+        self._database, self._replica = database, replica
         self._lock = asyncio.Lock()
         self._asked_at, self._said = -_SECONDS, dict[str, Any]()
 
@@ -60,16 +61,17 @@ class Readiness:
         """Status and checks, at most a second old."""
         async with self._lock:
             if monotonic() - self._asked_at >= _SECONDS:
-                self._said = await readiness(self._database)
+                self._said = await readiness(self._database, self._replica)
                 self._asked_at = monotonic()
             return self._said
 
 
-async def readiness(database: Database) -> dict[str, Any]:
+async def readiness(database: Database, replica: Replica) -> dict[str, Any]:
     """Status `ready`, `degraded` or `not_ready`, and each check; never raises for an unreachable database.
 
-    `degraded` is a log that stands still for a lost head. It serves all the same, facts are kept and their receipts are
-    owed: whoever takes such a process out of service takes the case files from every agency, and mends nothing.
+    `degraded` is a log that stands still for a lost head, or a replica that is gone or too far behind. It serves all
+    the same, facts are kept and their receipts are owed, the primary does the replica's work: whoever takes such a
+    process out of service takes the case files from every agency, and mends nothing.
     """
     try:
         async with database.reading() as reader:
@@ -90,9 +92,12 @@ async def readiness(database: Database) -> dict[str, Any]:
     # a second wall that this database cannot have is named; only production refuses to go without it
     walls = not missing or database.settings.env != "production"
     status = "ready" if all(checks.values()) and walls else "not_ready"
-    if status == "ready" and halted:
+    copied = await replica.fit()
+    if status == "ready" and (halted or copied is False):
         status = "degraded"
     checks |= {"walls": not missing, "log": halted is None}
+    if copied is not None:
+        checks["replica"] = copied
     return {"status": status, "checks": checks, "missing_walls": missing, "log_halted": halted}
 
 

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
-from app.db import Database, Row, one, value
+from app.db import Database, Reader, Row, keys_of, one, value
 from app.errors import TemporarilyUnavailable
 from app.outages import problem_of
 from app.rules import policy
@@ -23,6 +24,7 @@ from app.rules.facts import EventKind, Family
 from app.rules.vocabulary import Role
 from app.services import callers, feed
 from app.services.callers import Bearer
+from app.services.replica import Replica
 from app.services.seats import Seats
 
 #: How often the end of the log is looked at (seconds), while anybody listens, and how long after it could not be.
@@ -75,8 +77,8 @@ class Listener:
 class Listeners:
     """All of one process. `at` is the last entry that everybody concerned was woken for, `head` the newest head."""
 
-    def __init__(self, database: Database) -> None:
-        self._database, self._settings = database, database.settings
+    def __init__(self, database: Database, replica: Replica) -> None:
+        self._database, self._replica, self._settings = database, replica, database.settings
         self._waiting: dict[str, set[Listener]] = {}
         chosen = self._settings
         self._seats = Seats(client=chosen.client_streams, agency=chosen.agency_streams, process=chosen.process_streams)
@@ -119,10 +121,15 @@ class Listeners:
         return found
 
     async def _read(self, ask: Ask, after: int) -> tuple[feed.Heard, frozenset[str]]:
-        async with self._gate, self._database.reading() as reader:
-            caller = await callers.identify_again(reader, ask.bearer)
-            found = await feed.read(reader, caller, self._database.keys, after=after, types=ask.types, limit=PAGE)
-            return found, words(caller)
+        enter = partial(callers.identify_again, bearer=ask.bearer)
+        question = partial(_heard, ask=ask, after=after)
+        async with self._gate:
+            if (self.at or 0) - after > PAGE:  # what was long ago; who waits for news has no replica to wait for
+                found, wanted = await self._replica.ask(enter, question)
+                if found.after > after:
+                    return found, wanted
+            async with self._database.reading() as reader:
+                return await question(reader, await enter(reader))
 
     def end(self) -> None:
         """Let all go, and nobody in."""
@@ -167,6 +174,11 @@ class Listeners:
         async with self._database.reading() as reader:
             await value(reader, "select app.become('simpul_api')")
             return await one(reader, "select at, head, words from app.audience(:known, 1000)", known=self.at)
+
+
+async def _heard(reader: Reader, caller: Caller, *, ask: Ask, after: int) -> tuple[feed.Heard, frozenset[str]]:
+    found = await feed.read(reader, caller, keys_of(reader), after=after, types=ask.types, limit=PAGE)
+    return found, words(caller)
 
 
 def words(caller: Caller) -> frozenset[str]:

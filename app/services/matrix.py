@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from app.db import Database, Executor, Reader, Row, rows, value
+from app.db import Executor, Reader, Row, keys_of, rows, value
 from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.schemas.tasks import TaskQuery
 from app.security import Keys
 from app.services import callers, listing
 from app.services.callers import Bearer
+from app.services.replica import Replica
 
 #: Tasks of one step.
 STEP: Final = 500
@@ -95,7 +97,7 @@ async def first(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery
     return Step(tasks, {one["code"]: one for one in found}, following, nearly)
 
 
-async def steps(database: Database, ask: Ask, begun: Step) -> AsyncIterator[Step]:
+async def steps(replica: Replica, ask: Ask, begun: Step) -> AsyncIterator[Step]:
     """A step and all that follow it.
 
     Raises TokenInvalid, AgencySuspended, AddressNotAllowed, and CursorMismatch when the caller's clearance has changed.
@@ -103,14 +105,14 @@ async def steps(database: Database, ask: Ask, begun: Step) -> AsyncIterator[Step
     step = begun
     yield step
     while step.following is not None:
-        async with database.reading() as reader:
-            step = await _next(reader, database.keys, ask, step.following)
+        following = partial(_next, ask=ask, cursor=step.following)
+        step = await replica.ask(partial(callers.identify_again, bearer=ask.bearer), following)
         yield step
 
 
-async def _next(reader: Reader, keys: Keys, ask: Ask, cursor: str) -> Step:
-    caller = await callers.identify_again(reader, ask.bearer)
-    return await first(reader, caller, keys, ask.query.model_copy(update={"cursor": cursor}), long=ask.long)
+async def _next(reader: Reader, caller: Caller, *, ask: Ask, cursor: str) -> Step:
+    query = ask.query.model_copy(update={"cursor": cursor})
+    return await first(reader, caller, keys_of(reader), query, long=ask.long)
 
 
 async def meanings(executor: Executor) -> list[Row]:

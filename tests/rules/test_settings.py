@@ -40,7 +40,7 @@ def test_production_starts_on_what_is_fit() -> None:
             "postgresql+asyncpg://api:changeme@db/kpu", "postgresql://api:password123@db/kpu",
             "postgresql://api:aaaa@db/kpu",
         )),
-        *((name, f"postgresql://simpul_1:{one}@db/kpu") for name in ("owner_url", "worker_url") for one in (
+        *((f"{name}_url", f"postgresql://simpul_1:{one}@db/kpu") for name in ("owner", "worker", "replica") for one in (
             "", "simpul_1", "changeme", "password123",
         )),
         *(("issuer", one) for one in ("simpul", "http://simpul.kpu.go.id", "localhost")),
@@ -55,7 +55,7 @@ def test_production_refuses_what_was_made_for_a_first_try(name: str, value: str 
 
 
 @pytest.mark.parametrize(
-    "said", [{"owner_url": FIT["database_url"]}, {"worker_url": FIT["database_url"]}, {"pooled": True}]
+    "said", [*({name: FIT["database_url"]} for name in ("owner_url", "worker_url", "replica_url")), {"pooled": True}]
 )
 def test_further_logins_need_the_database_itself(said: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="need SIMPUL_DATABASE_URL"):
@@ -68,6 +68,23 @@ def test_every_login_may_be_spelled_as_usual() -> None:
     assert chosen.worker_url is not None
     assert chosen.owner_url.get_secret_value() == "postgresql+asyncpg://boss@/kpu"
     assert chosen.worker_url.get_secret_value() == "postgresql+asyncpg://worker@/kpu"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("postgresql://api@a,b:6432/kpu", "@/kpu?host=a:5432&host=b:6432&target_session_attrs={role}"),
+        ("postgresql://api@a:1,b:2/kpu?ssl=require", "@/kpu?host=a:1&host=b:2&ssl=require&target_session_attrs={role}"),
+        ("postgresql://api@/kpu?host=a:1&host=b:2", "@/kpu?host=a:1&host=b:2&target_session_attrs={role}"),
+        ("postgresql://api@a,b/kpu?target_session_attrs=any", "@/kpu?host=a:5432&host=b:5432&target_session_attrs=any"),
+        ("postgresql://api@[::1]:5432/kpu", "@[::1]:5432/kpu"),
+    ],
+)
+def test_a_database_on_several_hosts_is_the_one_among_them_that_has_the_role(given: str, read: str) -> None:
+    chosen = Settings(**{**FIT, "database_url": given}, replica_url=given)
+    for url, role in ((chosen.database_url, "read-write"), (chosen.replica_url, "standby")):
+        assert url is not None
+        assert url.get_secret_value() == f"postgresql+asyncpg://api{read.format(role=role)}"
 
 
 def test_a_random_pepper_is_never_taken_for_a_placeholder() -> None:
