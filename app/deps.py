@@ -8,31 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Query
 
 from app import db, security
+from app.provided import Provided
 from app.rules import caller as asking
 from app.services.versions import version_of
-
-
-async def _reader(request: Request) -> db.Reader:
-    reader: db.Reader = request.state.reader
-    return reader
-
-
-async def _writer(request: Request) -> db.Writer:
-    writer: db.Writer = request.state.writer
-    return writer
-
-
-async def _caller(request: Request) -> asking.Caller:
-    caller: asking.Caller = request.state.caller
-    return caller
-
-
-async def _keys(request: Request) -> security.Keys:
-    keys: security.Keys = request.app.state.keys
-    return keys
 
 
 async def _if_match(
@@ -58,9 +39,9 @@ async def _page(
     return PageAsked(limit, cursor)
 
 
-Reader = Annotated[db.Reader, Depends(_reader)]
-Writer = Annotated[db.Writer, Depends(_writer)]
-Caller = Annotated[asking.Caller, Depends(_caller)]
-Keys = Annotated[security.Keys, Depends(_keys)]
+Reader = Annotated[db.Reader, Depends(Provided(lambda request: request.state.reader))]
+Writer = Annotated[db.Writer, Depends(Provided(lambda request: request.state.writer))]
+Caller = Annotated[asking.Caller, Depends(Provided(lambda request: request.state.caller))]
+Keys = Annotated[security.Keys, Depends(Provided(lambda request: request.app.state.keys))]
 IfMatch = Annotated[int, Depends(_if_match)]
 Page = Annotated[PageAsked, Depends(_page)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from fastapi.routing import APIRoute
 
 from app import errors, lagging
 from app.claims import Claims
-from app.db import Executor, Reader
+from app.db import Executor, Reader, Writer
 from app.errors import (
     Fault,
     IdempotencyKeyMissing,
@@ -23,6 +24,7 @@ from app.errors import (
 )
 from app.parameters import known_to, refuse_unknown
 from app.problems import responses
+from app.provided import handed_over
 from app.refusals import UNKNOWN
 from app.rules.caller import Caller
 from app.rules.policy import Permission, may_enter
@@ -38,6 +40,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 _BEARER: Final = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ACTING_USER: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
+#: Seconds that a transaction waits for a body, which most bring along with their headers.
+_PROMPT: Final = 0.01
 _KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control", "preference-applied", "audit-receipt")
 
 
@@ -137,14 +141,15 @@ class GuardedRoute(APIRoute):
         refusals: tuple[type[Problem], ...] = (*usual, *named[0].refusals)
         kwargs["responses"] = {**(kwargs.get("responses") or {}), **responses(*dict.fromkeys(refusals))}
         said = inspect.cleandoc(endpoint.__doc__ or "")
-        age = " A replica may give it, a few seconds old." if self.may_lag else ""
-        kwargs["description"] = f"{said}\n\nPermission: `{self.permission}`.{age}"
+        age = "\n\nA replica may give it, a few seconds old." if self.may_lag else ""
+        kwargs["description"] = f"{said}{age}\n\nPermission: `{self.permission}`."
         super().__init__(path, endpoint, **kwargs)
         # it has been read, and calling it does nothing
         self.dependant.dependencies[:] = [one for one in self.dependant.dependencies if one.call is not named[0]]
 
     def get_route_handler(self) -> Any:
         """Wrap the framework's handler in the guard."""
+        handed_over(self.dependant)
         handle = super().get_route_handler()
         known = known_to(self.dependant)
         read = self._read if self.may_lag is None else self._read_somewhere
@@ -198,28 +203,32 @@ class GuardedRoute(APIRoute):
         return await replica.ask(enter, ask)
 
     async def _write(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:
-        database, keys = request.app.state.database, request.app.state.keys
-        claims = await _claims(request)
-        async with database.reading() as reader:
-            await self._enter(request, reader, claims)
-        refuse_unknown(request, known)
-        body = await request.body()
-        ticket = None
-        if request.method == "POST":
-            path = request.scope["path"]
-            ticket = idempotency.ticket(request.state.caller, _key(request), method="POST", path=path, body=body)
+        database, claims = request.app.state.database, await _claims(request)
         async with database.writing() as writer:
-            request.state.writer = writer
-            await self._enter(request, writer, claims)  # anew: the body may have been long in coming
-            if ticket is None:
-                return await _promised(request, await handle(request))
-            kept = await idempotency.begin(writer, keys, ticket)
-            if kept is not None:
-                return Response(kept.body, kept.status, {**kept.headers, "Idempotent-Replayed": "true"})
-            response = await _promised(request, await handle(request))
-            headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-            await idempotency.keep(writer, keys, ticket, Answer(response.status_code, headers, bytes(response.body)))
-            return response
+            await self._enter(request, writer, claims)
+            refuse_unknown(request, known)
+            body = asyncio.create_task(request.body())
+            await asyncio.wait((body,), timeout=_PROMPT)
+            if body.done():
+                return await self._carry_out(request, writer, handle, await body)
+        content = await body  # long in coming: nobody waits for its connection meanwhile
+        async with database.writing() as writer:
+            await self._enter(request, writer, claims)  # anew: much may have happened
+            return await self._carry_out(request, writer, handle, content)
+
+    async def _carry_out(self, request: Request, writer: Writer, handle: Handler, body: bytes) -> Response:
+        keys, request.state.writer = request.app.state.keys, writer
+        if request.method != "POST":
+            return await _promised(request, await handle(request))
+        path = request.scope["path"]
+        ticket = idempotency.ticket(request.state.caller, _key(request), method="POST", path=path, body=body)
+        kept = await idempotency.begin(writer, keys, ticket)
+        if kept is not None:
+            return Response(kept.body, kept.status, {**kept.headers, "Idempotent-Replayed": "true"})
+        response = await _promised(request, await handle(request))
+        headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+        await idempotency.keep(writer, keys, ticket, Answer(response.status_code, headers, bytes(response.body)))
+        return response
 
     async def _enter(self, request: Request, executor: Executor, claims: Claims) -> None:
         """Hold the claims against the database and check the route's permission.

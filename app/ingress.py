@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes
@@ -169,12 +170,17 @@ class _Exchange:
             "status": self.status,
             "duration_ms": round(lasted * 1000, 1),
         }
-        SECONDS.labels(line["method"], line["route"] or "", str(self.status)).observe(lasted)
+        _seconds(line["method"], line["route"] or "", str(self.status)).observe(lasted)
         if "problem" in state:
             line["problem"] = state["problem"]
         if caller := state.get("caller"):
             line |= {"agency": caller.agency, "client_id": caller.client_id and str(caller.client_id)}
         _log.info("request", **line)
+
+
+@lru_cache(maxsize=4096)
+def _seconds(method: str, route: str, status: str) -> Histogram:
+    return SECONDS.labels(method, route, status)
 
 
 def _template(scope: Scope) -> str | None:

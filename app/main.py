@@ -134,10 +134,12 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
     # flat: each router knows its whole paths, and including one would build each of its routes a second time
     app.router.routes.extend(route for module in _MODULES for route in module.router.routes)
     app.mount("/docs/assets", meta.ASSETS)
-    app.router.middleware_stack = RouteIndex(app.router)
     problems.install(app)
     openapi.install(app)
-    app.add_middleware(
-        Ingress, answer=problems.answer, larger_bodies={batch.PATH: BATCH}, origins=Origins(database.reading)
+    app.middleware_stack = Ingress(
+        RouteIndex(app.router, otherwise=app.build_middleware_stack()),
+        answer=problems.answer,
+        larger_bodies={batch.PATH: BATCH},
+        origins=Origins(database.reading),
     )
     return app

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute, Match, Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 @dataclass
@@ -39,14 +40,15 @@ class _Branch:
 
 
 class RouteIndex:
-    """ASGI: takes a request to the route that serves its path and method; whatever it doesn't know, to the router.
+    """ASGI: takes a request to the route that serves its path and method, and whatever it doesn't know to `otherwise`.
 
-    The router asks each of its routes in turn; mounts, unknown paths and methods stay its business, and routes that
-    are added later. A parameter in a path is a whole segment; raises ValueError for a route of another kind.
+    That is the framework's own way: through its middleware, and then to each route in turn until one fits. Mounts,
+    unknown paths and methods go there, and routes that are added later. What a route raises is left to the caller.
+    A parameter in a path is a whole segment; raises ValueError for a route of another kind.
     """
 
-    def __init__(self, router: Router) -> None:
-        self._router, self._root = router, _Branch()
+    def __init__(self, router: Router, *, otherwise: ASGIApp) -> None:
+        self.app, self._router, self._root = otherwise, router, _Branch()
         for route in router.routes:
             if isinstance(route, Route):
                 if _irregular(route):
@@ -54,7 +56,7 @@ class RouteIndex:
                 self._root.grow(route.path.split("/"), route)
 
     def find(self, scope: Scope) -> tuple[BaseRoute, Scope] | None:
-        """The route of a request, and what it adds to the scope; None if the router must look."""
+        """The route of a request, and what it adds to the scope; None if the framework must look."""
         for route in self._root.find(scope["path"].split("/")):
             match, found = route.matches(scope)
             if match is Match.FULL:
@@ -65,12 +67,14 @@ class RouteIndex:
         """Serve one request."""
         found = self.find(scope) if scope["type"] == "http" else None
         if found is None:
-            await self._router.app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         route, added = found
         scope["router"] = self._router
         scope.update(added)
-        await route.handle(scope, receive, send)
+        async with AsyncExitStack() as stack:
+            scope["fastapi_middleware_astack"] = stack  # where the framework keeps what a form brought
+            await route.handle(scope, receive, send)
 
 
 def _irregular(route: Route) -> bool:
