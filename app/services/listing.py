@@ -10,7 +10,7 @@ from app.rules.caller import Caller
 from app.rules.vocabulary import Access
 from app.schemas.tasks import TaskFilters, TaskQuery
 from app.security import Keys
-from app.services import filters, past, searching, visibility
+from app.services import breadth, filters, past, searching, visibility
 from app.services.paging import Keyset, Page, binding
 from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns
 
@@ -102,6 +102,8 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
         past.require_askable(query, query.as_of)
     await filters.require_known(executor, _given(query))
     keyset, (parts, where, values) = _keyset(caller, keys, query), _parts(caller, query)
+    if query.q is None and (few := await breadth.seen(executor, caller)) is not None:
+        where, values = f"{where} and t.id = any(:few)", {**values, "few": few}
     state = "" if query.as_of is None else ", p.state as _state"
     select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
     if query.q is None:

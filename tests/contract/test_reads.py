@@ -46,7 +46,7 @@ READS = {
     "listTaskReferrals": 3,
     "listTaskShares": 3,
     "listTaskTransitions": 2,
-    "listTasks": 2,
+    "listTasks": 3,
     "listVulnerabilities": 2,
     "listAssessments": 4,
     "listVulnerabilityEvidence": 3,
@@ -79,7 +79,7 @@ READS = {
 
 
 #: The past is told in one statement, and what people wrote in one more.
-OF_THE_PAST = {"listTasks": 3, "showTask": 3}
+OF_THE_PAST = {"listTasks": 4, "showTask": 3}
 
 
 @contextmanager
