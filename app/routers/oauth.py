@@ -57,7 +57,7 @@ class _FormRoute(APIRoute):
 
 
 router = APIRouter(tags=["access"])
-_forms = APIRouter(route_class=_FormRoute)
+_forms = APIRouter(route_class=_FormRoute, tags=["access"])
 
 
 async def _presented(
