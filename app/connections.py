@@ -46,7 +46,7 @@ def _telling(bounds: dict[str, str]) -> str:
     return "select " + ", ".join(f"set_config('{name}', '{bound}', true)" for name, bound in bounds.items())
 
 
-def _bind(connection: Connection, *, telling: str) -> None:
+def _tell(connection: Connection, *, telling: str) -> None:
     connection.exec_driver_sql(telling)
 
 
@@ -74,7 +74,7 @@ def open_engine(url: str, settings: Settings) -> AsyncEngine:
         },
     )
     if settings.pooled:
-        event.listen(engine.sync_engine, "begin", partial(_bind, telling=_telling(bounds)))
+        event.listen(engine.sync_engine, "begin", partial(_tell, telling=_telling(bounds)))
     event.listen(engine.sync_engine, "checkout", _require_open)
     return engine
 

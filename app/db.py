@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import orjson
@@ -17,6 +17,7 @@ from sqlalchemy import Table
 from sqlalchemy import exc as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 from sqlmodel import SQLModel
 
@@ -55,6 +56,7 @@ class Database:
         self._begin = beginning(settings)
         # in front of the pool, which lets newcomers pass those who wait
         self._turns = asyncio.Semaphore(settings.pool_size)
+        self._giving: set[asyncio.Task[None]] = set()
 
     @cached_property
     def keys(self) -> Keys:
@@ -71,11 +73,12 @@ class Database:
             held = await self.engine.raw_connection()
             driver: asyncpg.Connection = held.driver_connection
             try:
+                if driver.is_in_transaction():
+                    driver.terminate()  # nobody leaves one open; were it so, what it may see would be somebody else's
                 await driver.execute(self._begin)
                 yield Reader(driver, {"database": self})
             finally:
-                await _end(driver)
-                await greenlet_spawn(held.close)
+                await self._given_back(driver, held)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:
@@ -84,6 +87,13 @@ class Database:
             session = AsyncSession(self.engine, info={"database": self}, expire_on_commit=False, autoflush=False)
             async with session, session.begin():
                 yield session
+
+    async def _given_back(self, driver: asyncpg.Connection, held: PoolProxiedConnection) -> None:
+        """Give a connection back, however often whoever held it is cancelled meanwhile."""
+        giving = asyncio.create_task(_give_back(driver, held))
+        self._giving.add(giving)
+        giving.add_done_callback(self._giving.discard)
+        await asyncio.shield(giving)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -107,6 +117,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await asyncio.gather(*self._giving)
         await self.engine.dispose()
 
 
@@ -148,14 +159,19 @@ async def work(writer: Writer) -> None:
     writer.info["began"] = await value(writer, "select now() from app.work()")
 
 
-async def _end(driver: asyncpg.Connection) -> None:
+#: Seconds that a server has for the end of a transaction that wrote nothing.
+_PATIENCE: Final = 1.0
+
+
+async def _give_back(driver: asyncpg.Connection, held: PoolProxiedConnection) -> None:
     """End a transaction that wrote nothing; a connection that can't say so is not used again."""
     try:
-        await driver.execute("rollback")
-    except BaseException as error:
-        driver.terminate()
-        if not isinstance(error, (*UNREACHABLE, asyncpg.PostgresError)):
-            raise  # a lost connection is told by whoever used it
+        async with asyncio.timeout(_PATIENCE):
+            await driver.execute("rollback")
+    except (*UNREACHABLE, asyncpg.PostgresError):
+        driver.terminate()  # who used it was told, or will be
+    finally:
+        await greenlet_spawn(held.close)
 
 
 async def rows(executor: Executor, sql: str, /, **values: Any) -> list[Row]:
@@ -204,13 +220,13 @@ async def value(executor: Executor, sql: str, /, **values: Any) -> Any:
 
 async def insert(writer: Writer, record: SQLModel) -> None:
     """Enter a record at once; what it holds None of is left to the database. Raises IntegrityError."""
-    table = metadata_of(record)
+    table = _table_of(record)
     given = {name: content for name, content in stored(table, record.model_dump()).items() if content is not None}
     columns, parameters = ", ".join(given), ", ".join(f":{name}" for name in given)
     await rows(writer, f"insert into {table.name} ({columns}) values ({parameters})", **given)
 
 
-def metadata_of(record: SQLModel) -> Table:
+def _table_of(record: SQLModel) -> Table:
     """The table of a record."""
     table: Table = record.__table__  # type: ignore[attr-defined]
     return table

@@ -24,7 +24,7 @@ from app.errors import (
 )
 from app.parameters import known_to, refuse_unknown
 from app.problems import responses
-from app.provided import handed_over
+from app.provided import hand_out
 from app.refusals import UNKNOWN
 from app.rules.caller import Caller
 from app.rules.policy import Permission, may_enter
@@ -149,7 +149,7 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Any:
         """Wrap the framework's handler in the guard."""
-        handed_over(self.dependant)
+        hand_out(self.dependant)
         handle = super().get_route_handler()
         known = known_to(self.dependant)
         read = self._read if self.may_lag is None else self._read_somewhere
@@ -208,7 +208,11 @@ class GuardedRoute(APIRoute):
             await self._enter(request, writer, claims)
             refuse_unknown(request, known)
             body = asyncio.create_task(request.body())
-            await asyncio.wait((body,), timeout=_PROMPT)
+            try:
+                await asyncio.wait((body,), timeout=_PROMPT)
+            except asyncio.CancelledError:
+                body.cancel()
+                raise
             if body.done():
                 return await self._carry_out(request, writer, handle, await body)
         content = await body  # long in coming: nobody waits for its connection meanwhile

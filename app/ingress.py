@@ -157,7 +157,7 @@ class _Exchange:
         problem = self.scope["state"].get("problem", "internal")
         if problem == "internal":
             _log.error("unhandled", traceback=logs.frames(error))
-        elif not isinstance(error, Problem):
+        elif not isinstance(error, Problem) and (self.status or 500) >= 500:
             _log.warning("unavailable", problem=problem, error=type(error).__qualname__)
 
     def log(self) -> None:

@@ -51,7 +51,7 @@ def problem_of(error: Exception) -> Problem | None:
     if state in _BY_STATE:
         return _BY_STATE[state]()
     lost = isinstance(error, sa.DBAPIError) and error.connection_invalidated
-    if lost or state.startswith("08") or isinstance(cause, (*UNREACHABLE, *_OUTDATED, TimeoutError)):
+    if lost or state.startswith("08") or isinstance(cause, (*UNREACHABLE, *_OUTDATED)):
         return TemporarilyUnavailable()
     return None
 

@@ -10,7 +10,7 @@ from fastapi.dependencies.models import Dependant
 
 
 class Provided:
-    """A dependency that only takes something from the request; where `handed_over` sees it, nobody solves it."""
+    """A dependency that only takes something from the request; where `hand_out` sees it, nobody solves it."""
 
     def __init__(self, take: Callable[[Request], Any]) -> None:
         self.take = take
@@ -20,7 +20,7 @@ class Provided:
         return self.take(request)
 
 
-def handed_over(dependant: Dependant) -> None:
+def hand_out(dependant: Dependant) -> None:
     """Let a handler be called with what is provided, and the framework solve only what is left.
 
     Each dependency that the framework solves costs a request as much as a statement to the database.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from starlette.routing import BaseRoute, Match, Route, Router
+from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -55,7 +55,7 @@ class RouteIndex:
                     raise ValueError(f"{route.path}: a parameter must be one whole segment")
                 self._root.grow(route.path.split("/"), route)
 
-    def find(self, scope: Scope) -> tuple[BaseRoute, Scope] | None:
+    def find(self, scope: Scope) -> tuple[Route, Scope] | None:
         """The route of a request, and what it adds to the scope; None if the framework must look."""
         for route in self._root.find(scope["path"].split("/")):
             match, found = route.matches(scope)

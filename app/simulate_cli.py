@@ -105,7 +105,7 @@ async def populate(database: Database, *, tasks: int, seed: int, more: bool, pro
 
 
 async def _settle_log(database: Database) -> None:
-    """Give places to the facts that wait for one; raises Refused where the log is halted."""
+    """Give places to the facts that wait for one."""
     placed = 1
     while placed:
         async with database.working() as writer:

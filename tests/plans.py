@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from growth import GROWING
 from sqlalchemy import event
+from statements import heard
 
 from app.db import Database
 
@@ -65,7 +66,9 @@ class Ran:
         return {
             one["Relation Name"]
             for one in self.used
-            if one["Node Type"] == "Seq Scan" and _GROWING.fullmatch(one["Relation Name"])
+            if one["Node Type"] == "Seq Scan"
+            and _GROWING.fullmatch(one["Relation Name"])
+            and one["Actual Rows"] + one.get("Rows Removed by Filter", 0)  # a year that is empty is no way to go
         }
 
     @property
@@ -139,13 +142,9 @@ def explained(database: Database) -> Iterator[Plans]:
         cursor.close()
         connection.driver_connection.add_log_listener(note)
 
-    def send(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        plans.sent.add(statement)
-
     event.listen(engine, "connect", listen)
-    event.listen(engine, "before_cursor_execute", send)
     try:
-        yield plans
+        with heard(database, plans.sent.add):
+            yield plans
     finally:
         event.remove(engine, "connect", listen)
-        event.remove(engine, "before_cursor_execute", send)

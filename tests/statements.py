@@ -18,7 +18,7 @@ After = Callable[[asyncpg.Connection], None]
 
 @contextmanager
 def intercepted(database: Database, before: Before, after: After = lambda _: None) -> Iterator[None]:
-    """Be asked before each statement that this process sends, and told after it."""
+    """Be asked before each statement of this process that asks or changes rows, of any database; told after it."""
     engine = database.engine.sync_engine
     fetch = asyncpg.Connection.fetch
 

@@ -27,7 +27,7 @@ _END_ACCOUNTABLE: Final = """
     update assignment set period = tstzrange(lower(period), :at), ended_recorded_at = now()
     where task_id = :task_id and role = 'accountable' and upper_inf(period) returning id
 """
-_BEGIN: Final = """
+_BEGIN_ACCOUNTABLE: Final = """
     insert into assignment (id, task_id, agency, role, mandate, period)
     values (:id, :task_id, :agency, 'accountable', :mandate, tstzrange(:at, null)) returning id
 """
@@ -51,7 +51,9 @@ _SUPPORT: Final = """
 async def hand_over(writer: Writer, task_id: UUID, party: Party, *, at: datetime) -> None:
     """Make an agency accountable from `at` on: the one before it ends at that instant, without gap or overlap."""
     await row(writer, _END_ACCOUNTABLE, task_id=task_id, at=at)
-    await row(writer, _BEGIN, id=uuid7(), task_id=task_id, agency=party.agency, mandate=party.mandate, at=at)
+    await row(
+        writer, _BEGIN_ACCOUNTABLE, id=uuid7(), task_id=task_id, agency=party.agency, mandate=party.mandate, at=at
+    )
     await support(writer, task_id, party, at=at)
 
 

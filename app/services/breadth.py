@@ -9,9 +9,9 @@ from uuid import UUID
 from app.db import Executor, value
 from app.rules.caller import Caller
 
-#: For how long (seconds) who saw more than that is not asked about again.
+#: For how long (seconds) who saw many is not asked about again.
 _REMEMBERED: Final = 60.0
-_many: dict[tuple[str | None, str, bool], float] = {}
+_many: dict[tuple[int, str | None, str, bool], float] = {}
 
 
 async def seen(executor: Executor, caller: Caller) -> list[UUID] | None:
@@ -19,7 +19,7 @@ async def seen(executor: Executor, caller: Caller) -> list[UUID] | None:
 
     It decides how a list is looked for, never what is in it.
     """
-    who = (caller.agency, caller.role, caller.cleared)
+    who = (id(executor.info["database"]), caller.agency, caller.role, caller.cleared)
     if _many.get(who, 0.0) > monotonic():
         return None
     found: list[UUID] | None = await value(executor, "select app.seen()")

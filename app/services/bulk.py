@@ -17,7 +17,7 @@ from app.services import log, visibility
 TABLES: Final = (
     *("task", "referral", "assignment", "deadline", "comment", "event", "sealing_key", "log_entry", "log_node"),
 )
-#: What works row by row: keepers whose work is done by set, and the verifier whose work is.
+#: Triggers that keep or verify row by row what is kept and verified by set here.
 _TRIGGERS: Final = ("assignment_without_gaps", "keep_spellings", "keep_deadline_readers", "queue_event")
 # the foreign keys of evidence stay: their triggers stand on it, where none is ever dropped (`app.keep_evidence`)
 _CONSTRAINTS: Final = """
@@ -29,7 +29,8 @@ _CONSTRAINTS: Final = """
     order by c.contype = 'f', c.conrelid, c.conname
 """
 _INDEXES: Final = """
-    select i.indexrelid::regclass::text as name, replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') as made
+    select i.indexrelid::regclass::text as name, replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') as made,
+        format('comment on index %s is %L', i.indexrelid::regclass, obj_description(i.indexrelid, 'pg_class')) as said
     from pg_index i where i.indrelid = any(cast(:tables as regclass[])) and not i.indisprimary
         and not exists (select from pg_constraint c where c.conindid = i.indexrelid)
     order by 1
@@ -104,7 +105,7 @@ async def filling(writer: Writer, *, report: Callable[[int, int], object]) -> As
     for one in forced:  # its owner fills it, whom its walls would shut out
         await execute(writer, f"alter table {one['held']} no force row level security")
     yield
-    steps = [one["made"] for one in indexes]
+    steps = [step for one in indexes for step in (one["made"], one["said"])]
     steps += [f"alter table {one['held']} add constraint {one['name']} {one['made']}" for one in constraints]
     steps += [*(f"analyze {table}" for table in TABLES), _SPELLINGS]
     for done, step in enumerate(steps):

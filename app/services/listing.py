@@ -72,6 +72,8 @@ _FULL_ONLY: Final = frozenset(TASK_FILTERS) - {
     "due_after",
     "as_of",
 }
+#: Filters by which tasks are found, however many there are and whoever asks.
+_FOUND_BY: Final = frozenset({"region", "meeting", "vulnerability", "external_reference"})
 _TASK_SORTS: Final = {
     "updated_at": "t.updated_at",
     "effective_at": "t.effective_at",
@@ -102,8 +104,10 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
         past.require_askable(query, query.as_of)
     await filters.require_known(executor, _given(query))
     keyset, (parts, where, values) = _keyset(caller, keys, query), _parts(caller, query)
-    if query.q is None and (few := await breadth.seen(executor, caller)) is not None:
-        where, values = f"{where} and t.id = any(:few)", {**values, "few": few}
+    if query.q is None and not _FOUND_BY & query.model_fields_set:
+        few = await breadth.seen(executor, caller)
+        if few is not None:
+            where, values = f"{where} and t.id = any(:few)", {**values, "few": few}
     state = "" if query.as_of is None else ", p.state as _state"
     select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
     if query.q is None:

@@ -153,7 +153,7 @@ class Replica:
     def _judge(self, error: Exception) -> None:
         """Go on to the primary, or raise: what takes too long would take as long there."""
         problem = error if isinstance(error, Problem) else problem_of(error)
-        if isinstance(error, Behind) or isinstance(problem, TemporarilyUnavailable):
+        if isinstance(error, Behind) or isinstance(problem, (TemporarilyUnavailable, Overloaded)):
             self._fit = False
         elif problem is None or isinstance(problem, Timeout):
             raise error

@@ -127,7 +127,8 @@ def _calls(state: Row) -> bool:
 async def place_all(writer: Writer) -> AsyncIterator[int]:
     """Place every fact that has no place, by COPY, for who holds `Lock.SEQUENCE`, and sign a head over all.
 
-    For a load that took facts past the queue; they are placed by their ids, and yields after each step how many are.
+    For a load that took facts past the queue; they are placed in the order of their ids. Yields after each step how
+    many are.
     """
     tree = await log_tree.tree_of(writer, await log_tree.entries(writer))
     await execute(writer, _UNPLACED)

@@ -40,7 +40,8 @@ OFFICES: Final = (
         coordinator=True,
     ),
     Office(
-        "BAWASLU", _C, "election_supervisor", "Badan Pengawas Pemilihan Umum", "Election Supervisor", "BAWASLU@province"
+        "BAWASLU", _C, "election_supervisor", "Badan Pengawas Pemilihan Umum", "Election Supervisor",
+        "BAWASLU@province", coordinator=True,
     ),
     Office("POLRES", _C, "police", "Kepolisian Resor", "Police", "POLDA@province"),
     Office("KODIM", _C, "military", "Komando Distrik Militer", "Military District Command", "KOREM@province"),

@@ -1,4 +1,4 @@
-"""Part the facts by the years in which they were entered, so that a year can go as a whole while the log stays.
+"""Part the facts by the years in which they were entered, so that one that is over can be frozen and moved as a whole.
 
 Ids are UUIDv7: they begin with the time, so a year is a range of the primary key, and whoever has an id looks into one
 year only. The years are tables of a schema that neither role may enter: the walls around `event` are those of them all.
@@ -182,8 +182,8 @@ begin
 end $$
 """
 
-# A foreign key to a partitioned table would hold each year fast. A fact never goes by itself, so it is enough to look
-# once, when its entry is made: only the sequencer makes them, from the very rows that it has read.
+# No foreign key, which a year that is set aside would have to be held against again. A fact never goes, so it is
+# enough to look once, when its entry is made: only the sequencer makes them, from the very rows that it has read.
 CHECK_ENTRY = """
 create function check_entry() returns trigger language plpgsql set search_path = pg_catalog, public, pg_temp as $$
 begin

@@ -102,7 +102,7 @@ JUSTIFIED = {
     "uq_referral_open": "referTask: a task has one open referral at most",
     "uq_signing_key_state": "signing.rotate: one key signs, one waits",
 }
-#: Tables that are small, or new, where the service runs for the first time: nobody waits for their indexes.
+#: Built at once: writes to a table wait while its index is made, on a large installation some minutes.
 BRIEF = "-- squawk-ignore require-concurrent-index-deletion, require-concurrent-index-creation\n"
 
 

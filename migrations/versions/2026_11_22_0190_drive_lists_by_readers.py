@@ -15,7 +15,7 @@ SEEN = """
 create function app.seen() returns uuid[] language plpgsql stable security definer
 set search_path = pg_catalog, public, pg_temp as $$
 declare
-    most integer := (select sqrt(8 * greatest(reltuples, 0)) from pg_class where oid = 'public.task'::regclass);
+    most integer := (select greatest(500, sqrt(8 * greatest(reltuples, 0))) from pg_class where oid = 'public.task'::regclass);
     found uuid[];
 begin
     execute 'select array(select id from task where readers && $1 or summary_readers && $1 limit $2 + 1)'

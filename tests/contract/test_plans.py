@@ -7,6 +7,7 @@ first time and when it has been prepared for others before.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -34,8 +35,8 @@ EVERYBODY = (CITY, PROVINCE, NATION)
 HOT = [
     ("/v1/tasks/{id}", EVERYBODY, {"pk_task"}, 60),
     ("/v1/tasks", (NATION,), {"ix_task_updated_at"}, 1_500),
-    ("/v1/tasks", (CITY, PROVINCE), {"ix_task_updated_at"}, 4_500),
-    ("/v1/tasks?status=assigned&category=asn_neutrality", EVERYBODY, {"ix_task_updated_at"}, 4_500),
+    ("/v1/tasks", (CITY, PROVINCE), {"ix_task_updated_at", "ix_task_brief"}, 4_500),
+    ("/v1/tasks?status=assigned&category=asn_neutrality", EVERYBODY, {"ix_task_updated_at", "ix_task_brief"}, 4_500),
     ("/v1/tasks?region=35.73.04.1011", EVERYBODY, {"ix_task_region_code"}, 200),
     ("/v1/tasks?meeting={id}", EVERYBODY, {"ix_task_meeting", "pk_meeting"}, 60),
     ("/v1/tasks?q=kudanil", EVERYBODY, {"ix_task_words"}, 1_500),
@@ -144,6 +145,7 @@ async def test_a_hot_read_looks_at_few_pages_however_large_the_nation(
         size = await db.value(writer, "select max(index) from log_entry")
     asked = path.format(id=task["id"], newest=size - 1)
     for code in who:
+        await agencies[code].get(asked)  # whether it sees much is found out once a minute
         for _ in range(TIMES):
             plans.clear()
             answer = await agencies[code].get(asked)
@@ -215,7 +217,8 @@ async def test_writes_find_what_they_change_by_index(plans: Plans, agencies: dic
     plans.clear()
     history = await sender.get(f"/v1/tasks/{task['id']}/history")
     assert len(history.json()["items"]) >= 4, history.text
-    assert "ix_event_task_id" in plans.indexes, plans.told()
+    # each year has its own index, made of the table's
+    assert any(re.fullmatch(r"event_\w+_task_id_id_idx", name) for name in plans.indexes), plans.told()
     assert not plans.read_whole, plans.told()
     assert plans.buffers <= 500, plans.told()
 

@@ -53,11 +53,14 @@ async def head_of(agency: Agency) -> dict[str, Any]:
 
 async def grown(agency: Agency, beyond: int) -> dict[str, Any]:
     """The newest head, once it covers more than this and all that waits."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (await head_of(agency))["size"] <= beyond:  # noqa: ASYNC110 - it says so in no other way
             await asyncio.sleep(0.1)
-    await asyncio.sleep(1.2)
-    return await head_of(agency)
+        newest, before = await head_of(agency), None
+        while newest != before:  # heads come a second apart
+            await asyncio.sleep(2)
+            newest, before = await head_of(agency), newest
+    return newest
 
 
 @pytest.fixture

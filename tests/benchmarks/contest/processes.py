@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,8 +116,9 @@ def descendants(pid: int) -> list[int]:
     """The processes below one, at any depth."""
     found: list[int] = []
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, listed.read_text().split()):
-            found += [child, *descendants(child)]
+        with suppress(FileNotFoundError):  # it has ended
+            for child in map(int, listed.read_text().split()):
+                found += [child, *descendants(child)]
     return found
 
 
