@@ -5,6 +5,8 @@ The log grows by itself, behind whoever entered a fact; the facts themselves are
 
 from __future__ import annotations
 
+import asyncio
+
 from app import db
 from app.db import Database
 
@@ -30,6 +32,15 @@ async def snapshot(database: Database) -> dict[str, tuple[int, int]]:
         found = await db.rows(reader, counts)
     assert len(found) > 20
     return {one["name"]: (one["rows"], one["versions"]) for one in found}
+
+
+async def rested(database: Database) -> dict[str, tuple[int, int]]:
+    """The same, once the background process has nothing left to do: clocks that were told late run out at once."""
+    newest, before = await snapshot(database), None
+    while newest != before:
+        await asyncio.sleep(2.5)
+        newest, before = await snapshot(database), newest
+    return newest
 
 
 def after_refusals(before: dict[str, tuple[int, int]], count: int) -> dict[str, tuple[int, int]]:

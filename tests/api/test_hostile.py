@@ -16,7 +16,7 @@ from bodies import Case, cases
 from fastapi import FastAPI
 from inputs import CANARY, Schemas
 from running import Running, running
-from snapshot import snapshot
+from snapshot import rested, snapshot
 from statements import heard
 from support import JSON, PROBLEM, Agency, scaled, task
 
@@ -108,7 +108,7 @@ def quiet(served: Running) -> None:
 async def test_malformed_bodies_are_refused_on_every_route_that_takes_one(
     served: Running, line: httpx.Client, lawful: dict[str, Case], database: Database
 ) -> None:
-    before = await snapshot(database)
+    before = await rested(database)
     for name, case in lawful.items():
         for what, (content, codes) in BODIES.items():
             refused = check(send(line, case, content), f"{what} to {name}", {400, 422})
@@ -120,7 +120,7 @@ async def test_malformed_bodies_are_refused_on_every_route_that_takes_one(
 async def test_every_kind_of_wrong_member_is_refused_on_every_route(
     served: Running, line: httpx.Client, lawful: dict[str, Case], schemas: Schemas, database: Database
 ) -> None:
-    before = await snapshot(database)
+    before = await rested(database)
     for name, case in lawful.items():
         spoilt = list(schemas.spoil(schemas.body_of(name), case.body))
         for one in spoilt[:: max(1, len(spoilt) // scaled(12, 10_000))]:
