@@ -97,6 +97,11 @@ def on(server: str, database: str) -> str:
     return make_url(server).set(database=database).render_as_string(hide_password=False)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What copies the whole server comes first, while there is little on it."""
+    items.sort(key=lambda item: item.path.name != "test_replica.py")
+
+
 @pytest.fixture(scope="session")
 def server() -> str:
     return os.environ["SIMPUL_TEST_SERVER"]
