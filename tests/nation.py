@@ -1,7 +1,17 @@
 """A table of tasks as large as one likes, spread over the regencies of the country, written by set and not by hand."""
 
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from app import start
+from app.db import Database
+from app.security import Keys
+from app.settings import Settings
 
 #: 20,000 sentences of 30,000 made words, few common and most rare, a third of them with affixes.
 _SENTENCES = """
@@ -100,3 +110,19 @@ async def settle(url: str, *, count: int) -> None:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("vacuum analyze task, referral, deadline, word"))
     await engine.dispose()
+
+
+async def founded(url: str, var: Path, *, count: int) -> list[dict[str, Any]]:
+    """Migrate and load a database, make its first clients, and settle so many tasks in it; returns the clients."""
+    settings = Settings(var=var)
+    await start.migrate(url)
+    database = Database(url, settings)
+    try:
+        await start.load(database, Console(quiet=True), with_register=False)
+        keys = Keys.open(var / "keys", issuer=settings.issuer)
+        await start.signing_ring(database, keys, var / "keys")
+        await start.first_clients(database, keys, var)
+    finally:
+        await database.close()
+    await settle(url, count=count)
+    return list(json.loads((var / start.CREDENTIALS).read_text()))

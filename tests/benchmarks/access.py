@@ -8,7 +8,6 @@ medians and their ratio, and the medians of hidden against absent. Nothing here 
 from __future__ import annotations
 
 import asyncio
-import json
 import multiprocessing
 import os
 import socket
@@ -26,17 +25,16 @@ import httpx
 import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from nation import settle
+from nation import founded
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import make_url
 
-from app import answers, embedded, logs, start
+from app import answers, embedded, logs
 from app.db import Database, Reader
 from app.main import create_app
 from app.rules.caller import Caller
 from app.rules.vocabulary import Role
-from app.security import Keys
 from app.services import callers, moves, task_rows
 from app.settings import Settings
 
@@ -194,22 +192,6 @@ async def _log(http: httpx.AsyncClient, token: str, body: dict[str, Any]) -> str
     return str(answer.json()["id"])
 
 
-async def prepare(url: str, var: Path) -> list[dict[str, Any]]:
-    """A migrated, loaded database with its first clients and a nation of tasks."""
-    settings = Settings(var=var)
-    await start.migrate(url)
-    database = Database(url, settings)
-    try:
-        await start.load(database, Console(quiet=True), with_register=False)
-        keys = Keys.open(var / "keys", issuer=settings.issuer)
-        await start.signing_ring(database, keys, var / "keys")
-        await start.first_clients(database, keys, var)
-    finally:
-        await database.close()
-    await settle(url, count=TASKS)
-    return list(json.loads((var / start.CREDENTIALS).read_text()))
-
-
 def bench(
     run: Callable[[int, list[dict[str, Any]], Console], Coroutine[Any, Any, None]],
     *,
@@ -223,7 +205,7 @@ def bench(
         var = Path(folder, "var")
         var.mkdir()
         with embedded.serve(Path(folder, "postgres"), durable=durable) as cluster:
-            kept = asyncio.run(prepare(cluster.url, var))
+            kept = asyncio.run(founded(cluster.url, var, count=TASKS))
             bound = socket.create_server(("127.0.0.1", 0))
             child = multiprocessing.get_context("spawn").Process(
                 target=served, args=(cluster.url, var, bound), daemon=True

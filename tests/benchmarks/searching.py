@@ -24,17 +24,14 @@ from urllib.parse import urlencode
 
 import httpx
 from benchmarks.access import Line, ready, serve, token_of
-from nation import settle
+from nation import founded
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app import embedded, start
-from app.db import Database
-from app.security import Keys
-from app.settings import Settings
+from app import embedded
 
 MANY = int(os.environ.get("SIMPUL_BENCH_ROWS", "1000000"))
 FEW = int(os.environ.get("SIMPUL_BENCH_FEW", "10000"))
@@ -65,22 +62,6 @@ class Nation:
     port: int
     kept: list[dict[str, Any]]
     lines: dict[str, tuple[Line, str]]
-
-
-async def prepared(url: str, var: Path, tasks: int) -> list[dict[str, Any]]:
-    """A migrated, loaded database with its first clients, and one of the nation's KPU, and its tasks."""
-    settings = Settings(var=var)
-    await start.migrate(url)
-    database = Database(url, settings)
-    try:
-        await start.load(database, Console(quiet=True), with_register=False)
-        keys = Keys.open(var / "keys", issuer=settings.issuer)
-        await start.signing_ring(database, keys, var / "keys")
-        await start.first_clients(database, keys, var)
-    finally:
-        await database.close()
-    await settle(url, count=tasks)
-    return list(json.loads((var / start.CREDENTIALS).read_text()))
 
 
 async def create(url: str, name: str) -> str:
@@ -154,7 +135,7 @@ def main() -> None:
             url, var = asyncio.run(create(cluster.url, f"of_{tasks}")), folder / f"var_{tasks}"
             var.mkdir()
             began = time.perf_counter()
-            kept = asyncio.run(prepared(url, var, tasks))
+            kept = asyncio.run(founded(url, var, count=tasks))
             console.print(f"{tasks:,} tasks loaded in {time.perf_counter() - began:.0f} s")
             bound = socket.create_server(("127.0.0.1", 0))
             stack.callback(bound.close)

@@ -53,7 +53,7 @@ async def both(
 
 
 async def answers(both: Both, path: str, form: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = [await both.ours[CITY].get(path), await both.hand.get(cases._of_hand(form, CITY, _named(path)))]
+    found = [await both.ours[CITY].get(path), await both.hand.get(cases.of_hand(form, CITY, _named(path)))]
     assert {one.status_code for one in found} == {200}
     return tuple({name: one.json()[name] for name in one.json() if name not in cases.VARYING} for one in found)  # type: ignore[return-value]
 
@@ -107,7 +107,7 @@ async def _counted(both: Both) -> Counter[str]:
 
 def _by_hand(both: Both, agency: str, path: str, body: Any, **more: str) -> Callable[[], Awaitable[httpx.Response]]:
     headers = {"Idempotency-Key": str(uuid4()), **more}
-    return lambda: both.hand.post(cases._of_hand("rows", agency, path), content=json.dumps(body), headers=headers)
+    return lambda: both.hand.post(cases.of_hand("rows", agency, path), content=json.dumps(body), headers=headers)
 
 
 async def test_a_task_logged_by_hand_leaves_the_rows_of_ours(both: Both) -> None:

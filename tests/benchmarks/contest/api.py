@@ -6,12 +6,9 @@ import socket
 import threading
 from pathlib import Path
 
-import uvicorn
 from benchmarks.contest.serving import ends_with_parent, told
 
-from app import logs
-from app.main import create_app
-from app.protocol import BoundedHttp, Server
+from app import logs, serving
 from app.settings import Settings
 
 
@@ -21,18 +18,7 @@ def main(url: str, var: str, listening: int) -> None:
     logs.configure()
     rate = "1000000/second"
     chosen = Settings(var=Path(var), client_rate=rate, agency_rate=rate, failure_rate=rate, grant_failure_rate=rate)
-    api = create_app(chosen, url)
-    config = uvicorn.Config(
-        api,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        http=BoundedHttp.of(chosen.stream_patience),
-        ws="none",
-        timeout_graceful_shutdown=8,
-    )
-    Server(config, ending=api.state.listeners.end).run(sockets=[socket.socket(fileno=listening)])
+    serving.server(chosen, url).run(sockets=[socket.socket(fileno=listening)])
 
 
 if __name__ == "__main__":

@@ -50,9 +50,8 @@ class Questions:
 
     def reads(self) -> list[Case]:
         """The reads that several contestants answer."""
-        page = self.tokens.get(CITY, NEWEST).json()["items"]
         singles = [f"/v1/tasks/{one['id']}" for one in self._tasks() if one["access"] == "full"][:SINGLES]
-        records = self._records(len(page) and SINGLES)
+        records = self._records(SINGLES)
         deep, deeper, number = self._deep()
         return [
             self._read("single read", CITY, singles, singles, records),
@@ -65,14 +64,13 @@ class Questions:
         ]
 
     def _tasks(self) -> list[dict[str, Any]]:
-        path: str = "/v1/tasks?limit=200"
-        return list(self.tokens.get(CITY, path).json()["items"])
+        return list(self.tokens.get(CITY, "/v1/tasks?limit=200").json()["items"])
 
     def _read(self, name: str, agency: str, ours: list[str], hands: list[str], peers: list[str] | None) -> Case:
         form = self._faster(name, agency, ours, hands)
         asked: dict[str, Callable[[], Sequence[Asked]]] = {
             "a": lambda: [Asked(path, {}) for path in ours],
-            "b": lambda: [Asked(_of_hand(form, agency, path), {}) for path in hands],
+            "b": lambda: [Asked(of_hand(form, agency, path), {}) for path in hands],
             "c": lambda: [Asked(path, self.tokens.headers(agency)) for path in ours],
         }
         if peers and "d" in self.contestants:
@@ -84,12 +82,12 @@ class Questions:
         rates: dict[str, float] = {}
         for form in ("rows", "json"):
             for path, other in zip(ours[:5], hands[:5], strict=True):
-                found = self.hand.get(_of_hand(form, agency, other))
+                found = self.hand.get(of_hand(form, agency, other))
                 if found.status_code == 404:
                     break
                 self._same(name, self.tokens.get(agency, path).content, found.content)
             else:
-                asked = [Asked(_of_hand(form, agency, path), {}) for path in hands]
+                asked = [Asked(of_hand(form, agency, path), {}) for path in hands]
                 found_rates = [replay(self.contestants["b"].port, asked, connections=8, seconds=1) for _ in range(2)]
                 rates[form] = sum(one["requests"] for one in found_rates)
         return max(rates, key=lambda form: rates[form])
@@ -106,7 +104,7 @@ class Questions:
         ours, hands, number = NEWEST, "/v1/tasks", 1
         while number < DEEP:
             following = self.tokens.get(NATION, ours).json()["next_cursor"]
-            other = self.hand.get(_of_hand("rows", NATION, hands)).json()["next_cursor"]
+            other = self.hand.get(of_hand("rows", NATION, hands)).json()["next_cursor"]
             if following is None:
                 break
             further = f"{NEWEST}&cursor={following}"
@@ -137,10 +135,9 @@ class Questions:
 
     def kept(self, cases: Sequence[Case]) -> dict[str, str]:
         """The bytes that ours answers to every read, for a to answer them from memory."""
-        agencies = {"newest 50, nation": NATION}
         return {
             one.path: self.tokens.get(
-                NATION if case.name.startswith("deep") else agencies.get(case.name, CITY), one.path
+                NATION if case.name.startswith(("deep", "newest 50, nation")) else CITY, one.path
             ).text
             for case in cases
             for one in case.asked["a"]()
@@ -165,7 +162,7 @@ class Questions:
 
     def _post(self, letter: str, agency: str, path: str, body: bytes, **more: str) -> Asked:
         headers = {**self.tokens.headers(agency), "Idempotency-Key": str(uuid4()), **more}
-        return Asked(path if letter == "c" else _of_hand("rows", agency, path), headers, "POST", body)
+        return Asked(path if letter == "c" else of_hand("rows", agency, path), headers, "POST", body)
 
     def _moves(self, letter: str) -> list[Asked]:
         found = asyncio.run(ground.in_work(self.on.url, mark="WRK"))
@@ -230,7 +227,7 @@ def _move(status: str) -> bytes:
     return json.dumps({"action": "await_info" if status == "in_progress" else "resume"}).encode()
 
 
-def _of_hand(form: str, agency: str, path: str) -> str:
+def of_hand(form: str, agency: str, path: str) -> str:
     return f"/{form}/{agency}{path.removeprefix('/v1').replace('limit=50&', '').replace('?limit=50', '')}"
 
 

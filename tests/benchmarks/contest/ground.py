@@ -15,15 +15,11 @@ from typing import Any
 import httpx
 from benchmarks.contest import processes
 from benchmarks.contest.processes import Served
-from nation import settle
-from rich.console import Console
+from nation import founded
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import embedded, start
-from app.db import Database
-from app.security import Keys
-from app.settings import Settings
 
 CITY, NATION = "KPU_KOTA_MALANG", "KPU_RI"
 
@@ -84,33 +80,13 @@ async def another(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
-async def populate(url: str, *, tasks: int) -> None:
-    """A nation of so many tasks in a migrated, loaded database."""
-    await settle(url, count=tasks)
-
-
-async def prepare(url: str, var: Path, *, tasks: int) -> None:
-    """Migrate, load, make the first clients, and settle the nation."""
-    settings = Settings(var=var)
-    await start.migrate(url)
-    database = Database(url, settings)
-    try:
-        await start.load(database, Console(quiet=True), with_register=False)
-        keys = Keys.open(var / "keys", issuer=settings.issuer)
-        await start.signing_ring(database, keys, var / "keys")
-        await start.first_clients(database, keys, var)
-    finally:
-        await database.close()
-    await populate(url, tasks=tasks)
-
-
 def lay(url: str, postmaster: int, folder: Path, name: str, *, tasks: int) -> Ground:
     """A nation and where its server keeps what is its own."""
     var, logs = folder / name, folder / "logs"
     for one in (var, logs):
         one.mkdir(parents=True, exist_ok=True)
     if not (var / start.CREDENTIALS).exists():
-        asyncio.run(prepare(url, var, tasks=tasks))
+        asyncio.run(founded(url, var, count=tasks))
     return Ground(url, var, logs, postmaster)
 
 

@@ -13,25 +13,20 @@ from uuid import UUID
 from benchmarks.contest import hand_counts, hand_moves
 
 from app.rules.caller import Caller
-
-
-def _spelled(column: str) -> str:
-    """An instant as orjson spells it, for documents that PostgreSQL makes."""
-    return f"replace(to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || 'Z'"
-
+from app.sql import utc
 
 _PLAIN: Final = (
     "reference", "title", "description", "category", "subcategory", "function", "variant", "subject_kind",
 )  # fmt: skip
 _NEXT_DEADLINE: Final = (
     "(select jsonb_build_object('id', c.id, 'kind', c.kind, 'code', c.code, 'status', c.status, 'due_at',"
-    f" {_spelled('c.due_at')}, 'provisional', c.provisional, 'open', count(*) over ()) from deadline c"
+    f" {utc('c.due_at')}, 'provisional', c.provisional, 'open', count(*) over ()) from deadline c"
     " where c.task_id = t.id and c.met_at is null and c.voided_at is null order by c.due_at, c.id limit 1)"
 )
 _OPEN_REFERRAL: Final = (
     "case when r.id is not null then jsonb_build_object('id', r.id, 'from_agency', r.from_agency, 'to_agency',"
     " r.to_agency, 'status', r.status, 'function', r.function, 'variant', r.variant, 'mandate', r.mandate,"
-    f" 'effective_at', {_spelled('r.effective_at')}) end"
+    f" 'effective_at', {utc('r.effective_at')}) end"
 )
 #: The members of a whole task in their order; instants are marked, for one of the two spells them itself.
 _FULL: Final[tuple[tuple[str, str, bool], ...]] = (
@@ -79,7 +74,7 @@ def _columns(members: tuple[tuple[str, str, bool], ...]) -> str:
 
 
 def _document(members: tuple[tuple[str, str, bool], ...]) -> str:
-    built = (f"'{name}', {_spelled(column) if instant else column}" for name, column, instant in members)
+    built = (f"'{name}', {utc(column) if instant else column}" for name, column, instant in members)
     return f"json_build_object({', '.join(built)})::text"
 
 

@@ -112,7 +112,7 @@ class Writes:
         sent = _fact(known, "referral.sent", referral, new, at, versions, said)
         moves = hand_moves.available(known.caller, _of_moves(task, waiting, readers, brief, given.path))
         answer = orjson.dumps({**task, "available_transitions": orjson.Fragment(moves)}, option=orjson.OPT_UTC_Z)
-        sealed = seal(self.keys, sealing._name(words_key), secret)
+        sealed = sealing.kept(self.keys, words_key, secret)
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(_KEY, words_key, sealing.of_record("task", new), sealed)
             await connection.execute(

@@ -1,6 +1,6 @@
 -- Replays whole requests from a file (each after a line with its length), in turns, and says what it measured as JSON.
 
-local asked, place, once, wrapped = {}, 0, false, 0
+local asked, place, once = {}, 0, false
 
 function init(args)
    local file = assert(io.open(args[1], "rb"))
@@ -16,7 +16,7 @@ end
 function request()
    place = place + 1
    if place > #asked then
-      place, wrapped = 1, 1
+      place = 1
       if once then wrk.thread:stop() end
    end
    return asked[place]
