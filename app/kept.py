@@ -75,8 +75,10 @@ def _keep(child: Child, grace: float, enough: Event) -> None:
 
 def _accompany(wanted: Child, grace: float, enough: Event) -> int:
     """Start a child and stay with it until it ends, of itself or because it is enough; its exit status."""
-    kept = {name: value for name, value in os.environ.items() if name != "SIMPUL_OWNER_URL"}  # none of its business
-    environment = {**kept, "SIMPUL_DATABASE_URL": wanted.url, "SIMPUL_WORKER_URL": wanted.url}
+    inherited = {
+        name: value for name, value in os.environ.items() if name != "SIMPUL_OWNER_URL"
+    }  # none of its business
+    environment = {**inherited, "SIMPUL_DATABASE_URL": wanted.url, "SIMPUL_WORKER_URL": wanted.url}
     command = [sys.executable, "-m", wanted.module, wanted.argument]
     # it ends when our end of its pipe closes, however we end
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE) as child:

@@ -123,8 +123,10 @@ async def filling(writer: Writer, *, report: Callable[[int, int], object]) -> As
 async def fill(writer: Writer, found: Mapping[str, tuple[list[str], list[tuple[Any, ...]]]]) -> None:
     """Copy rows into these tables: of each the names of its columns, and its rows."""
     for table, (names, records) in found.items():
-        into = log.copy_facts if table == "event" else copy
-        await into(writer, table, names, records)
+        if table == "event":
+            await log.copy_facts(writer, names, records)
+        else:
+            await copy(writer, table, names, records)
 
 
 async def verify(writer: Writer) -> None:

@@ -85,11 +85,9 @@ async def _seal(writer: Writer, event: Event, acting_user: str | None, words: di
         event.person = commitments["person"]
 
 
-async def copy_facts(writer: Writer, table: str, names: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+async def copy_facts(writer: Writer, names: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
     """Enter facts that are whole, with salt and leaf, by COPY; the sequencer places them by set (`place_all`)."""
-    if table != Event.__tablename__:
-        raise AssertionError(table)
-    await copy(writer, table, names, records)
+    await copy(writer, str(Event.__tablename__), names, records)
 
 
 def reserve() -> UUID:

@@ -16,6 +16,7 @@ from app.simulation.dice import Dice, tail
 from app.simulation.matters import LOGGERS, Matter
 from app.simulation.moves import Moves, mandate_of
 from app.simulation.nation import Chances, LawBook, Nation, Place
+from app.simulation.offices import tier_of
 from app.simulation.plans import HOURS, Act, plan
 from app.simulation.readers import keep_readers
 from app.simulation.telling import Row, Telling
@@ -120,7 +121,7 @@ class Life(Moves):
         """Who logs it: often whom the law names, else an office of the region that is not recused from it."""
         if self.dice.happens(_OWN) and answer.accountable:
             return answer.accountable
-        tier = "city" if "." in self.place.code else "province"
+        tier = tier_of(self.place.code)
         recused, day = self._recused(matter.subject_kind), mandates.day_of(self.telling.at)
         while True:
             office = f"{self.dice.weighted(*LOGGERS[tier])}@{tier}"

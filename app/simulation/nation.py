@@ -18,6 +18,7 @@ from app.rules.succession import midnight
 from app.rules.vocabulary import Instant, Role
 from app.simulation.dice import Dice
 from app.simulation.matters import LARGEST, MATTERS, Matter
+from app.simulation.offices import tier_of
 
 FIRST_DAY: Final = date(2024, 1, 8)
 LAST_DAY: Final = date(2024, 12, 31)
@@ -142,7 +143,7 @@ class Chances:
 
     def matter(self, dice: Dice, place: Place) -> Matter:
         """What a task of this region is about."""
-        return dice.weighted(*self._matters["city" if "." in place.code else "province"])
+        return dice.weighted(*self._matters[tier_of(place.code)])
 
     def moment(self, dice: Dice, share: float) -> datetime:
         """The instant before which this share of the year's tasks was logged: mostly in office hours."""
