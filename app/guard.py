@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
-from app import errors, lagging
+from app import errors
 from app.claims import Claims
 from app.db import Executor, Reader, Writer
 from app.errors import (
@@ -22,9 +22,10 @@ from app.errors import (
     Problem,
     TokenMissing,
 )
+from app.lagging import MayLag
 from app.parameters import known_to, refuse_unknown
 from app.problems import responses
-from app.provided import hand_out
+from app.provided import Mark, hand_out
 from app.refusals import UNKNOWN
 from app.rules.caller import Caller
 from app.rules.policy import Permission, may_enter
@@ -79,14 +80,11 @@ _OF_POST: Final = (
 )
 
 
-class Needs:
-    """The permission that a route names, and the refusals it adds; GuardedRoute reads it, calling it does nothing."""
+class Needs(Mark):
+    """The permission that a route names, and the refusals it adds."""
 
     def __init__(self, permission: Permission, *refusals: type[Problem]) -> None:
         self.permission, self.refusals = permission, refusals
-
-    async def __call__(self) -> None:
-        """Let the request pass: it was checked before."""
 
 
 def needs(permission: Permission, *refusals: type[Problem]) -> Any:
@@ -127,13 +125,14 @@ class GuardedRoute(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
-        named: list[Needs] = [
-            one.dependency for one in kwargs.get("dependencies") or () if isinstance(one.dependency, Needs)
-        ]
+        given = kwargs.get("dependencies") or ()
+        marks = [one.dependency for one in given if isinstance(one.dependency, Mark)]
+        kwargs["dependencies"] = [one for one in given if not isinstance(one.dependency, Mark)]
+        named = [one for one in marks if isinstance(one, Needs)]
         if len(named) != 1:
             raise TypeError(f"{path} must name exactly one permission")
         self.permission: Permission = named[0].permission
-        self.may_lag, kwargs["dependencies"] = lagging.taken_out(kwargs["dependencies"])
+        self.may_lag = next((one for one in marks if isinstance(one, MayLag)), None)
         methods = set(kwargs["methods"])
         if "POST" in methods:
             kwargs["dependencies"] = [*kwargs["dependencies"], Depends(_idempotency_key)]
@@ -144,8 +143,6 @@ class GuardedRoute(APIRoute):
         age = "\n\nA replica may give it, a few seconds old." if self.may_lag else ""
         kwargs["description"] = f"{said}{age}\n\nPermission: `{self.permission}`."
         super().__init__(path, endpoint, **kwargs)
-        # it has been read, and calling it does nothing
-        self.dependant.dependencies[:] = [one for one in self.dependant.dependencies if one.call is not named[0]]
 
     def get_route_handler(self) -> Any:
         """Wrap the framework's handler in the guard."""

@@ -7,15 +7,14 @@ from typing import Any
 
 from fastapi import Depends, Request
 
+from app.provided import Mark
 
-class MayLag:
-    """Of which requests of a route the answer may be a little old; the guard reads it, and nobody calls it."""
+
+class MayLag(Mark):
+    """Of which requests of a route the answer may be a little old."""
 
     def __init__(self, when: Callable[[Request], bool]) -> None:
         self.when = when
-
-    async def __call__(self) -> None:
-        """Nothing: the guard takes it out, so that it costs a request nothing."""
 
 
 def may_lag(when: Callable[[Request], bool] = lambda _: True) -> Any:
@@ -24,9 +23,3 @@ def may_lag(when: Callable[[Request], bool] = lambda _: True) -> Any:
     `dependencies=[needs(P.TASK_LIST), may_lag()]`
     """
     return Depends(MayLag(when))
-
-
-def taken_out(dependencies: list[Any]) -> tuple[MayLag | None, list[Any]]:
-    """The mark among the dependencies of a route, if any, and the others."""
-    marks = [one.dependency for one in dependencies if isinstance(one.dependency, MayLag)]
-    return (marks[0] if marks else None), [one for one in dependencies if not isinstance(one.dependency, MayLag)]

@@ -1,4 +1,4 @@
-"""What the guard hands to handlers: values that a request holds already, asked for like any dependency."""
+"""Dependencies that nobody solves: what a route says of itself, and what the guard hands to its handler."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
+
+
+class Mark:
+    """What a route says of itself among its dependencies: the guard reads it and takes it out, so no request pays."""
+
+    async def __call__(self) -> None:
+        """Nothing: nobody calls it."""
 
 
 class Provided:
