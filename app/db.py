@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +13,10 @@ from typing import Any, Final
 
 import asyncpg
 import orjson
-from sqlalchemy import Table
 from sqlalchemy import exc as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
-from sqlmodel import SQLModel
 
 from app.connections import beginning, open_engine
 from app.errors import (
@@ -216,34 +213,6 @@ async def value(executor: Executor, sql: str, /, **values: Any) -> Any:
     """The first column of the first row, or None."""
     found = await row(executor, sql, **values)
     return next(iter(found.values())) if found else None
-
-
-async def insert(writer: Writer, record: SQLModel) -> None:
-    """Enter a record at once; what it holds None of is left to the database. Raises IntegrityError."""
-    table = _table_of(record)
-    given = {name: content for name, content in stored(table, record.model_dump()).items() if content is not None}
-    columns, parameters = ", ".join(given), ", ".join(f":{name}" for name in given)
-    await rows(writer, f"insert into {table.name} ({columns}) values ({parameters})", **given)
-
-
-def _table_of(record: SQLModel) -> Table:
-    """The table of a record."""
-    table: Table = record.__table__  # type: ignore[attr-defined]
-    return table
-
-
-def stored(table: Table, values: Mapping[str, Any]) -> Row:
-    """Values as the driver takes them for the columns of these names: documents as JSON."""
-    return {
-        name: encode(content).decode() if isinstance(table.c[name].type, JSONB) and content is not None else content
-        for name, content in values.items()
-    }
-
-
-async def copy(writer: Writer, table: str, names: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
-    """COPY records with these columns into a table, in the transaction."""
-    await began(writer)  # before its first statement, the driver's COPY would commit by itself
-    await writer.info["driver"].copy_records_to_table(table, records=records, columns=list(names))
 
 
 async def execute(writer: Writer, statement: str) -> None:

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from app.db import Writer, copy, execute, rows, value
+from app.db import Writer, execute, rows, value
+from app.entries import copy
 from app.services import log, visibility
 
 #: What is filled; whatever refers to these is left alone, for their primary keys stay.

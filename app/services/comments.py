@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Executor, Row, Writer, insert, one, rows
+from app.db import Executor, Row, Writer, one, rows
+from app.entries import insert
 from app.models import Comment
 from app.rules import policy
 from app.rules.caller import Caller
@@ -69,18 +70,18 @@ async def comment_on_task(writer: Writer, caller: Caller, id: UUID, body: str) -
     """Say something about a task; its version stays. Raises NotFound, PermissionDenied."""
     task = await take_task(writer, caller, id)
     policy.require(caller.role, Permission.TASK_COMMENT, visibility.standings(caller, task))
-    comment = Comment(task_id=id, body=body, agency=caller.body, client_id=caller.client_id)
-    await insert(writer, comment)
+    said = {"task_id": id, "body": body, "agency": caller.body, "client_id": caller.client_id}
+    comment = await insert(writer, Comment, said)
     await log.record(
         writer,
         caller,
         EventKind.TASK_COMMENTED,
         on="comment",
-        id=comment.id,
+        id=comment["id"],
         task_id=id,
         effective_at=task["now"],
-        payload={"comment": str(comment.id), "body": body},
+        payload={"comment": str(comment["id"]), "body": body},
     )
     await writer.flush()
-    kept = await one(writer, f"select {_READ} from comment c where c.id = :id", id=comment.id)
+    kept = await one(writer, f"select {_READ} from comment c where c.id = :id", id=comment["id"])
     return {**kept, "acting_user": caller.acting_user}

@@ -10,11 +10,10 @@ from uuid import UUID
 
 import orjson
 
-from app.db import Writer, row, settings_of, value
+from app.db import Writer, one, settings_of, value
 from app.errors import IdempotencyInProgress, IdempotencyKeyReused
 from app.rules.caller import Caller
 from app.security import Keys, seal, unseal
-from app.services import locks
 from app.services.locks import Lock
 
 _KEEP: Final = """
@@ -68,16 +67,17 @@ async def begin(writer: Writer, keys: Keys, ticket: Ticket) -> Answer | None:
 
     Raises IdempotencyInProgress, IdempotencyKeyReused.
     """
-    if not await locks.attempt(writer, Lock.ANSWER, of=ticket.name):
-        raise IdempotencyInProgress
-    kept = await row(
+    kept = await one(
         writer,
-        "select request_hash, answer from idempotency_record"
-        " where client_id = :client_id and key_hash = :key_hash and expires_at > now()",
+        "select * from app.kept_answer(:lock, :name, :client_id, :key_hash)",
+        lock=Lock.ANSWER.value,
+        name=ticket.name,
         client_id=ticket.client_id,
         key_hash=ticket.key_hash,
     )
-    if kept is None:
+    if not kept["mine"]:
+        raise IdempotencyInProgress
+    if kept["answer"] is None:
         return None
     if kept["request_hash"] != ticket.request_hash:
         raise IdempotencyKeyReused

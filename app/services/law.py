@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from app.db import Executor, Row, rows, value
+from app.db import Executor, Row, one, value
 from app.errors import (
     InvalidParameter,
     MandateGap,
@@ -23,29 +23,41 @@ from app.rules.law import Law, Outcome, Question, RefusalKind, Resolution
 from app.rules.vocabulary import Instant
 from app.services import records
 
-_MANDATES: Final = """
-    select m.*, array(
-        select jsonb_build_object('instrument', split_part(b.ref, '#', 1),
-            'article', nullif(split_part(b.ref, '#', 2), ''), 'title', i.title_id, 'year', i.year,
-            'in_force_from', i.in_force_from, 'in_force_to', i.in_force_to)
-        from unnest(m.legal_basis) with ordinality as b(ref, place)
-        join legal_instrument i on i.id = split_part(b.ref, '#', 1) order by b.place) as basis
-    from mandate m where m.category = :category and (cast(:function as text) is null or m.function = :function)
-    order by m.id
-"""
-_RECUSALS: Final = "select * from recusal where subject_kind = 'any' or subject_kind = any(:subject_kinds)"
-_HOLDERS: Final = """
-    select a.code, a.office || '@' || a.tier as office, a.regions, a.valid_from, a.valid_to, y.may_be_accountable
-    from agency a join agency_type y on y.code = a.type
-    where a.code = :code or a.code in (
-        select r.agency from unnest(cast(:offices as text[])) o(name) join agency_region r
-            on r.office = split_part(o.name, '@', 1) and r.tier = split_part(o.name, '@', 2)
-            and r.region_code = any(:path))
+#: In one round trip: whether what a question names is known, and the rows of the law that bear on it.
+_BEARING: Final = """
+    with mandates as materialized (
+        select m.id, m.category, m.function, m.accountable, m.resolve_at, m.valid_from, m.valid_to, m.subcategory,
+            m.variant, m.region_code, m.supporting, m.informed, m.verified, array(
+                select jsonb_build_object('instrument', split_part(b.ref, '#', 1),
+                    'article', nullif(split_part(b.ref, '#', 2), ''), 'title', i.title_id, 'year', i.year,
+                    'in_force_from', i.in_force_from, 'in_force_to', i.in_force_to)
+                from unnest(m.legal_basis) with ordinality as b(ref, place)
+                join legal_instrument i on i.id = split_part(b.ref, '#', 1) order by b.place) as basis
+        from mandate m where m.category = :category and (cast(:function as text) is null or m.function = :function)
+    ), recusals as materialized (
+        select * from recusal where subject_kind = 'any' or subject_kind = any(:subject_kinds)
+    ), offices as (
+        select unnest(accountable || supporting || informed) as name from mandates
+        union select successor from recusals union select unnest(cast(:offices as text[]))
+    ), holders as (
+        select a.code, a.office || '@' || a.tier as office, a.regions, a.valid_from, a.valid_to, y.may_be_accountable
+        from (
+            select r.agency from offices o join agency_region r on r.office = split_part(o.name, '@', 1)
+                and r.tier = split_part(o.name, '@', 2) and r.region_code = any(:path)
+            union select :proposed
+        ) h join agency a on a.code = h.agency join agency_type y on y.code = a.type
+    )
+    select exists (select from region where code = :region) as region,
+        exists (select from category where code = :category and parent_code is null) as category,
+        :subcategory = '' or exists (select from category where code = :subcategory and parent_code = :category)
+            as subcategory,
+        array(select to_jsonb(m) from mandates m order by m.id) as mandates,
+        array(select to_jsonb(r) from recusals r) as recusals,
+        array(select to_jsonb(h) from holders h) as holders
 """
 
 
-async def question(
-    executor: Executor,
+def question(
     *,
     category: str,
     function: str,
@@ -56,27 +68,7 @@ async def question(
     variant: str | None = None,
     subject_kind: str | None = None,
 ) -> Question:
-    """A question about known things; raises ValidationFailed for a category, sub-category or region that is none."""
-    known = await rows(
-        executor,
-        "select (select count(*) from region where code = :region) as regions,"
-        " (select count(*) from category where code = :category and parent_code is null) as categories,"
-        " (select count(*) from category where code = :subcategory and parent_code = :category) as subcategories",
-        region=region,
-        category=category,
-        subcategory=subcategory,
-    )
-    wrong = [
-        records.unknown(name, f"/{name}")
-        for name, found, asked in (
-            ("region", known[0]["regions"], True),
-            ("category", known[0]["categories"], True),
-            ("subcategory", known[0]["subcategories"], subcategory is not None),
-        )
-        if asked and not found
-    ]
-    if wrong:
-        raise ValidationFailed(errors=wrong)
+    """A question in the words of the API; whether what it names is known, `load` finds."""
     return Question(
         category=category,
         function=function,
@@ -89,10 +81,9 @@ async def question(
     )
 
 
-async def question_of(executor: Executor, task: Row, *, at: datetime) -> Question:
+def question_of(task: Row, *, at: datetime) -> Question:
     """The question that a task puts at an instant; without an event's own instant, it was logged when it happened."""
-    return await question(
-        executor,
+    return question(
         category=task["category"],
         subcategory=task["subcategory"],
         function=task["function"],
@@ -105,7 +96,7 @@ async def question_of(executor: Executor, task: Row, *, at: datetime) -> Questio
 
 
 async def load(executor: Executor, asked: Question, *, proposed: str | None = None, function: str | None = None) -> Law:
-    """The rows that bear on a question; `proposed` adds an agency to the holders, `function` None all functions."""
+    """The rows that bear on one question, as `load_all` finds them."""
     return await load_all(executor, [asked], proposed=proposed, function=function)
 
 
@@ -117,20 +108,34 @@ async def load_all(
     function: str | None = None,
     offices: Collection[str] = (),
 ) -> Law:
-    """The rows that bear on questions about one category, wherever and about whomever; `offices` adds their holders."""
-    found = await rows(executor, _MANDATES, category=asked[0].category, function=function)
-    recused = await rows(executor, _RECUSALS, subject_kinds=sorted({one.subject_kind for one in asked}))
-    named = {office for row in found for office in (row["accountable"], *row["supporting"], *row["informed"])}
-    named |= {row["successor"] for row in recused} | {*offices}
-    places = {place for one in asked for place in regions.path(one.region)}
-    holders = await rows(
-        executor, _HOLDERS, offices=sorted(named - {""}), path=["", *sorted(places)], code=proposed or ""
+    """The rows that bear on questions about one category, wherever and about whomever.
+
+    `function` None: of all functions; `proposed` adds an agency to the holders, `offices` theirs.
+    Raises ValidationFailed where the first one names a category, sub-category or region that is none.
+    """
+    found = await one(
+        executor,
+        _BEARING,
+        **{name: getattr(asked[0], name) for name in ("region", "category", "subcategory")},
+        function=function,
+        subject_kinds=sorted({one.subject_kind for one in asked}),
+        offices=sorted({*offices}),
+        path=["", *sorted({place for one in asked for place in regions.path(one.region)})],
+        proposed=proposed,
     )
+    wrong = [records.unknown(name, f"/{name}") for name in ("region", "category", "subcategory") if not found[name]]
+    if wrong:
+        raise ValidationFailed(errors=wrong)
     return Law(
-        [matrix_row(row) for row in found],
-        [_recusal(row) for row in recused],
-        [statute.Holder(**{**row, "regions": tuple(row["regions"])}) for row in holders],
+        [matrix_row(_dated(row)) for row in found["mandates"]],
+        [_recusal(_dated(row)) for row in found["recusals"]],
+        [statute.Holder(**{**_dated(row), "regions": tuple(row["regions"])}) for row in found["holders"]],
     )
+
+
+def _dated(row: Row) -> Row:
+    """A row as JSON has it, with the days of its period."""
+    return row | {name: row[name] and date.fromisoformat(row[name]) for name in ("valid_from", "valid_to")}
 
 
 def matrix_row(row: Row) -> statute.Mandate:
@@ -173,12 +178,13 @@ def _recusal(row: Row) -> statute.Recusal:
 async def ask(executor: Executor, *, at: datetime | None, **matter: Any) -> dict[str, Any]:
     """Who is competent, as the dry run shows it; `at` None is now. Raises InvalidParameter."""
     instant = at or await value(executor, "select clock_timestamp()")
+    asked = question(at=instant, **matter)
     try:
-        asked = await question(executor, at=instant, **matter)
+        law = await load(executor, asked, function=asked.function)
     except ValidationFailed as refused:
         named = [replace(fault, parameter=fault.pointer[1:], pointer=None) for fault in refused.errors if fault.pointer]
         raise InvalidParameter(errors=named) from refused
-    return shown(mandates.resolve(await load(executor, asked, function=asked.function), asked))
+    return shown(mandates.resolve(law, asked))
 
 
 async def determine(executor: Executor, asked: Question, *, proposed: str | None, pointer: str) -> Resolution:
@@ -187,6 +193,11 @@ async def determine(executor: Executor, asked: Question, *, proposed: str | None
     Raises MandateMismatch, MandateGap, NoLegalBasis or Recusal; ValidationFailed if no such agency is known.
     """
     law = await load(executor, asked, proposed=proposed, function=asked.function)
+    return decide(law, asked, proposed=proposed, pointer=pointer)
+
+
+def decide(law: Law, asked: Question, *, proposed: str | None, pointer: str) -> Resolution:
+    """The same, by rows that were loaded with the proposed owner."""
     answer = mandates.resolve(law, asked)
     if proposed is None:
         if answer.outcome is not Outcome.RESOLVED:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from sqlalchemy import ARRAY, Boolean, Column, Date, Float, Integer, Table
 
-from app.db import Executor, Writer, copy, execute, value
+from app.db import Executor, Writer, execute, value
+from app.entries import copy
 from app.models import metadata
 from app.rules import regions
 from app.services import calendars

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,13 +12,29 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from app import evidence
-from app.db import Executor, Row, Writer, began, copy, insert, keys_of, rows, value
+from app.db import Executor, Row, Writer, began, keys_of, rows, value
+from app.entries import copy, insert_all
 from app.models.event import Event
 from app.rules.caller import Caller
 from app.rules.facts import WORDS, EventKind, told
 from app.security import Keys
 from app.services import finality, sealing
 from app.sql import utc
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What happened to an object; `record` says what its members mean."""
+
+    kind: EventKind
+    on: str
+    id: UUID | str
+    effective_at: datetime
+    task_id: UUID | None
+    versions: tuple[int | None, int | None]
+    payload: dict[str, Any]
+    state: Mapping[str, Any] | None = None
+    concerns: str | None = None
 
 
 async def record(
@@ -33,66 +50,75 @@ async def record(
     payload: dict[str, Any] | None = None,
     state: Mapping[str, Any] | None = None,
     concerns: str | None = None,
-    place: UUID | None = None,
-) -> Event:
+) -> Row:
     """Enter a fact in the transaction of its change: if the fact can't be written, the change can't commit.
 
     `on` is the kind of object, `versions` its version before and after; members of the payload that people wrote
     (`facts.WORDS`) are sealed. `state` holds the columns that the change set of the task, as they were set; a fact
     that leaves the task alone has none. `concerns` is the agency that the fact is about, kept where that is not the
-    caller's. `place` is an id taken earlier (`reserve`), for a fact that comes before those it brings about.
+    caller's.
     """
-    said = orjson.loads(orjson.dumps({**(payload or {}), **told(state)}, default=str, option=orjson.OPT_UTC_Z))
-    event = Event(
-        id=place or reserve(),
-        kind=kind,
-        object_type=on,
-        object_id=str(id),
-        task_id=task_id,
-        agency=caller.agency,
-        client_id=caller.client_id,
-        concerns=concerns if concerns != caller.agency else None,
-        request_id=caller.request_id,
-        effective_at=effective_at,
-        recorded_at=await began(writer),
-        version_before=versions[0],
-        version_after=versions[1],
-        payload={name: content for name, content in said.items() if name not in WORDS},
-        salt=evidence.new_salt(),
-        leaf=b"",
-    )
-    await _seal(writer, event, caller.acting_user, {name: said[name] for name in WORDS & said.keys()})
-    event.leaf = evidence.leaf(evidence.document(event.model_dump()))
-    writer.info.setdefault("leaves", {})[event.id] = event.leaf
-    await insert(writer, event)
+    fact = Fact(kind, on, id, effective_at, task_id, versions, payload or {}, state, concerns)
+    return (await record_all(writer, caller, [fact]))[0]
+
+
+async def record_all(writer: Writer, caller: Caller, facts: Sequence[Fact]) -> list[Row]:
+    """The same for several facts, in the order in which they came about."""
+    entered = [await _entered(writer, caller, fact) for fact in facts]
+    return await insert_all(writer, Event, entered)
+
+
+async def _entered(writer: Writer, caller: Caller, fact: Fact) -> Row:
+    """The record of a fact, whole: with what is sealed of it, and its leaf."""
+    document = {**fact.payload, **told(fact.state)}
+    said = orjson.loads(orjson.dumps(document, default=str, option=orjson.OPT_UTC_Z))
+    event: Row = {
+        "id": uuid7(),
+        "kind": fact.kind,
+        "object_type": fact.on,
+        "object_id": str(fact.id),
+        "task_id": fact.task_id,
+        "agency": caller.agency,
+        "client_id": caller.client_id,
+        "concerns": fact.concerns if fact.concerns != caller.agency else None,
+        "person": None,
+        "request_id": caller.request_id,
+        "effective_at": fact.effective_at,
+        "recorded_at": await began(writer),
+        "version_before": fact.versions[0],
+        "version_after": fact.versions[1],
+        "payload": {name: content for name, content in said.items() if name not in WORDS},
+        "words": {},
+        "salt": evidence.new_salt(),
+    }
+    event |= await _sealed(writer, event, caller.acting_user, {name: said[name] for name in WORDS & said.keys()})
+    event["leaf"] = evidence.leaf(evidence.document(event))
+    writer.info.setdefault("leaves", {})[event["id"]] = event["leaf"]
     return event
 
 
-async def _seal(writer: Writer, event: Event, acting_user: str | None, words: dict[str, Any]) -> None:
-    """Commit the event to the words and the person of the fact, and keep these under their own keys."""
+async def _sealed(writer: Writer, event: Row, acting_user: str | None, words: dict[str, Any]) -> Row:
+    """What commits an event to the words and the person of the fact, and keeps these under their own keys."""
     if not words and acting_user is None:
-        return
-    record = sealing.of_record("task", event.task_id) if event.task_id else None
-    about = record or sealing.of_record(event.object_type, event.object_id)
-    person = acting_user and sealing.of_person(keys_of(writer), event.agency, acting_user)
+        return {}
+    record = sealing.of_record("task", event["task_id"]) if event["task_id"] else None
+    about = record or sealing.of_record(event["object_type"], event["object_id"])
+    person = acting_user and sealing.of_person(keys_of(writer), event["agency"], acting_user)
     keys = await sealing.keys_for(writer, [one for one in (words and about, person) if one])
+    sealed: Row = {}
     if words:
-        event.words_key, key = keys[about]
-        event.words, event.words_sealed = sealing.committed(words, key)
+        sealed["words_key"], key = keys[about]
+        sealed["words"], sealed["words_sealed"] = sealing.committed(words, key)
     if person:
-        event.person_key, key = keys[person]
-        commitments, event.person_sealed = sealing.committed({"person": acting_user}, key)
-        event.person = commitments["person"]
+        sealed["person_key"], key = keys[person]
+        commitments, sealed["person_sealed"] = sealing.committed({"person": acting_user}, key)
+        sealed["person"] = commitments["person"]
+    return sealed
 
 
 async def copy_facts(writer: Writer, names: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
     """Enter facts that are whole, with salt and leaf, by COPY; the sequencer places them by set (`place_all`)."""
     await copy(writer, str(Event.__tablename__), names, records)
-
-
-def reserve() -> UUID:
-    """The next place in the order of facts."""
-    return uuid7()
 
 
 def leaves(writer: Writer) -> list[bytes]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from app.db import Row, Writer, settings_of, value
+from app.db import Row, Writer, began, settings_of
 from app.errors import ValidationFailed
 from app.rules import moments
 
 
 async def logged_at(writer: Writer, given: datetime | None) -> datetime:
     """When something new holds from; raises ValidationFailed."""
-    now = await value(writer, "select clock_timestamp()")
-    return moments.effective(given, now=now, backdating=settings_of(writer).backdating)
+    return moments.effective(given, now=await began(writer), backdating=settings_of(writer).backdating)
 
 
 def moved_at(writer: Writer, given: datetime | None, record: Row, *, after: str = "last_effective_at") -> datetime:

@@ -7,14 +7,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import Writer, insert, rows
+from uuid_utils.compat import uuid7
+
+from app.db import Row, Writer
+from app.entries import insert
 from app.errors import Fault, ValidationFailed
 from app.models import Referral
-from app.rules.caller import Caller
 from app.rules.facts import EventKind
 from app.rules.law import Outcome, Resolution
 from app.rules.vocabulary import ReferralStatus, Status
-from app.services import assignments, log
+from app.services import assignments
+from app.services.log import Fact
 from app.services.referral_moves import waiting
 
 
@@ -29,65 +32,67 @@ class Placed:
     chosen_supporting: list[str] | None
 
 
-async def place(
-    writer: Writer, caller: Caller, task: Placed, answer: Resolution, *, at: datetime
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give a task to the competent agency: accepted at once when that is the logger, else by a referral.
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a task goes: what that sets of it, what its fact says, and the referral that takes it there, if any."""
 
-    Returns the facts for the event, and what it set of the task. Raises ValidationFailed if chosen supporters are not
-    the mandate's.
+    party: assignments.Party
+    values: dict[str, Any]
+    said: dict[str, Any]
+    referral: Row | None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it sets, as the task's fact says it."""
+        return self.values | ({"open_referral": waiting(self.referral)} if self.referral else {})
+
+
+def placement(task: Placed, answer: Resolution, *, at: datetime) -> Placement:
+    """A task goes to the competent agency: accepted at once when that is the logger, else by a referral.
+
+    Raises ValidationFailed if chosen supporters are not the mandate's.
     """
     if answer.mandate is None or answer.accountable is None or answer.outcome is not Outcome.RESOLVED:
         raise AssertionError(answer)
     supporting = _supporting(task.chosen_supporting, answer)
-    shown: dict[str, Any] = {}
     party = assignments.Party(answer.accountable, answer.mandate.id, supporting, answer.informed)
-    if answer.accountable == task.logged_by:
-        await assignments.hand_over(writer, task.id, party, at=at)
-        changed: dict[str, Any] = {
-            "status": Status.ACCEPTED,
-            "accountable": party.agency,
-            "holder": party.agency,
-            "mandate": party.mandate,
-            "accepted_at": at,
-        }
+    values: dict[str, Any] = {"supporting": list(supporting), "informed": list(answer.informed)}
+    referral: Row | None = None
+    if party.agency == task.logged_by:
+        values |= {"status": Status.ACCEPTED, "accountable": party.agency, "holder": party.agency}
+        values |= {"mandate": party.mandate, "accepted_at": at}
     else:
-        referral = Referral(
-            task_id=task.id,
-            from_agency=task.logged_by,
-            to_agency=answer.accountable,
-            status=ReferralStatus.SENT,
-            function=task.function,
-            variant=task.variant,
-            mandate=answer.mandate.id,
-            supporting=list(supporting),
-            informed=list(answer.informed),
-            effective_at=at,
-        )
-        shown = {"open_referral": waiting(referral.model_dump())}
-        await insert(writer, referral)
-        await assignments.support(writer, task.id, party, at=at)
-        changed = {"status": Status.ASSIGNED, "open_referral": referral.id}
-        await log.record(
-            writer,
-            caller,
-            EventKind.REFERRAL_SENT,
-            on="referral",
-            id=referral.id,
-            task_id=task.id,
-            effective_at=at,
-            versions=(None, 1),
-            payload={"to_agency": referral.to_agency, "mandate": referral.mandate},
-        )
-    values = {**changed, "supporting": list(supporting), "informed": list(answer.informed)}
-    await rows(
-        writer,
-        f"update task set {', '.join(f'{name} = :{name}' for name in values)} where id = :id",
-        **values,
-        id=task.id,
-    )
-    said = {"to": changed["status"], "mandate": answer.mandate.id, "competent": answer.accountable}
-    return said, {**values, **shown}
+        referral = _referral(task, party, at)
+        values |= {"status": Status.ASSIGNED, "open_referral": referral["id"]}
+    said = {"to": values["status"], "mandate": party.mandate, "competent": party.agency}
+    return Placement(party, values, said, referral)
+
+
+def _referral(task: Placed, party: assignments.Party, at: datetime) -> Row:
+    return {
+        "id": uuid7(),
+        "task_id": task.id,
+        "from_agency": task.logged_by,
+        "to_agency": party.agency,
+        "status": ReferralStatus.SENT,
+        "function": task.function,
+        "variant": task.variant,
+        "mandate": party.mandate,
+        "supporting": list(party.supporting),
+        "informed": list(party.informed),
+        "effective_at": at,
+    }
+
+
+async def place(writer: Writer, placed: Placement, *, task_id: UUID, at: datetime) -> list[Fact]:
+    """Hand a task over, or send it, once it holds the placement's values; returns the facts beside the task's own."""
+    if placed.referral is None:
+        await assignments.hand_over(writer, task_id, placed.party, at=at)
+        return []
+    await insert(writer, Referral, placed.referral)
+    await assignments.support(writer, task_id, placed.party, at=at)
+    sent = {name: placed.referral[name] for name in ("to_agency", "mandate")}
+    return [Fact(EventKind.REFERRAL_SENT, "referral", placed.referral["id"], at, task_id, (None, 1), sent)]
 
 
 def _supporting(chosen: list[str] | None, answer: Resolution) -> tuple[str, ...]:

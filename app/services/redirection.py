@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from uuid_utils.compat import uuid7
+
 from app import db
 from app.db import Row, Writer, rows
-from app.models import Referral
 from app.rules import succession, workflow
 from app.rules.caller import Caller
 from app.rules.succession import Because, Heir
@@ -95,17 +96,18 @@ async def _send(writer: Writer, by: Caller, old: Row, task: Row, heir: Heir, bec
     move = workflow.transition(Action.REFER, task["status"])
     if move is None:
         raise AssertionError(task)
-    referral = Referral(
-        task_id=task["id"],
-        from_agency=old["from_agency"],
-        to_agency=heir.agency,
-        status=ReferralStatus.SENT,
-        function=old["function"],
-        variant=old["variant"],
-        mandate=heir.mandate,
-        supporting=list(heir.answer.supporting),
-        informed=list(await escalated(writer, heir.answer, task["vulnerabilities"])),
-        retain_access=old["retain_access"],
-        effective_at=heir.at.astimezone(UTC),
-    )
+    referral = {
+        "id": uuid7(),
+        "task_id": task["id"],
+        "from_agency": old["from_agency"],
+        "to_agency": heir.agency,
+        "status": ReferralStatus.SENT,
+        "function": old["function"],
+        "variant": old["variant"],
+        "mandate": heir.mandate,
+        "supporting": list(heir.answer.supporting),
+        "informed": list(await escalated(writer, heir.answer, task["vulnerabilities"])),
+        "retain_access": old["retain_access"],
+        "effective_at": heir.at.astimezone(UTC),
+    }
     await send(writer, by, task, referral, move, {"because": because})

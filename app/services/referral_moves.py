@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Row, Writer, insert, one
+from app.db import Row, Writer, one
+from app.entries import insert
 from app.models import Referral
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
@@ -113,31 +114,21 @@ async def _follow(
 
 
 async def send(
-    writer: Writer, caller: Caller, task: Row, referral: Referral, move: Transition, said: Mapping[str, Any]
+    writer: Writer, caller: Caller, task: Row, referral: Row, move: Transition, said: Mapping[str, Any]
 ) -> None:
     """Send a referral of a task that somebody holds: the task waits for its answer; raises StaleVersion.
 
     `said` is what the fact says beside whither it goes, and how the task stands.
     """
-    at = referral.effective_at
-    changed = {"status": move.target, "open_referral": referral.id, "last_effective_at": at}
+    at = referral["effective_at"]
+    changed = {"status": move.target, "open_referral": referral["id"], "last_effective_at": at}
     won = await compare_and_set(writer, "task", {"id": task["id"]}, task["version"], changed, sources=move.sources)
-    await insert(writer, referral)
-    await record_move(
-        writer,
-        caller,
-        move.event,
-        {"id": referral.id, "task": task["id"], "version": 0},
-        at,
-        {
-            "from": task["status"],
-            "to": move.target,
-            "to_agency": referral.to_agency,
-            "mandate": referral.mandate,
-            **said,
-        },
-        state={**changed, **won, "open_referral": waiting(referral.model_dump())},
-    )
+    await insert(writer, Referral, referral)
+    told = {"from": task["status"], "to": move.target}
+    told |= {name: referral[name] for name in ("to_agency", "mandate")}
+    place = {"id": referral["id"], "task": task["id"], "version": 0}
+    state = {**changed, **won, "open_referral": waiting(referral)}
+    await record_move(writer, caller, move.event, place, at, {**told, **said}, state=state)
 
 
 def waiting(referral: Row) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from app.errors import (
     TransitionNotAllowed,
     ValidationFailed,
 )
-from app.models import Referral
 from app.rules import policy, succession, workflow
 from app.rules.caller import Caller
 from app.rules.policy import Permission
@@ -57,7 +56,7 @@ async def refer_task(
     task = await take_task(writer, caller, id)
     move = allowed(caller, task, Action.REFER, version)
     at = moments.moved_at(writer, input.effective_at, task)
-    asked = await law.question_of(writer, task, at=at)
+    asked = law.question_of(task, at=at)
     if input.function is not None:
         asked = replace(asked, function=input.function, variant=input.variant or "")
     elif input.variant is not None:
@@ -73,26 +72,26 @@ async def refer_task(
     answer = await law.determine(writer, asked, proposed=input.to_agency, pointer="/to_agency")
     if answer.mandate is None:
         raise AssertionError(answer)
-    referral = Referral(
-        id=uuid7(),
-        task_id=task["id"],
-        from_agency=task["holder"],
-        to_agency=input.to_agency,
-        status=ReferralStatus.SENT,
-        function=asked.function,
-        variant=asked.variant or None,
-        mandate=answer.mandate.id,
-        supporting=list(answer.supporting),
-        informed=list(await escalated(writer, answer, task["vulnerabilities"])),
-        note=input.note,
-        retain_access=input.retain_access,
-        effective_at=at,
+    referral = {
+        "id": uuid7(),
+        "task_id": task["id"],
+        "from_agency": task["holder"],
+        "to_agency": input.to_agency,
+        "status": ReferralStatus.SENT,
+        "function": asked.function,
+        "variant": asked.variant or None,
+        "mandate": answer.mandate.id,
+        "supporting": list(answer.supporting),
+        "informed": list(await escalated(writer, answer, task["vulnerabilities"])),
+        "note": input.note,
+        "retain_access": input.retain_access,
+        "effective_at": at,
         **_letter(input.letter, "letter"),
-    )
+    }
     await send(writer, caller, task, referral, move, {})
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])
-    return await show_referral(writer, caller, referral.id)
+    return await show_referral(writer, caller, referral["id"])
 
 
 def _letter(letter: LetterInput | None, prefix: str) -> dict[str, Any]:
@@ -127,7 +126,7 @@ async def answer_referral(
     task = await _task(writer, referral["task"])
     at = moments.moved_at(writer, input.effective_at, task)
     if input.suggested_agency is not None:
-        asked = await law.question_of(writer, task, at=at)
+        asked = law.question_of(task, at=at)
         asked = replace(asked, function=referral["function"], variant=referral["variant"] or "")
         await law.check_suggestion(writer, asked, suggested=input.suggested_agency)
     standing = await _standing(writer, referral, task, at) if action is Action.ACCEPT else {}
@@ -229,9 +228,7 @@ async def _standing(writer: Writer, referral: Row, task: Row, at: datetime) -> d
     )
     if succession.ended(at, found["mandate_to"], found["agency_to"]) is None:
         return {}
-    asked = replace(
-        await law.question_of(writer, task, at=at), function=referral["function"], variant=referral["variant"] or ""
-    )
+    asked = replace(law.question_of(task, at=at), function=referral["function"], variant=referral["variant"] or "")
     answer = await law.determine(writer, asked, proposed=referral["to_agency"], pointer="/answer")
     if answer.mandate is None:
         raise AssertionError(answer)

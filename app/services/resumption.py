@@ -49,7 +49,7 @@ async def resume(writer: Writer, by: Caller, *, declaration: str, operator: str,
         }
         now, size = datetime.now(UTC), str(lost["size"])
         fact = await log.record(writer, by, EventKind.LOG_RESUMED, on="log", id=size, effective_at=now, payload=said)
-        facts.append({"event_id": fact.id, "leaf": fact.leaf})
+        facts.append({"event_id": fact["id"], "leaf": fact["leaf"]})
         lost |= {"entry": resumed_at + len(facts), "kept": kept}
         await rows(
             writer,

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from app import statements
-from app.db import Row, Writer, copy, execute, keys_of, one, rows, value
+from app.db import Row, Writer, execute, keys_of, one, rows, value
+from app.entries import copy
 from app.memory import Known
 from app.rules.caller import itself
 from app.rules.merkle import Tree

@@ -11,7 +11,8 @@ from uuid import UUID
 import sqlalchemy as sql
 from uuid_utils.compat import uuid7
 
-from app.db import Row, Writer, insert, row, rows, value
+from app.db import Row, Writer, one, rows, value
+from app.entries import Computed, insert
 from app.errors import (
     DuplicateExternalReference,
     TransitionNotAllowed,
@@ -21,18 +22,24 @@ from app.models import Share, Task, TaskVulnerability
 from app.rules import policy, regions, workflow
 from app.rules.caller import Caller
 from app.rules.facts import EventKind
-from app.rules.law import WIB
+from app.rules.law import WIB, Law, Question
 from app.rules.policy import Permission
 from app.rules.vocabulary import Classification, RequestedClassification, Standing, Status
 from app.schemas.tasks import TaskInput, TaskPatch
 from app.services import law, log, moments, records, visibility
 from app.services.escalations import escalated
+from app.services.log import Fact
 from app.services.moves import available, shown
-from app.services.placement import Placed, place
+from app.services.placement import Placed, Placement, place, placement
 from app.services.task_rows import load_written, take_task
 from app.services.versions import check_version, compare_and_set
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+#: The columns of a task that hold what its logger gave under the same name.
+_AS_GIVEN: Final = (
+    "title", "description", "category", "subcategory", "function", "variant", "subject_kind", "polling_station",
+    "event_at", "due_at", "priority", "meeting", "external_reference", "proposed_owner",
+)  # fmt: skip
 
 
 async def log_task(
@@ -49,8 +56,36 @@ async def log_task(
     at = await moments.logged_at(writer, input.effective_at)
     if input.event_at is not None and input.event_at > max(at, datetime.now(UTC)):
         raise records.refused("/event_at", "in_future", "It has not happened yet.", "Hal itu belum terjadi.")
-    asked = await law.question(
-        writer,
+    asked = _question(input, at)
+    bearing = await law.load(writer, asked, proposed=input.proposed_owner, function=input.function)
+    new, reference = uuid7(), _reference(input.region, at)
+    context = await _context(writer, caller, input, decision, id=new, reference=reference)
+    placed = None if input.draft else await _placement(writer, caller, input, bearing, asked, id=new)
+    while context["taken"]:
+        reference = _reference(input.region, at)
+        context["taken"] = await value(writer, "select app.reference_taken(:reference)", reference=reference)
+    own = {"id": new, "reference": reference, "decision": decision, "effective_at": at, "last_effective_at": at}
+    given = {**_given(caller, input, context), **own, **(placed.values if placed else {})}
+    task = await insert(writer, Task, given | _readers(input, given, placed))
+    await _attach(writer, caller, new, input)
+    beside = await place(writer, placed, task_id=new, at=at) if placed else []
+    logged = Fact(
+        EventKind.TASK_LOGGED if placed else EventKind.TASK_DRAFTED,
+        on="task",
+        id=new,
+        task_id=new,
+        effective_at=at,
+        versions=(None, 1),
+        payload={"from": None, **(placed.said if placed else {"to": Status.DRAFT}), "reference": reference},
+        state={**task, "region": input.region, **(placed.state if placed else {})},
+    )
+    await log.record_all(writer, caller, [logged, *beside])
+    await writer.flush()
+    return shown(caller, await load_written(writer, caller, new))
+
+
+def _question(input: TaskInput, at: datetime) -> Question:
+    return law.question(
         category=input.category,
         subcategory=input.subcategory,
         function=input.function,
@@ -60,74 +95,51 @@ async def log_task(
         at=at,
         event_at=input.event_at,
     )
-    context = await _context(writer, caller, input, decision)
-    answer = (
-        None
-        if input.draft
-        else await law.determine(writer, asked, proposed=input.proposed_owner, pointer="/proposed_owner")
-    )
-    taken, reference = await _take_up(writer, input.region, at)
-    task = Task(
-        id=taken,
-        reference=reference,
-        title=input.title,
-        description=input.description,
-        category=input.category,
-        subcategory=input.subcategory,
-        function=input.function,
-        variant=input.variant,
-        subject_kind=input.subject_kind,
-        region_code=input.region,
-        polling_station=input.polling_station,
-        event_at=input.event_at,
-        due_at=input.due_at,
-        classification=records.classification(input.classification, context["default_classification"]),
-        priority=input.priority,
-        meeting=input.meeting,
-        decision=decision,
-        external_reference=input.external_reference,
-        proposed_owner=input.proposed_owner,
-        chosen_supporting=input.supporting,
-        logged_by=caller.body,
-        holder=caller.body,
-        recused_offices=context["recused_offices"],
-        status=Status.DRAFT,
-        effective_at=at,
-        last_effective_at=at,
-    )
-    state = {**task.model_dump(), "region": task.region_code}
-    await insert(writer, task)
-    await _attach(writer, caller, task.id, input)
-    logged = log.reserve()
-    outcome: dict[str, Any] = {"to": Status.DRAFT}
-    if answer is not None:
-        informed = await escalated(writer, answer, input.vulnerabilities)
-        placed = Placed(task.id, task.logged_by, task.function, task.variant, task.chosen_supporting)
-        outcome, given = await place(writer, caller, placed, replace(answer, informed=informed), at=at)
-        state |= given
-    kind = EventKind.TASK_DRAFTED if input.draft else EventKind.TASK_LOGGED
-    await log.record(
-        writer,
-        caller,
-        kind,
-        on="task",
-        id=task.id,
-        task_id=task.id,
-        effective_at=at,
-        versions=(None, 1),
-        payload={"from": None, **outcome, "reference": task.reference},
-        state=state,
-        place=logged,
-    )
-    await writer.flush()
-    await visibility.keep_readers(writer, task.id)
-    return shown(caller, await load_written(writer, caller, task.id))
 
 
-async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: UUID | None) -> Row:
-    """What the input refers to, checked through the caller's own sight; raises ValidationFailed."""
+async def _placement(
+    writer: Writer, caller: Caller, input: TaskInput, bearing: Law, asked: Question, *, id: UUID
+) -> Placement:
+    answer = law.decide(bearing, asked, proposed=input.proposed_owner, pointer="/proposed_owner")
+    informed = await escalated(writer, answer, input.vulnerabilities)
+    task = Placed(id, caller.body, input.function, input.variant, input.supporting)
+    return placement(task, replace(answer, informed=informed), at=asked.at)
+
+
+def _given(caller: Caller, input: TaskInput, context: Row) -> Row:
+    """The columns of a new task that its logger decides, as a draft."""
+    return {
+        **{name: getattr(input, name) for name in _AS_GIVEN},
+        "region_code": input.region,
+        "classification": records.classification(input.classification, context["default_classification"]),
+        "chosen_supporting": input.supporting,
+        "logged_by": caller.body,
+        "holder": caller.body,
+        "recused_offices": context["recused_offices"],
+        "status": Status.DRAFT,
+    }
+
+
+def _readers(input: TaskInput, given: Row, placed: Placement | None) -> dict[str, Computed]:
+    parties = [given["logged_by"]]
+    if placed:
+        parties += [placed.party.agency, *placed.party.supporting, *placed.party.informed]
+    shares = {share.agency: share.level for share in input.shares}
+    return visibility.first_readers(
+        parties, shares, region=input.region, classification=given["classification"], draft=input.draft
+    )
+
+
+async def _context(
+    writer: Writer, caller: Caller, input: TaskInput, decision: UUID | None, *, id: UUID, reference: str
+) -> Row:
+    """What the input refers to, checked through the caller's own sight; raises ValidationFailed.
+
+    In the same round trip, the transaction takes the new task up, to work on it from here on, and learns whether its
+    reference is taken.
+    """
     mapped, held = visibility.register_visible("vulnerability"), visibility.register_visible("meeting")
-    found = await row(
+    context = await one(
         writer,
         f"""select
         (select coalesce(s.default_classification, c.default_classification) from category c
@@ -137,7 +149,8 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
         array(select t.id from meeting t where t.id = :meeting and {held}) as meetings,
         array(select code from agency where code = any(:agencies)) as agencies,
         (select case when {visibility.task_visible(caller)} then t.reference else '' end {visibility.tasks(caller)}
-            where t.logged_by = :agency and t.external_reference = :external) as duplicate""",
+            where t.logged_by = :agency and t.external_reference = :external) as duplicate,
+        app.take_up(:id), app.reference_taken(:reference) as taken""",
         category=input.category,
         subcategory=input.subcategory,
         subject=input.subject_kind or "",
@@ -146,9 +159,10 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
         agencies=[share.agency for share in input.shares],
         agency=caller.agency,
         external=input.external_reference,
+        id=id,
+        reference=reference,
         **visibility.reach(caller),
     )
-    context: Row = found or {}
     if context["duplicate"] is not None:
         raise DuplicateExternalReference(reference=context["duplicate"] or None)
     wrong = [
@@ -162,18 +176,10 @@ async def _context(writer: Writer, caller: Caller, input: TaskInput, decision: U
     return context
 
 
-async def _take_up(writer: Writer, region: str, at: datetime) -> tuple[UUID, str]:
-    """An id that the transaction works on from here on, and in the same round trip a reference for people.
-
-    That is the seat of the region, the year, and a random part that betrays no number of tasks.
-    """
-    new = uuid7()
-    statement = "select app.reference_taken(:reference) from app.take_up(:id)"
-    while True:
-        tail = "".join(secrets.choice(_CROCKFORD) for _ in range(6))
-        reference = f"{regions.seat(region)}-{at.astimezone(WIB).year}-{tail}"
-        if not await value(writer, statement, reference=reference, id=new):
-            return new, reference
+def _reference(region: str, at: datetime) -> str:
+    """A reference for people: the seat of the region, the year, and a random part that betrays no number of tasks."""
+    tail = "".join(secrets.choice(_CROCKFORD) for _ in range(6))
+    return f"{regions.seat(region)}-{at.astimezone(WIB).year}-{tail}"
 
 
 async def _attach(writer: Writer, caller: Caller, task_id: UUID, input: TaskInput) -> None:

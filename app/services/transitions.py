@@ -16,8 +16,9 @@ from app.rules.workflow import Transition
 from app.schemas.transitions import TransitionInput
 from app.services import clock_moves, law, log, moments, records, visibility
 from app.services.escalations import escalated
+from app.services.log import Fact
 from app.services.moves import available, needed, shown
-from app.services.placement import Placed, place
+from app.services.placement import Placed, Placement, place, placement
 from app.services.referral_moves import record_move, turn
 from app.services.task_rows import load_task, load_written, take_task
 from app.services.versions import check_version, compare_and_set
@@ -54,15 +55,13 @@ async def move_task(
     if move.action is Action.CANCEL:
         await clock_moves.void_all(writer, caller, task["id"], at)
     changed = {"last_effective_at": at, **_values(caller, move, input)}
+    placed = await _placement(writer, task, at) if move.action is Action.SUBMIT else None
+    if placed is not None:
+        changed |= placed.values
     won = await compare_and_set(writer, "task", {"id": id}, task["version"], changed, sources=move.sources)
-    moved = log.reserve()
-    target: dict[str, Any] = {"to": move.target}
-    if move.action is Action.SUBMIT:
-        target, given = await _submit(writer, caller, task, at)
-        changed |= given
-    await log.record(
-        writer,
-        caller,
+    beside = [] if placed is None else await place(writer, placed, task_id=task["id"], at=at)
+    target = {"to": move.target} if placed is None else placed.said
+    moved = Fact(
         move.event,
         on="task",
         id=task["id"],
@@ -70,9 +69,9 @@ async def move_task(
         effective_at=at,
         versions=(version, won["version"]),
         payload={"from": task["status"], **target, **_said(input)},
-        state=changed,
-        place=moved,
+        state=changed if placed is None else changed | placed.state,
     )
+    await log.record_all(writer, caller, [moved, *beside])
     await writer.flush()
     await visibility.keep_readers(writer, task["id"])
     return shown(caller, await load_written(writer, caller, task["id"])), won["version"]
@@ -145,9 +144,9 @@ async def _withdraw(writer: Writer, caller: Caller, task: Row, at: datetime) -> 
     await record_move(writer, caller, move.event, referral, at, {"to_agency": referral["to_agency"]})
 
 
-async def _submit(writer: Writer, caller: Caller, task: Row, at: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
-    asked = await law.question_of(writer, task, at=at)
+async def _placement(writer: Writer, task: Row, at: datetime) -> Placement:
+    asked = law.question_of(task, at=at)
     answer = await law.determine(writer, asked, proposed=task["proposed_owner"], pointer="/proposed_owner")
     draft = Placed(**{name: task[name] for name in ("id", "logged_by", "function", "variant", "chosen_supporting")})
     informed = await escalated(writer, answer, task["vulnerabilities"])
-    return await place(writer, caller, draft, replace(answer, informed=informed), at=at)
+    return placement(draft, replace(answer, informed=informed), at=at)

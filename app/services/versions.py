@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from app.db import Row, Writer, row, stored, value
+from app.db import Row, Writer, row, value
+from app.entries import stored
 from app.errors import NotFound, PreconditionRequired, StaleVersion
 from app.models import metadata
 

@@ -6,12 +6,14 @@ readers stored with each row; either alone keeps what is not the caller's from i
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from app.db import Executor, Row, Writer, value
+from app.entries import Computed
 from app.errors import ClassificationDenied
-from app.rules import policy
+from app.rules import policy, regions
 from app.rules.caller import Caller
 from app.rules.facts import KINDS, Family
 from app.rules.vocabulary import Access, Role, Standing
@@ -200,6 +202,27 @@ async def take_up(writer: Writer, id: UUID) -> UUID:
     """Let this transaction work on a record that is new or that the caller sees; the second wall keeps it to these."""
     await value(writer, "select app.take_up(:id)", id=id)
     return id
+
+
+def first_readers(
+    parties: Sequence[str], shares: Mapping[str, str], *, region: str, classification: str, draft: bool
+) -> dict[str, Computed]:
+    """Who reads a task that is about to be entered: its parties, and agencies by the level at which it is shared."""
+    whole, brief = (
+        [agency for agency, given in shares.items() if given == level and not draft]
+        for level in (Access.FULL, Access.SUMMARY)
+    )
+    values = {
+        "parties": [*parties, *whole],
+        "experts": [f"expert:{agency}" for agency in whole],
+        "past": brief,
+        "places": [] if draft else ["", *regions.path(region)],
+        "class": classification,
+    }
+    return {
+        "readers": Computed("app.readers_among(:parties, :experts, :places, :class)", values),
+        "summary_readers": Computed("app.summary_readers_among(:past, :parties, :places, :class)", values),
+    }
 
 
 async def keep_readers(writer: Writer, task_id: UUID) -> None:

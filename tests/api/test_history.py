@@ -10,7 +10,7 @@ import pytest
 from stories import ANSWERS, Cast, words
 from support import Agency
 
-from app.db import Database
+from app.db import Database, value
 from app.rules.vocabulary import Status
 from app.services import visibility
 
@@ -77,6 +77,32 @@ async def test_after_any_walk_the_stored_readers_are_those_that_the_facts_give(
         async with database.reading() as reader:
             assert await visibility.stale_readers(reader) == 0, move
     await told_truly(cast.logger, task["id"])
+
+
+@pytest.mark.parametrize("draft", [False, True])
+@pytest.mark.parametrize("classification", ["terbuka", "terbatas", "rahasia"])
+async def test_from_its_first_instant_a_task_is_read_by_whom_the_facts_name(
+    classification: str, draft: bool, kpu: Agency, database: Database
+) -> None:
+    shares = [
+        {"agency": "POLRESTA_MALANG_KOTA", "level": "full"},
+        {"agency": "KODIM_0833_KOTA_MALANG", "level": "summary"},
+    ]
+    logged = await kpu.log(classification=classification, draft=draft, shares=shares)
+    own = await kpu.log(
+        category="candidate_eligibility", function="handling", classification=classification, draft=draft
+    )
+    assert own["accountable"] == (None if draft else own["logged_by"])
+    async with database.working() as worker:
+        assert await visibility.stale_readers(worker) == 0
+        referrals = await value(
+            worker,
+            "select array_agg(r.readers = t.readers and r.task_reference = t.reference"
+            " and r.classification = t.classification) from referral r join task t on t.id = r.task_id"
+            " where t.id = any(:ids)",
+            ids=[logged["id"], own["id"]],
+        )
+    assert referrals == (None if draft else [True])
 
 
 async def told_truly(agency: Agency, task_id: str) -> None:

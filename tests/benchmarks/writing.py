@@ -31,9 +31,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import Receive, Scope, Send
 
 from app import evidence, logs
-from app.db import Writer
+from app.db import Row, Writer
 from app.main import create_app
-from app.models.event import Event
 from app.services import log, sequencer
 from app.settings import Settings
 
@@ -92,20 +91,19 @@ async def _copy(url: str) -> str:
 
 def _strip() -> None:
     """Let what makes evidence do nothing for requests to the other database."""
-    document, leaf, seal, receipt = evidence.document, evidence.leaf, log._seal, sequencer.receipt
+    document, leaf, seal, receipt = evidence.document, evidence.leaf, log._sealed, sequencer.receipt
 
-    async def sealed(writer: Writer, event: Event, acting_user: str | None, words: dict[str, Any]) -> None:
+    async def sealed(writer: Writer, event: Row, acting_user: str | None, words: dict[str, Any]) -> Row:
         if _bare.get():
-            event.payload = {**event.payload, **words}
-        else:
-            await seal(writer, event, acting_user, words)
+            return {"payload": {**event["payload"], **words}}
+        return await seal(writer, event, acting_user, words)
 
     async def promised(writer: Writer, *, request_id: str) -> str | None:
         return None if _bare.get() else await receipt(writer, request_id=request_id)
 
     evidence.document = lambda event: b"" if _bare.get() else document(event)
     evidence.leaf = lambda document: b"" if _bare.get() else leaf(document)
-    log._seal, sequencer.receipt = sealed, promised
+    log._sealed, sequencer.receipt = sealed, promised
 
 
 async def post(line: Line, path: str, token: str, body: dict[str, Any], etag: str = "") -> dict[str, Any]:

@@ -29,6 +29,7 @@ from app.db import Database, Writer, rows, value
 from app.rules.caller import itself
 from app.rules.facts import EventKind
 from app.services import log, sequencer
+from app.services.log import Fact
 from app.settings import ROOT, Settings
 
 BY = itself("test")
@@ -79,7 +80,7 @@ async def enter(writer: Writer, matter: str, *, before: int | None = None) -> st
         writer, BY, EventKind.TASK_UPDATED, on="task", id=matter, effective_at=at, versions=versions
     )
     await writer.flush()
-    return str(fact.id)
+    return str(fact["id"])
 
 
 async def commit(database: Database, count: int = 1) -> list[str]:
@@ -151,19 +152,19 @@ async def test_an_effect_follows_its_cause_although_the_clock_went_back(sealed: 
 
 
 async def test_the_facts_of_a_transaction_stay_together_in_their_order_however_many(sealed: Database) -> None:
+    crowd = [
+        Fact(EventKind.TASK_UPDATED, "task", "crowd", datetime.now(UTC), None, (None, None), {})
+        for _ in range(sequencer.FULL + 50)
+    ]
     async with sealed.working() as writer:
-        first = log.reserve()
-        many = [await enter(writer, "crowd") for _ in range(2)]
+        first = [await enter(writer, "crowd") for _ in range(2)]
         await commit(sealed)
-        await log.record(
-            writer, BY, EventKind.TASK_UPDATED, on="task", id="crowd", effective_at=datetime.now(UTC), place=first
-        )
-        for _ in range(sequencer.FULL + 50):
-            await log.record(writer, BY, EventKind.TASK_UPDATED, on="task", id="crowd", effective_at=datetime.now(UTC))
+        many = [str(one["id"]) for one in await log.record_all(writer, BY, crowd)]
+        last = await enter(writer, "crowd")
     await commit(sealed)
     await settle(sealed)
-    reserved, *others = await indexes(sealed, [str(first), *many])
-    assert others == [reserved + 1, reserved + 2]
+    found = await indexes(sealed, [*first, *many, last])
+    assert found == [*range(found[0], found[0] + len(found))]
     await judge(sealed)
 
 

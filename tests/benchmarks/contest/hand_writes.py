@@ -173,9 +173,7 @@ class Writes:
         matter = (asked["category"], asked["function"], asked["region"])
         if matter not in self.known:
             async with self.database.working() as worker:
-                question = await law.question(
-                    worker, category=matter[0], function=matter[1], region=matter[2], at=datetime.now(UTC)
-                )
+                question = law.question(category=matter[0], function=matter[1], region=matter[2], at=datetime.now(UTC))
                 found = await law.determine(worker, question, proposed=None, pointer="")
             if found.mandate is None or found.accountable is None:
                 raise AssertionError(found)
