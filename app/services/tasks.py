@@ -59,6 +59,7 @@ async def log_task(
     asked = _question(input, at)
     bearing = await law.load(writer, asked, proposed=input.proposed_owner, function=input.function)
     new, reference = uuid7(), _reference(input.region, at)
+    await _refuse_duplicate(writer, caller, new, input.external_reference)
     context = await _context(writer, caller, input, decision, id=new, reference=reference)
     placed = None if input.draft else await _placement(writer, caller, input, bearing, asked, id=new)
     while context["taken"]:
@@ -148,8 +149,6 @@ async def _context(
         array(select t.id from vulnerability t where t.id = any(:vulnerabilities) and {mapped}) as vulnerabilities,
         array(select t.id from meeting t where t.id = :meeting and {held}) as meetings,
         array(select code from agency where code = any(:agencies)) as agencies,
-        (select case when {visibility.task_visible(caller)} then t.reference else '' end {visibility.tasks(caller)}
-            where t.logged_by = :agency and t.external_reference = :external) as duplicate,
         app.take_up(:id), app.reference_taken(:reference) as taken""",
         category=input.category,
         subcategory=input.subcategory,
@@ -157,14 +156,10 @@ async def _context(
         vulnerabilities=input.vulnerabilities,
         meeting=input.meeting,
         agencies=[share.agency for share in input.shares],
-        agency=caller.agency,
-        external=input.external_reference,
         id=id,
         reference=reference,
         **visibility.reach(caller),
     )
-    if context["duplicate"] is not None:
-        raise DuplicateExternalReference(reference=context["duplicate"] or None)
     wrong = [
         *records.unknown_among("vulnerability", "/vulnerabilities", input.vulnerabilities, context["vulnerabilities"]),
         *records.unknown_among("agency", "/shares", [share.agency for share in input.shares], context["agencies"]),
@@ -227,7 +222,7 @@ async def update_task(writer: Writer, caller: Caller, id: UUID, version: int, pa
         state=changed,
     )
     await writer.flush()
-    await visibility.keep_readers(writer, task["id"])
+    await visibility.keep_readers_after(writer, task["id"], changed)
     return shown(caller, await load_written(writer, caller, task["id"]))
 
 
@@ -240,7 +235,9 @@ def _reclassified(caller: Caller, task: Row, asked: RequestedClassification, hel
 
 
 async def _refuse_duplicate(writer: Writer, caller: Caller, id: UUID, external: str | None) -> None:
-    """Refuse a number the agency uses already; the task is named to whoever may see it."""
+    """Refuse a number that the agency uses for another task already; that is named to whoever may see it."""
+    if external is None:
+        return
     taken = await value(
         writer,
         f"select case when {visibility.task_visible(caller)} then t.reference else '' end {visibility.tasks(caller)}"

@@ -73,7 +73,7 @@ async def move_task(
     )
     await log.record_all(writer, caller, [moved, *beside])
     await writer.flush()
-    await visibility.keep_readers(writer, task["id"])
+    await visibility.keep_readers_after(writer, task["id"], changed)
     return shown(caller, await load_written(writer, caller, task["id"])), won["version"]
 
 

@@ -6,7 +6,7 @@ readers stored with each row; either alone keeps what is not the caller's from i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -223,6 +223,18 @@ def first_readers(
         "readers": Computed("app.readers_among(:parties, :experts, :places, :class)", values),
         "summary_readers": Computed("app.summary_readers_among(:past, :parties, :places, :class)", values),
     }
+
+
+#: The columns of a task that decide who reads it.
+_DECIDING: Final = frozenset(
+    {"accountable", "supporting", "informed", "open_referral", "classification", "recused_offices"}
+)
+
+
+async def keep_readers_after(writer: Writer, task_id: UUID, changed: Iterable[str]) -> None:
+    """Recompute them after these columns of the task changed, where one of them decides who reads it."""
+    if not _DECIDING.isdisjoint(changed):
+        await keep_readers(writer, task_id)
 
 
 async def keep_readers(writer: Writer, task_id: UUID) -> None:

@@ -79,19 +79,16 @@ async def test_after_any_walk_the_stored_readers_are_those_that_the_facts_give(
     await told_truly(cast.logger, task["id"])
 
 
-@pytest.mark.parametrize("draft", [False, True])
+@pytest.mark.parametrize("status", [Status.DRAFT, Status.ASSIGNED])
 @pytest.mark.parametrize("classification", ["terbuka", "terbatas", "rahasia"])
 async def test_from_its_first_instant_a_task_is_read_by_whom_the_facts_name(
-    classification: str, draft: bool, kpu: Agency, database: Database
+    classification: str, status: Status, kpu: Agency, database: Database
 ) -> None:
-    shares = [
-        {"agency": "POLRESTA_MALANG_KOTA", "level": "full"},
-        {"agency": "KODIM_0833_KOTA_MALANG", "level": "summary"},
-    ]
-    logged = await kpu.log(classification=classification, draft=draft, shares=shares)
-    own = await kpu.log(
-        category="candidate_eligibility", function="handling", classification=classification, draft=draft
-    )
+    draft = status is Status.DRAFT
+    shares = [("POLRESTA_MALANG_KOTA", "full"), ("KODIM_0833_KOTA_MALANG", "summary")]
+    asked = {"classification": classification, "draft": draft}
+    logged = await kpu.log(**asked, shares=[{"agency": agency, "level": level} for agency, level in shares])
+    own = await kpu.log(**asked, category="candidate_eligibility", function="handling")
     assert own["accountable"] == (None if draft else own["logged_by"])
     async with database.working() as worker:
         assert await visibility.stale_readers(worker) == 0
