@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import asyncpg
 import orjson
+from cachetools import LRUCache
 from sqlalchemy import exc as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import PoolProxiedConnection
@@ -27,16 +28,22 @@ from app.outages import UNREACHABLE
 from app.security import Keys
 from app.settings import Settings
 from app.sql import Statement, statement
+from app.turns import Turns
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reader:
-    """A read-only transaction on the driver's own connection, and what is known in it."""
+    """A read-only transaction on the driver's own connection, and what is known in it.
+
+    `opening` is the SQL that still has to begin it: it goes with the first statement, or before it. Until it went, the
+    transaction of whoever handed the connection on may be there.
+    """
 
     driver: asyncpg.Connection
     info: dict[Any, Any]
+    opening: str | None
 
 
 Writer = AsyncSession
@@ -52,8 +59,11 @@ class Database:
         self.engine: AsyncEngine = open_engine(url, settings)
         self._begin = beginning(settings)
         # in front of the pool, which lets newcomers pass those who wait
-        self._turns = asyncio.Semaphore(settings.pool_size)
+        patience, room = settings.pool_timeout, settings.pool_size
+        self._turns = Turns[PoolProxiedConnection](room, patience=patience, put_back=self._put_back)
         self._giving: set[asyncio.Task[None]] = set()
+        #: Who holds a token, as the database said last, and how it is to say whether that still holds.
+        self.known: LRUCache[Any, Any] = LRUCache(maxsize=_KNOWN)
 
     @cached_property
     def keys(self) -> Keys:
@@ -65,45 +75,61 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reader]:
-        """A read-only transaction. Until somebody enters it, no row that belongs to an agency is seen in it."""
-        async with self._turn():
+        """A read-only transaction. Until somebody enters it, no row that belongs to an agency is seen in it.
+
+        Where others wait to read, its connection is handed on as it is: their first message ends what it left.
+        """
+        handed = await self._turn(reads=True)
+        held = handed or await self._connected()
+        opening = f"rollback; {self._begin}" if handed else self._begin
+        reader = Reader(held.driver_connection, {"database": self}, opening)
+        try:
+            yield reader
+        except BaseException:
+            self._put_back(held)
+            raise
+        if reader.driver.is_closed() or not self._turns.hand_on(held):
+            self._put_back(held)
+
+    async def _connected(self) -> PoolProxiedConnection:
+        """A connection of the pool, in no transaction, for whoever has the turn."""
+        try:
             held = await self.engine.raw_connection()
-            driver: asyncpg.Connection = held.driver_connection
-            try:
-                if driver.is_in_transaction():
-                    driver.terminate()  # nobody leaves one open; were it so, what it may see would be somebody else's
-                await driver.execute(self._begin)
-                yield Reader(driver, {"database": self})
-            finally:
-                await self._given_back(driver, held)
+        except BaseException:
+            self._turns.give()
+            raise
+        driver: asyncpg.Connection = held.driver_connection
+        if driver.is_in_transaction():
+            driver.terminate()  # nobody leaves one open; were it so, what it may see would be somebody else's
+        return held
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:
         """One transaction: committed when the block ends, rolled back when it raises. Nobody else commits."""
-        async with self._turn():
+        await self._turn(reads=False)
+        try:
             session = AsyncSession(self.engine, info={"database": self}, expire_on_commit=False, autoflush=False)
             async with session, session.begin():
                 yield session
+        finally:
+            self._turns.give()
 
-    async def _given_back(self, driver: asyncpg.Connection, held: PoolProxiedConnection) -> None:
-        """Give a connection back, however often whoever held it is cancelled meanwhile."""
-        giving = asyncio.create_task(_give_back(driver, held))
+    def _put_back(self, held: PoolProxiedConnection) -> None:
+        """End a reading, give its connection back and then its turn, however often whoever had them is cancelled."""
+        giving = asyncio.create_task(_give_back(held))
         self._giving.add(giving)
-        giving.add_done_callback(self._giving.discard)
-        await asyncio.shield(giving)
+        giving.add_done_callback(self._given)
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """A connection's worth of room: who comes first is served first; raises Overloaded when none comes in time."""
+    def _given(self, giving: asyncio.Task[None]) -> None:
+        self._giving.discard(giving)
+        self._turns.give()
+
+    async def _turn(self, *, reads: bool) -> PoolProxiedConnection | None:
+        """A connection's worth of room, perhaps with the connection of a reading that ended; raises Overloaded."""
         try:
-            async with asyncio.timeout(self.settings.pool_timeout if self._turns.locked() else None):
-                await self._turns.acquire()
+            return await self._turns.take(reads=reads)
         except TimeoutError as late:
             raise Overloaded from late
-        try:
-            yield
-        finally:
-            self._turns.release()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[Writer]:
@@ -156,12 +182,17 @@ async def work(writer: Writer) -> None:
     writer.info["began"] = await value(writer, "select now() from app.work()")
 
 
+#: The SQLSTATE of a statement that says that what it was told of has changed.
+CHANGED: Final = "SI001"
+#: How many tokens' holders a process knows.
+_KNOWN: Final = 4096
 #: Seconds that a server has for the end of a transaction that wrote nothing.
 _PATIENCE: Final = 1.0
 
 
-async def _give_back(driver: asyncpg.Connection, held: PoolProxiedConnection) -> None:
+async def _give_back(held: PoolProxiedConnection) -> None:
     """End a transaction that wrote nothing; a connection that can't say so is not used again."""
+    driver: asyncpg.Connection = held.driver_connection
     try:
         async with asyncio.timeout(_PATIENCE):
             await driver.execute("rollback")
@@ -179,14 +210,36 @@ async def rows(executor: Executor, sql: str, /, **values: Any) -> list[Row]:
     asked = statement(sql, values)
     if isinstance(executor, Writer) and "driver" not in executor.info:
         return await _first_rows(executor, asked, values)
-    driver = executor.driver if isinstance(executor, Reader) else executor.info["driver"]
     try:
+        if isinstance(executor, Writer):
+            driver = executor.info["driver"]
+        else:
+            driver = executor.driver
+            if executor.opening is not None:
+                await driver.execute(executor.opening)
+                executor.opening = None
         found = await driver.fetch(asked.driver_sql, *(values[name] for name in asked.names))
     except asyncpg.IntegrityConstraintViolationError as error:
         raise sa.IntegrityError(sql, None, error) from error
     except (*UNREACHABLE, asyncpg.PostgresError) as error:
         raise sa.DBAPIError(sql, None, error) from error
     return [dict(row) for row in found]
+
+
+async def opened_by(reader: Reader, statement: str) -> bool:
+    """Begin a reading with a statement that returns nothing, in one round trip.
+
+    False where it says, by CHANGED, that something has: then the next statement begins the reading anew.
+    """
+    try:
+        await reader.driver.execute(f"{reader.opening}; {statement}")
+    except (*UNREACHABLE, asyncpg.PostgresError) as error:
+        if getattr(error, "sqlstate", None) != CHANGED:
+            raise sa.DBAPIError(statement, None, error) from error
+        reader.opening = f"rollback; {reader.opening}"
+        return False
+    reader.opening = None
+    return True
 
 
 async def _first_rows(writer: Writer, asked: Statement, values: dict[str, Any]) -> list[Row]:

@@ -56,6 +56,16 @@ def _literal(content: object) -> str | None:
     return None
 
 
+def quoted(content: object) -> str:
+    """SQL: a text, or null, as a literal, for a statement that goes without parameters; raises ValueError for NUL."""
+    if content is None:
+        return "null"
+    text = str(content)
+    if "\0" in text:
+        raise ValueError(text)
+    return "'" + text.replace("'", "''") + "'"
+
+
 def limit_literal(limit: int) -> int:
     """The smallest allowed literal that fetches `limit` rows and one more, which tells whether there is a next page."""
     return next(literal for literal in _LIMITS if literal > limit)

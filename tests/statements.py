@@ -20,7 +20,7 @@ After = Callable[[asyncpg.Connection], None]
 def intercepted(database: Database, before: Before, after: After = lambda _: None) -> Iterator[None]:
     """Be asked before each statement of this process that asks or changes rows, of any database; told after it."""
     engine = database.engine.sync_engine
-    fetch = asyncpg.Connection.fetch
+    fetch, execute = asyncpg.Connection.fetch, asyncpg.Connection.execute
 
     def sends(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
         return before(connection.connection.dbapi_connection.driver_connection, statement, parameters)
@@ -34,13 +34,22 @@ def intercepted(database: Database, before: Before, after: After = lambda _: Non
         after(driver)
         return found
 
+    async def executed(driver: asyncpg.Connection, statement: str, *given: Any, **options: Any) -> Any:
+        opening, entering, again = statement.partition("; select app.enter_again")
+        if not entering:
+            return await execute(driver, statement, *given, **options)
+        instead, _ = before(driver, f"select app.enter_again{again}", ())
+        found = await execute(driver, f"{opening}; {instead}", *given, **options)
+        after(driver)
+        return found
+
     event.listen(engine, "before_cursor_execute", sends, retval=True)
     event.listen(engine, "after_cursor_execute", sent)
-    asyncpg.Connection.fetch = fetched
+    asyncpg.Connection.fetch, asyncpg.Connection.execute = fetched, executed
     try:
         yield
     finally:
-        asyncpg.Connection.fetch = fetch
+        asyncpg.Connection.fetch, asyncpg.Connection.execute = fetch, execute
         event.remove(engine, "before_cursor_execute", sends)
         event.remove(engine, "after_cursor_execute", sent)
 

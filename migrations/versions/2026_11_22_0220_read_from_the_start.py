@@ -1,4 +1,4 @@
-"""A task and a referral that are entered say at once who reads them; a kept answer is looked for where it is locked."""
+"""Fewer round trips: readers with the task, the kept answer with its lock, who asks with the beginning."""
 
 from __future__ import annotations
 
@@ -94,6 +94,16 @@ begin
     return next;
 end $$
 """
+# whoever was told who holds a token asks, in the message that begins a transaction, whether that still holds
+AGAIN = """
+create function app.enter_again(claimed uuid, proof uuid, token uuid, as_role text, in_epoch text, told text)
+returns void language plpgsql as $$
+begin
+    if (select md5(e::text) from app.enter(claimed, proof, token, as_role, in_epoch) e) is distinct from told then
+        raise exception 'who holds the token has changed' using errcode = 'SI001';
+    end if;
+end $$
+"""
 RAISE = """
 create procedure app.raise_starting_walls() language plpgsql as $$
 begin
@@ -150,13 +160,25 @@ end
 
 def upgrade() -> None:
     """Give the functions what they say."""
-    for statement in (AMONG, SUMMARY_AMONG, READERS_OF, KEEP, REFERRAL, OF_EACH, KEPT, RAISE, "call app.raise_walls()"):
+    for statement in (
+        AMONG,
+        SUMMARY_AMONG,
+        READERS_OF,
+        KEEP,
+        REFERRAL,
+        OF_EACH,
+        KEPT,
+        AGAIN,
+        RAISE,
+        "call app.raise_walls()",
+    ):
         op.execute(statement)
 
 
 def downgrade() -> None:
     """Go back to readers that come with the first change."""
     op.execute("drop procedure app.raise_starting_walls()")
+    op.execute("drop function app.enter_again(uuid, uuid, uuid, text, text, text)")
     op.execute("drop function app.kept_answer(bigint, text, uuid, bytea)")
     op.execute("drop trigger read_referral_as_task on referral")
     op.execute("drop function app.read_referral_as_task()")

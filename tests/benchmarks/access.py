@@ -69,7 +69,7 @@ def bare(app: FastAPI, url: str, settings: Settings) -> None:
                 known.append(replace(await callers.caller_of(worker, "KPU_KOTA_MALANG"), role=Role.SUPERVISOR))
         line = lines.pop() if lines else await asyncpg.connect(address, server_settings=sight)
         await line.set_type_codec("jsonb", encoder=str, decoder=orjson.loads, schema="pg_catalog")
-        task = await task_rows.load_task(Reader(line, {"database": database}), known[0], id)
+        task = await task_rows.load_task(Reader(line, {"database": database}, None), known[0], id)
         lines.append(line)
         return answers.read(request, moves.shown(known[0], task), version=task["version"])
 

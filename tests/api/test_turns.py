@@ -1,0 +1,153 @@
+"""Turns on a process's connections: in their order, and what one left is not what the next one sees."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+from fastapi import FastAPI
+from support import Agency
+
+from app.db import Database, Reader, value
+from app.errors import Overloaded
+from app.services import callers, signing
+from app.settings import Settings
+
+_SIGHT = "select current_setting('app.sight', true)"
+_CONNECTION = "select pg_backend_pid()"
+
+
+@pytest.fixture
+async def narrow(url: str, settings: Settings) -> AsyncIterator[Database]:
+    """A database with a single connection."""
+    database = Database(url, settings.model_copy(update={"pool_size": 1, "pool_timeout": 5.0}))
+    yield database
+    await database.close()
+
+
+async def enter(reader: Reader, agency: Agency, app: FastAPI) -> None:
+    claims = await signing.verified(app.state.database, app.state.keys, agency.token)
+    await callers.identify(reader, claims, address="127.0.0.1", acting_user=None, request_id="turns")
+
+
+async def waiting() -> None:
+    """Let whoever was started come to where it waits."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_reading_that_follows_another_on_its_connection_sees_its_own_and_nothing_left_behind(
+    narrow: Database, app: FastAPI, kpu: Agency, kodim: Agency
+) -> None:
+    seen: list[tuple[str | None, int]] = []
+
+    async def read(agency: Agency | None) -> None:
+        async with narrow.reading() as reader:
+            if agency is not None:
+                await enter(reader, agency, app)
+            seen.append((await value(reader, _SIGHT), await value(reader, _CONNECTION)))
+
+    everybody = [kpu, kodim, None, kpu, None, kodim, kodim, None]
+    await asyncio.gather(*map(read, everybody))
+    assert len({connection for _, connection in seen}) == 1
+    codes = {agency.code for agency in (kpu, kodim)}
+    for agency, (sight, _) in zip(everybody, seen, strict=True):
+        assert {one for one in (sight or "").split(",") if one in codes} == ({agency.code} if agency else set())
+
+
+async def test_a_reading_in_which_nothing_was_asked_hands_on_nobodys_sight(
+    narrow: Database, app: FastAPI, kpu: Agency
+) -> None:
+    async with narrow.reading() as first:
+        await enter(first, kpu, app)
+        idle, last = asyncio.create_task(_idle(narrow)), asyncio.create_task(_sight(narrow))
+        await waiting()
+    await idle
+    assert not await last
+
+
+async def test_who_writes_comes_in_turn_and_begins_a_transaction_of_its_own(
+    narrow: Database, app: FastAPI, kpu: Agency
+) -> None:
+    order: list[str] = []
+
+    async def write() -> str | None:
+        async with narrow.writing() as writer:
+            order.append("write")
+            found: str | None = await value(writer, _SIGHT)
+            assert await value(writer, "select current_setting('transaction_read_only')") == "off"
+            return found
+
+    async def read() -> None:
+        async with narrow.reading() as reader:
+            await value(reader, _SIGHT)
+            order.append("read")
+
+    async with narrow.reading() as first:
+        await enter(first, kpu, app)
+        writes = asyncio.create_task(write())
+        await waiting()
+        reads = asyncio.create_task(read())
+        await waiting()
+    await reads
+    assert not await writes
+    assert order == ["write", "read"]
+
+
+async def test_who_gives_up_while_it_is_handed_a_turn_loses_it_for_nobody(
+    narrow: Database, app: FastAPI, kpu: Agency
+) -> None:
+    async with narrow.reading() as first:
+        await enter(first, kpu, app)
+        given_up, last = asyncio.create_task(_sight(narrow)), asyncio.create_task(_sight(narrow))
+        await waiting()
+    given_up.cancel()  # handed the turn, and not yet running
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    assert not await last
+    async with narrow.reading() as alone:
+        await enter(alone, kpu, app)
+        given_up = asyncio.create_task(_sight(narrow))
+        await waiting()
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    assert not await _sight(narrow)
+
+
+async def test_what_failed_is_not_handed_on_nor_is_its_turn_lost(narrow: Database, app: FastAPI, kpu: Agency) -> None:
+    with suppress(ZeroDivisionError):
+        async with narrow.reading() as first:
+            await enter(first, kpu, app)
+            last = asyncio.create_task(_sight(narrow))
+            await waiting()
+            raise ZeroDivisionError
+    assert not await last
+    async with narrow.reading() as lost:
+        await enter(lost, kpu, app)
+        lost.driver.terminate()
+        last = asyncio.create_task(_sight(narrow))
+        await waiting()
+    assert not await last
+
+
+async def test_who_waits_too_long_is_told_so_and_the_turn_goes_to_the_next(url: str, settings: Settings) -> None:
+    hasty = Database(url, settings.model_copy(update={"pool_size": 1, "pool_timeout": 0.1}))
+    async with hasty.reading():
+        with pytest.raises(Overloaded):
+            await _sight(hasty)
+    assert not await _sight(hasty)
+    await hasty.close()
+
+
+async def _idle(database: Database) -> None:
+    async with database.reading():
+        await asyncio.sleep(0)
+
+
+async def _sight(database: Database) -> str | None:
+    async with database.reading() as reader:
+        found: str | None = await value(reader, _SIGHT)
+        return found
