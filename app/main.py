@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
 
-from app import matrix, openapi, problems
+from app import heap, matrix, openapi, problems
 from app.cors import Origins
 from app.db import Database
 from app.ingress import Ingress
@@ -87,12 +86,10 @@ Open Database License (ODbL), https://opendatacommons.org/licenses/odbl/1-0/
 """
 
 
-async def _warm(app: FastAPI) -> None:
-    """A second's work, before somebody waits for it; what is there then stays, and is not collected over and over."""
-    await asyncio.gather(asyncio.to_thread(app.openapi), asyncio.to_thread(calendars.beyond))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)  # a request leaves few cycles behind; 700 made each one pay for a look
+async def _warm() -> None:
+    """What takes a while, before somebody waits for it; what is there then stays."""
+    await asyncio.to_thread(calendars.beyond)
+    heap.settle()
 
 
 def create_app(settings: Settings, database_url: str, *, keys: Keys | None = None) -> FastAPI:
@@ -101,7 +98,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_warm(app))
+        warming = asyncio.create_task(_warm())
         keeping = asyncio.create_task(app.state.refusals.keep())
         yield
         keeping.cancel()
@@ -117,6 +114,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         version="1.0.0",
         summary="Inter-agency coordination of election-risk mitigation.",
         description=DESCRIPTION.strip(),
+        openapi_url=None,  # the kept document is shown, which costs neither time nor memory
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
