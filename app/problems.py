@@ -203,7 +203,7 @@ def _methods(scope: Scope) -> list[str]:
     """What the path that was asked may be asked for, on any of its routes that the OpenAPI document tells of."""
     path = getattr(scope.get("route"), "path_format", None)
     routes = (one for one in scope["app"].router.routes if isinstance(one, APIRoute) and one.include_in_schema)
-    return sorted(method for one in routes if one.path_format == path for method in one.methods)
+    return sorted(method for one in routes if one.path_format == path for method in one.methods or ())
 
 
 def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
