@@ -47,6 +47,7 @@ from app.services.listeners import Listeners
 from app.services.log_keys import Published
 from app.services.replica import Replica
 from app.settings import Settings
+from app.waiting import WaitingRoute
 
 _MODULES: Final = (
     oauth,
@@ -86,8 +87,12 @@ Open Database License (ODbL), https://opendatacommons.org/licenses/odbl/1-0/
 """
 
 
-async def _warm() -> None:
+async def _warm(app: FastAPI) -> None:
     """What takes a while, before somebody waits for it; what is there then stays."""
+    for route in app.routes:
+        if isinstance(route, WaitingRoute):
+            route.build()
+            await asyncio.sleep(0)  # who asks meanwhile waits for one of them at most
     await asyncio.to_thread(calendars.beyond)
     heap.settle()
 
@@ -98,7 +103,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_warm())
+        warming = asyncio.create_task(_warm(app))
         keeping = asyncio.create_task(app.state.refusals.keep())
         yield
         keeping.cancel()

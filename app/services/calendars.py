@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from holidays import HolidayBase, country_holidays
 from sqlalchemy import insert
 
 from app.db import Executor, Row, Writer, one, row, rows
@@ -21,6 +20,9 @@ from app.services import locks, log, records
 from app.services.locks import Lock
 from app.services.versions import check_version
 
+if TYPE_CHECKING:
+    from holidays import HolidayBase
+
 _SHOWN: Final = "version, covers_from, covers_to, holidays, reason, recorded_at"
 _CORRECTION: Final = "version, covers_from, covers_to, added, removed, reason, recorded_at"
 _CURRENT: Final = "select * from calendar order by version desc limit 1"
@@ -29,6 +31,9 @@ _CURRENT: Final = "select * from calendar order by version desc limit 1"
 @cache
 def beyond() -> HolidayBase:
     """What the library knows of the public holidays and the collective leave of Indonesia, in Indonesian."""
+    # a process is ready before it has loaded every country's, and most end without having asked
+    from holidays import country_holidays  # noqa: PLC0415
+
     return country_holidays("ID", categories=("public", "government"), language="id")
 
 
