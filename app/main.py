@@ -41,7 +41,6 @@ from app.routers import (
     webhooks,
 )
 from app.security import Keys
-from app.services import calendars
 from app.services.health import Readiness
 from app.services.listeners import Listeners
 from app.services.log_keys import Published
@@ -93,7 +92,6 @@ async def _warm(app: FastAPI) -> None:
         if isinstance(route, WaitingRoute):
             route.build()
             await asyncio.sleep(0)  # who asks meanwhile waits for one of them at most
-    await asyncio.to_thread(calendars.beyond)
     heap.settle()
 
 
