@@ -5,7 +5,6 @@ The same services as over HTTP, asked by Simpul itself: every act stands in the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -38,12 +37,6 @@ clients: Final = _commands("Clients of agencies.")
 secrets: Final = _commands("Secrets of clients.")
 tokens: Final = _commands("Access tokens.")
 of_agencies: Final = _commands("The access of whole agencies.")
-COMMANDS: Final[Mapping[str, typer.Typer]] = {
-    "clients": clients,
-    "secrets": secrets,
-    "tokens": tokens,
-    "agencies": of_agencies,
-}
 
 
 # clients

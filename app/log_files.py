@@ -47,7 +47,7 @@ class Unreadable(Exception):
 
 
 class _Line(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", defer_build=True)
 
 
 class Entry(_Line):
@@ -80,7 +80,7 @@ class CosignatureLine(_Line):
 class Loss(BaseModel):
     """What the entry with this index declares lost: entries from `kept` to `size`, which were under this root."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
     entry: Size
     kept: Size
     size: Size
@@ -90,7 +90,7 @@ class Loss(BaseModel):
 class Tree(BaseModel):
     """The tree of this size has this root, says `iss`."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
     iss: Name
     size: Size
     root: Hash
@@ -116,7 +116,7 @@ class Receipt(BaseModel):
     Of many leaves, which stand one after another, the `first`, their `count`, and the `root` of the tree they make.
     """
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
     iss: Name
     iat: Instant
     request_id: Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")]
@@ -143,7 +143,7 @@ class Receipt(BaseModel):
 
 
 class _Jwk(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
     kty: Literal["EC"]
     crv: Literal["P-256"]
     x: str

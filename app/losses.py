@@ -25,13 +25,13 @@ def loss_of(tree: Tree, declared: Iterable[Loss]) -> Loss | None:
 
 
 class _Declared(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
     operator: str
     declaration: str
 
 
 class _Resumption(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
     kind: Literal["log.resumed"]
     payload: _Declared
 

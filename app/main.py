@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
 
-from app import matrix, openapi, problems
+from app import heap, matrix, openapi, problems
 from app.cors import Origins
 from app.db import Database
 from app.ingress import Ingress
@@ -42,12 +41,12 @@ from app.routers import (
     webhooks,
 )
 from app.security import Keys
-from app.services import calendars
 from app.services.health import Readiness
 from app.services.listeners import Listeners
 from app.services.log_keys import Published
 from app.services.replica import Replica
 from app.settings import Settings
+from app.waiting import WaitingRoute
 
 _MODULES: Final = (
     oauth,
@@ -88,11 +87,12 @@ Open Database License (ODbL), https://opendatacommons.org/licenses/odbl/1-0/
 
 
 async def _warm(app: FastAPI) -> None:
-    """A second's work, before somebody waits for it; what is there then stays, and is not collected over and over."""
-    await asyncio.gather(asyncio.to_thread(app.openapi), asyncio.to_thread(calendars.beyond))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)  # a request leaves few cycles behind; 700 made each one pay for a look
+    """What takes a while, before somebody waits for it; what is there then stays."""
+    for route in app.routes:
+        if isinstance(route, WaitingRoute):
+            route.build()
+            await asyncio.sleep(0)  # who asks meanwhile waits for one of them at most
+    heap.settle()
 
 
 def create_app(settings: Settings, database_url: str, *, keys: Keys | None = None) -> FastAPI:
@@ -117,6 +117,7 @@ def create_app(settings: Settings, database_url: str, *, keys: Keys | None = Non
         version="1.0.0",
         summary="Inter-agency coordination of election-risk mitigation.",
         description=DESCRIPTION.strip(),
+        openapi_url=None,  # the kept document is shown, which costs neither time nor memory
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -16,9 +16,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 
 from app import calling, download
 from app.calling import Login, Service, Unreachable
+from app.credentials_cli import ClientId, Key, KeyKid, SecretFile, Url, login_of
 from app.download import Ask, Brought, Rows
 from app.matrix import CSV, NDJSON, XLSX
-from app.terminal import ClientId, Key, KeyKid, SecretFile, Url, console, fail, login_of
+from app.terminal import console, fail
 
 Format = Literal["csv", "ndjson", "xlsx"]
 #: Format -> media type, what counts its rows, how many stand above those of tasks.

@@ -34,6 +34,8 @@ def _unsigned(kind: Kind, said: dict[str, Any]) -> str:
 
 
 EXAMPLES: Final = ROOT / "openapi" / "examples"
+#: The document as it was generated last, which is what callers get: a test holds it to the code.
+KEPT: Final = ROOT / "openapi" / "openapi.json"
 
 _SCHEME: Final = "client"
 _ACTING_USER: Final[dict[str, Any]] = {
@@ -100,9 +102,9 @@ _NOT_MODIFIED: Final = "304.not-modified"
 
 
 def install(app: FastAPI) -> None:
-    """Let `app` describe itself so; its examples are read now, the document is made when first asked for."""
-    generate, examples = app.openapi, kept_examples(EXAMPLES)
-    app.openapi = cache(lambda: _finished(generate(), examples))  # type: ignore[method-assign]
+    """Let `app` describe itself so, once it is asked: who serves shows the kept document and generates none."""
+    generate = app.openapi
+    app.openapi = cache(lambda: _finished(generate(), kept_examples(EXAMPLES)))  # type: ignore[method-assign]
 
 
 def kept_examples(folder: Path) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -25,6 +26,7 @@ from app import errors
 from app.db import encode
 from app.errors import Fault, Problem
 from app.outages import problem_of
+from app.parameters import known_to
 from app.wire import LISTED, body_fault, fault, parameter_fault
 
 Language = Literal["id", "en"]
@@ -164,7 +166,7 @@ def _problem(error: Exception, scope: Scope) -> Problem:
             return cause
         case HTTPException(status_code=405):
             # The framework names the methods of the first route with this path only.
-            allowed = ", ".join(map(str.upper, sorted(_operations(scope))))
+            allowed = ", ".join(_methods(scope))
             return errors.MethodNotAllowed(headers={"Allow": allowed} if allowed else error.headers)
         case HTTPException(status_code=status):
             return _example(_BY_STATUS.get(status, errors.Internal))
@@ -193,13 +195,15 @@ def _invalid(error: RequestValidationError, scope: Scope) -> Problem:
 
 
 def _known(scope: Scope) -> list[str]:
-    parameters = _operations(scope).get(scope["method"].lower(), {}).get("parameters", ())
-    return sorted(parameter["name"] for parameter in parameters if parameter.get("in") == "query")
+    route = scope.get("route")
+    return sorted(known_to(route.dependant)) if isinstance(route, APIRoute) else []
 
 
-def _operations(scope: Scope) -> dict[str, Any]:
-    """What the OpenAPI document says of the path that was asked, by method."""
-    return scope["app"].openapi()["paths"].get(getattr(scope.get("route"), "path_format", None), {})  # type: ignore[no-any-return]
+def _methods(scope: Scope) -> list[str]:
+    """What the path that was asked may be asked for, on any of its routes that the OpenAPI document tells of."""
+    path = getattr(scope.get("route"), "path_format", None)
+    routes = (one for one in scope["app"].router.routes if isinstance(one, APIRoute) and one.include_in_schema)
+    return sorted(method for one in routes if one.path_format == path for method in one.methods or ())
 
 
 def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:

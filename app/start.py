@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from alembic import command
-from alembic.config import Config
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from app import embedded
 from app.db import Database, Writer, execute, work
@@ -97,20 +96,33 @@ async def require_walls(url: str, settings: Settings) -> None:
 async def migrate(url: str, *, revision: str = "head") -> None:
     """Bring the schema to a revision (default the newest)."""
     engine = create_async_engine(url)
-    config = Config(toml_file=ROOT / "pyproject.toml")
     try:
         async with engine.connect() as connection:
+            if revision != "head" or await _revision(connection) != newest():
+                # the one import that waits: each start would load the tool and read every migration, to find nothing
+                from app.migrating import bring  # noqa: PLC0415
 
-            def run(raw: Any) -> None:
-                config.attributes["connection"] = raw
-                command.upgrade(config, revision)
-
-            await connection.run_sync(run)
+                await connection.run_sync(bring, revision)
             if await connection.scalar(text("select to_regprocedure('app.raise_walls()') is not null")):
                 await connection.execute(text("call app.raise_walls()"))  # the roles may have come since
                 await connection.commit()
     finally:
         await engine.dispose()
+
+
+async def _revision(connection: AsyncConnection) -> str | None:
+    """The revision that the schema has; None before the first."""
+    if not await connection.scalar(text("select to_regclass('alembic_version') is not null")):
+        return None
+    found: str | None = await connection.scalar(text("select version_num from alembic_version"))
+    return found
+
+
+def newest() -> str:
+    """The newest revision there is: that of the last migration by name, as names begin with the day and a number."""
+    last = max((ROOT / "migrations" / "versions").glob("*.py"))
+    said = re.search(r'^revision = "(\w+)"$', last.read_text(encoding="utf-8"), re.MULTILINE)
+    return said[1] if said else ""
 
 
 async def load(database: Database, console: Console, *, with_register: bool) -> int:

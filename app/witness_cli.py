@@ -15,10 +15,11 @@ import typer
 from app import witness
 from app.break_glass import Json
 from app.calling import PATIENCE, Login, Unreachable, read_key
+from app.credentials_cli import ClientId, Key, KeyKid, SecretFile, Url, login_of
 from app.db import encode
 from app.memory import keep
 from app.security import SigningKey
-from app.terminal import ClientId, Key, KeyKid, SecretFile, Url, console, fail, login_of
+from app.terminal import console, fail
 from app.witness import Rewritten, Seen, Untrusted, Witness
 
 

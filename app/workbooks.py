@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 from zipfile import ZIP_DEFLATED, ZipFile
 
-import xlsxwriter
-from xlsxwriter.utility import xl_col_to_name
-
 from app.spreadsheets import Cell, Column, Kind, harmless
+
+if TYPE_CHECKING:
+    import xlsxwriter
 
 MEDIA_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 #: Rows of a sheet, characters of a cell, as Excel has them; and what an archive without extensions holds in one part.
@@ -61,9 +61,8 @@ class Workbook:
         frame = self._frame([_FIRST + 1])
         found = _taken_apart(frame["xl/worksheets/sheet1.xml"])
         self._head = (found["head"] + found["views"]).encode()
-        styles = dict(_STYLE.findall(frame["xl/worksheets/sheet1.xml"].decode()))
-        names = [xl_col_to_name(place) for place in range(len(columns))]
-        self._cells = [(name, styles[name], column.kind) for name, column in zip(names, columns, strict=True)]
+        styled = _STYLE.findall(frame["xl/worksheets/sheet1.xml"].decode())  # from left to right
+        self._cells = [(name, style, column.kind) for (name, style), column in zip(styled, columns, strict=True)]
 
     def begin(self) -> bytes:
         """The title and the headings."""
@@ -131,6 +130,9 @@ class Workbook:
 
     def _frame(self, used: Sequence[int]) -> dict[str, bytes]:
         """The parts of the same workbook with one row in each sheet, which used to hold so many."""
+        # few ask for a workbook, and none while a process starts
+        import xlsxwriter  # noqa: PLC0415
+
         made = io.BytesIO()
         with xlsxwriter.Workbook(made, {"in_memory": True, "strings_to_formulas": False}) as book:
             formats = {

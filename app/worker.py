@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from app import logs
+from app import heap, logs
 from app.db import Database, Writer
 from app.deliverer import EVERY, HELD_EVERY, Deliverer
 from app.memory import Forged, Known, Memory
@@ -170,6 +170,7 @@ async def _read(parent: asyncio.StreamReader) -> None:
 
 async def _run() -> None:
     logs.configure()
+    heap.settle()
     chosen = settings()
     url = chosen.worker_url or chosen.database_url
     if url is None:

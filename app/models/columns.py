@@ -18,6 +18,8 @@ SQLModel.metadata.naming_convention = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
+# no row is validated here, and few tables are written with each start
+SQLModel.model_config["defer_build"] = True
 
 Instant = Annotated[datetime, Field(sa_type=DateTime(timezone=True))]
 

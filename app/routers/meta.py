@@ -14,11 +14,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.responses import HTMLResponse
+from starlette.responses import FileResponse, HTMLResponse
 
 from app import event_pages
 from app.db import encode
 from app.errors import NotFound
+from app.openapi import KEPT
 from app.problems import catalogue_page, language_of, problem_page
 from app.services.health import measure_log
 
@@ -87,6 +88,12 @@ async def show_kind_of_event(request: Request, kind: str) -> Response:
     if "json" in request.headers.get("accept", ""):
         return Response(encode(event_pages.data_schema(kind)), media_type="application/schema+json")
     return HTMLResponse(event_pages.kind_page(kind, language_of(request)), headers={"Content-Security-Policy": _PAGE})
+
+
+@router.get("/openapi.json")
+async def show_openapi() -> FileResponse:
+    """The OpenAPI document."""
+    return FileResponse(KEPT, media_type="application/json")
 
 
 @router.get("/docs")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from holidays import HolidayBase, country_holidays
 from sqlalchemy import insert
 
 from app.db import Executor, Row, Writer, one, row, rows
@@ -21,14 +21,21 @@ from app.services import locks, log, records
 from app.services.locks import Lock
 from app.services.versions import check_version
 
+if TYPE_CHECKING:
+    from holidays import HolidayBase
+
 _SHOWN: Final = "version, covers_from, covers_to, holidays, reason, recorded_at"
 _CORRECTION: Final = "version, covers_from, covers_to, added, removed, reason, recorded_at"
-_CURRENT: Final = "select * from calendar order by version desc limit 1"
+#: Whoever counts clocks in the last year of the table counts some that run out beyond it.
+_CURRENT: Final = "select *, covers_to < current_date + 366 as ends_soon from calendar order by version desc limit 1"
 
 
 @cache
 def beyond() -> HolidayBase:
     """What the library knows of the public holidays and the collective leave of Indonesia, in Indonesian."""
+    # it is loaded with every country's, a fifth of a second and 12 MiB: not before somebody counts as far
+    from holidays import country_holidays  # noqa: PLC0415
+
     return country_holidays("ID", categories=("public", "government"), language="id")
 
 
@@ -44,6 +51,8 @@ class _Beyond:
 async def current(executor: Executor) -> deadlines.Calendar:
     """The newest calendar, as clocks count by it; raises NotFound where none was loaded."""
     found = await one(executor, _CURRENT)
+    if found["ends_soon"] and not beyond.cache_info().currsize:
+        await asyncio.to_thread(beyond)  # while others are answered
     return deadlines.Calendar(
         version=found["version"],
         first=found["covers_from"],

@@ -15,6 +15,7 @@ from app.rules.vocabulary import Role
 
 #: Whoever must be able to ask without a token.
 OPEN = {"/livez", "/readyz", "/metrics", "/problems", "/problems/{code}", "/events", "/events/{kind}", "/docs"} | {
+    "/openapi.json",
     "/oauth2/token",  # these three prove the client by themselves
     "/oauth2/introspect",
     "/oauth2/revoke",
