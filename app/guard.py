@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.routing import APIRoute
 
 from app import errors
 from app.claims import Claims
@@ -33,7 +34,6 @@ from app.services import callers, idempotency, sequencer, signing
 from app.services.callers import Bearer
 from app.services.idempotency import Answer
 from app.services.replica import Replica
-from app.waiting import WaitingRoute
 from app.wire import decode
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -117,7 +117,7 @@ class Asked(Request):
         return self._json
 
 
-class GuardedRoute(WaitingRoute):
+class GuardedRoute(APIRoute):
     """A route behind a permission. Fails at import if it names none.
 
     Reads get a connection, writes a transaction that commits before the response starts; a POST keeps its answer

@@ -46,7 +46,6 @@ from app.services.listeners import Listeners
 from app.services.log_keys import Published
 from app.services.replica import Replica
 from app.settings import Settings
-from app.waiting import WaitingRoute
 
 _MODULES: Final = (
     oauth,
@@ -86,28 +85,18 @@ Open Database License (ODbL), https://opendatacommons.org/licenses/odbl/1-0/
 """
 
 
-async def _warm(app: FastAPI) -> None:
-    """What takes a while, before somebody waits for it; what is there then stays."""
-    for route in app.routes:
-        if isinstance(route, WaitingRoute):
-            route.build()
-            await asyncio.sleep(0)  # who asks meanwhile waits for one of them at most
-    heap.settle()
-
-
 def create_app(settings: Settings, database_url: str, *, keys: Keys | None = None) -> FastAPI:
     """Compose the service: routes, guard, problems, ingress, over one database."""
     database = Database(database_url, settings, keys=keys)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_warm(app))
+        heap.settle()
         keeping = asyncio.create_task(app.state.refusals.keep())
         yield
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await app.state.refusals.enter()
-        await warming
         await app.state.listeners.close()
         await app.state.replica.close()
         await database.close()

@@ -36,7 +36,7 @@ serving.server(Settings(var=Path(os.environ["GIVEN_VAR"])), os.environ["GIVEN_UR
 """
 UNBUILT = """
 import json
-from app import main
+import app.main
 from app.schemas.facts import Said
 from app.schemas.types import Shown
 from sqlmodel import SQLModel
@@ -46,10 +46,8 @@ def below(kind):
 
 named = below(Shown) | below(Said) | below(SQLModel)
 
-routes = [route for module in main._MODULES for route in module.router.routes]
-waiting = [route for route in routes if getattr(route, "_told", None) is not None]
 built = [one.__name__ for one in named if one.__pydantic_complete__]
-print(json.dumps({"named": len(named), "built": built, "waiting": len(waiting)}))
+print(json.dumps({"named": len(named), "built": built}))
 """
 LEFT = """
 import gc, json
@@ -85,11 +83,10 @@ def test_who_serves_loads_nothing_that_only_others_need(url: str, settings: Sett
     assert [one for one in loaded if one in ELSEWHERE] == []
 
 
-def test_a_process_begins_without_building_what_only_documents_name_and_no_route_before_it_is_asked_for() -> None:
+def test_a_process_begins_without_building_what_only_documents_name() -> None:
     found = said_by(UNBUILT)
     assert found["named"] > 200
     assert found["built"] == []
-    assert found["waiting"] > 100
 
 
 async def test_who_serves_shows_the_document_that_is_kept_and_generates_none(url: str, settings: Settings) -> None:
