@@ -24,21 +24,43 @@ async def extent(open_: Open) -> int:
 
 
 async def entries(open_: Open, *, size: int) -> AsyncIterator[list[Row]]:
-    """The first `size` entries: index, leaf (hex) as it stands in the tree, document as the event spells it now."""
+    """The first `size` entries: index, leaf (hex) as it stands in the tree, document as the event spells it now.
+
+    Of a fact that was retired with its year the leaf alone is there.
+    """
     for after in range(0, size, _STEP):
         async with open_() as writer:
             found = await rows(
                 writer,
                 f"select l.index as _index, encode(n.hash, 'hex') as _leaf, {MEMBERS} from log_entry l"
-                " join event e on e.id = l.event_id left join log_node n on n.level = 0 and n.place = l.index - 1"
+                " left join event e on e.id = l.event_id left join log_node n on n.level = 0 and n.place = l.index - 1"
                 " where l.index > :after and l.index <= :until order by l.index",
                 after=after,
                 until=min(after + _STEP, size),
             )
         yield [
-            {"index": event["_index"], "leaf": event["_leaf"], "document": evidence.document(event).decode()}
+            {
+                "index": event["_index"],
+                "leaf": event["_leaf"],
+                "document": evidence.document(event).decode() if event["id"] else None,
+            }
             for event in found
         ]
+
+
+async def sealed(open_: Open, *, size: int) -> AsyncIterator[list[Row]]:
+    """What is sealed beside the first `size` entries (hex), with the ids of the keys; only entries that have any."""
+    for after in range(0, size, _STEP):
+        async with open_() as writer:
+            yield await rows(
+                writer,
+                "select l.index, e.words_key, encode(e.words_sealed, 'hex') as words, e.person_key,"
+                " encode(e.person_sealed, 'hex') as person from log_entry l join event e on e.id = l.event_id"
+                " where l.index > :after and l.index <= :until and num_nonnulls(e.words_sealed, e.person_sealed) > 0"
+                " order by l.index",
+                after=after,
+                until=min(after + _STEP, size),
+            )
 
 
 _HEADS: Final = """
