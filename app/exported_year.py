@@ -45,7 +45,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Exported:
-    """The facts of a year in an export over the first `size` entries under `root`, and what is wrong with the export."""
+    """The facts of a year in an export of the first `size` entries, under `root`, and what is wrong with it."""
 
     facts: Facts
     size: int

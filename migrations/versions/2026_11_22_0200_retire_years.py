@@ -189,7 +189,7 @@ def upgrade() -> None:
         _run(GUARD.format(table=table))
     op.execute(WIDEN)
     op.create_check_constraint(op.f("ck_event_kind_known"), "event", KINDS)
-    _run(_state_of(f"{FACTS}{RETIRED}", UNTOLD))
+    _run(_state_of(FACTS.rstrip() + RETIRED, UNTOLD))
     _run(IS_DROPPED)
     op.execute(KEEP_EVIDENCE.format(kept=KEPT, but=BUT))
     _run(RAISE)
