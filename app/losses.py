@@ -52,7 +52,7 @@ def declaration(loss: Loss, document: str | None) -> str:
 class _Retired(BaseModel):
     model_config = ConfigDict(strict=True)
     year: int
-    facts: int
+    count: int
 
 
 class _Retirement(BaseModel):
@@ -67,7 +67,7 @@ def retirement(document: str) -> dict[int, int]:
         said = _Retirement.model_validate(log_files.unambiguous(document.encode())).payload
     except (ValueError, RecursionError):
         return {}
-    return {said.year: said.facts}
+    return {said.year: said.count}
 
 
 def _line(text: str) -> str:

@@ -124,7 +124,7 @@ class LogRetired(Said):
     """
 
     year: int
-    facts: int
+    count: int
     until: int
     told_from: str
     size: int

@@ -261,8 +261,11 @@ async def _record(
     writer: Writer, kept: Row, exported: Exported, *, declaration: str, operator: str, dropped: bool
 ) -> None:
     said: dict[str, Any] = {
-        **kept,
+        "year": kept["year"],
+        "count": kept["facts"],
+        "until": kept["until"],
         "told_from": evidence.instant(kept["told_from"]),
+        "digest": kept["digest"],
         "size": exported.size,
         "root": exported.root,
         "dropped": dropped,

@@ -16,15 +16,20 @@ from typing import Any, Final
 import asyncpg
 import pytest
 from ageing import age
-from listener import heard
-from notary import House, Machine, witness
-from sqlalchemy import text
-from stories import words
+from listener import eventually, heard
+from notary import House, Machine, Notary, witness
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from stories import Cast, words
 from support import Agency
 
 from app import log_files
 from app.db import execute, value, work
-from app.log_export import write_sealed
+from app.log_export import write, write_sealed
+from app.main import create_app
+from app.rules.caller import itself
+from app.rules.vocabulary import Status
+from app.services import log_keys
 from app.settings import ROOT, Settings
 from app.testimony import Kept
 from app.verifying import verify
@@ -98,6 +103,12 @@ async def old(house: House, machine: Machine, monkeypatch: pytest.MonkeyPatch) -
     return Old(house, machine, task, closed, facts, await exported(house, "left"))
 
 
+def client_of(settings: Settings, agency: str) -> Json:
+    """The credentials of the supervisor of an agency."""
+    kept = json.loads((settings.var / "credentials.json").read_text())
+    return dict(next(one for one in kept if one["agency"] == agency and one["role"] == "supervisor"))
+
+
 async def seen(old: Old) -> list[Any]:
     """What agencies are told of these tasks after that year, but for the facts themselves."""
     found: list[Any] = []
@@ -158,39 +169,40 @@ async def test_the_history_says_which_of_its_facts_are_retired(old: Old) -> None
     assert all(json.loads(documents[one["log_index"]] or "")["id"] == one["id"] for one in after["retired"])
 
 
-async def test_who_owned_it_once_is_told_up_to_its_hand_over_only(old: Old, house: House) -> None:
-    other = await house.bkpsdm.accept(await house.bakesbangpol.log())
-    answer = await house.bkpsdm.get(f"/v1/tasks/{other['id']}/history")
-    assert answer.status_code == 200
-    async with house.superuser() as connection:
-        ended = (
-            "update assignment set ended_recorded_at = :at, to_at = :at where task_id = :task and role = 'accountable'"
-        )
-        (middle,) = (
-            await connection.execute(
-                text("select recorded_at from event where task_id = :task and kind = 'referral.accepted'"),
-                {"task": old.task["id"]},
-            )
-        ).scalars()
-        await connection.execute(text(ended), {"at": middle, "task": old.task["id"]})
+async def test_who_owned_it_once_is_told_up_to_its_hand_over_only(
+    house: House, machine: Machine, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setenv("SIMPUL_RETENTION", "1")
+    monkeypatch.setenv("SIMPUL_WITNESSES", "1")
+    bawaslu = await Agency(house.http, client_of(settings, "BAWASLU_KOTA_MALANG")).sign_in()
+    await house.seal()
+    cast = Cast(house.bakesbangpol, house.bkpsdm)
+    task = await cast.refer(await cast.bring(Status.ACCEPTED), bawaslu)
+    assert (await bawaslu.accept(task))["accountable"] == bawaslu.code
+    assert (await bawaslu.move(task["id"], "start")).status_code == 200
+    facts = await age(house, YEAR)
+    async with house.superuser() as connection:  # what belongs to them is as old as they are
+        handed = "select max(recorded_at) from event where task_id = :task and kind = 'referral.accepted'"
+        at = await connection.scalar(text(handed), {"task": task["id"]})
         await connection.execute(
-            text("update task set accountable = null, supporting = '{}', open_referral = null where id = :task"),
-            {"task": old.task["id"]},
+            text(
+                "update assignment set ended_recorded_at = :at where task_id = :task and ended_recorded_at is not null"
+            ),
+            {"at": at, "task": task["id"]},
         )
-        await connection.execute(text("select app.keep_readers(:task)"), {"task": old.task["id"]})
-    path = f"/v1/tasks/{old.task['id']}/history"
-    before = (await house.bkpsdm.get(path)).json()["items"]
-    assert [one["kind"] for one in before] == ["task.logged", "referral.sent", "referral.accepted"]
+    old = Old(house, machine, task, task, facts, await exported(house, "left"))
+    path = f"/v1/tasks/{task['id']}/history"
+    former, owner = [(await agency.get(path)).json()["items"] for agency in (house.bkpsdm, bawaslu)]
+    assert 0 < len(former) < len(owner) == facts
     await old.retire()
-    after = (await house.bkpsdm.get(path)).json()
-    assert [one["id"] for one in after["retired"]] == [one["id"] for one in before]
+    for agency, before in ((house.bkpsdm, former), (bawaslu, owner)):
+        after = (await agency.get(path)).json()["retired"]
+        assert [one["id"] for one in after] == [one["id"] for one in before]
 
 
 async def test_nobody_else_sees_what_is_left_of_them(old: Old, settings: Settings) -> None:
     await old.retire()
-    kept = json.loads((settings.var / "credentials.json").read_text())
-    one = next(one for one in kept if one["agency"] == "KODIM_0833_KOTA_MALANG" and one["role"] == "supervisor")
-    kodim = await Agency(old.house.http, one).sign_in()
+    kodim = await Agency(old.house.http, client_of(settings, "KODIM_0833_KOTA_MALANG")).sign_in()
     assert (await kodim.get(f"/v1/tasks/{old.task['id']}/history")).status_code == 404
     async with old.house.app.state.database.writing() as writer:
         await value(writer, "select app.become('simpul_api')")
@@ -242,7 +254,7 @@ async def test_the_log_says_who_retired_what_on_which_basis(old: Old) -> None:
     retired, dropped = [one["data"]["facts"] for one in found]
     assert (retired["dropped"], dropped["dropped"]) == (False, True)
     for one in (retired, dropped):
-        assert (one["year"], one["facts"], one["until"]) == (YEAR, old.facts, told["until"])
+        assert (one["year"], one["count"], one["until"]) == (YEAR, old.facts, told["until"])
         assert (one["declaration"], one["operator"]) == (WHY[1], WHY[3])
     report = verify(old.export)
     assert (retired["size"], retired["root"]) == (report.entries, report.root)
@@ -262,14 +274,8 @@ async def test_a_retired_fact_is_proved_as_before_and_an_export_verifies_with_it
     newest = await old.house.seal()
     between = {"from": str(size), "to": str(newest)}
     assert (await old.house.bkpsdm.get("/v1/log/proofs/consistency", params=between)).status_code == 200
-    (shown,) = [
-        one
-        for one in (
-            await old.house.bakesbangpol.get(
-                "/v1/log/entries", params={"after": str(history[0]["log_index"] - 1), "limit": "1"}
-            )
-        ).json()["items"]
-    ]
+    asked_for = {"after": str(history[0]["log_index"] - 1), "limit": "1"}
+    (shown,) = (await old.house.bakesbangpol.get("/v1/log/entries", params=asked_for)).json()["items"]
     assert (shown["leaf"], shown["document"]) == (asked["leaf"], None)
 
     folder = await old.house.export("after")
@@ -347,25 +353,6 @@ async def test_a_log_that_stands_still_holds_it(old: Old) -> None:
     assert "The log stands still" in await old.refused()
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (lambda folder: (folder / "sealed.jsonl").unlink(), "sealed.jsonl can't be read"),
-        (lambda folder: (folder / "sealed.jsonl").write_bytes(b""), "with all that is sealed beside them"),
-        (lambda folder: without_documents(folder), "holds 0 facts of 2024"),
-        (
-            lambda folder: (folder / "cosignatures.jsonl").write_bytes(b""),
-            "1 agencies have cosigned the log up to entry 0",
-        ),
-        (lambda folder: other_word(folder), "does not verify: entries.jsonl: Entry"),
-        (lambda folder: shutil.rmtree(folder), "entries.jsonl can't be read"),
-    ],
-)
-async def test_it_must_have_left_whole(old: Old, spoil: Callable[[Path], object], said: str) -> None:
-    spoil(old.export)
-    assert said in await old.refused()
-
-
 def without_documents(folder: Path) -> None:
     path = folder / "entries.jsonl"
     lines = [{**json.loads(line), "document": None} for line in path.read_bytes().splitlines()]
@@ -377,15 +364,39 @@ def other_word(folder: Path) -> None:
     path.write_text(path.read_text().replace("task.commented", "task.cancelled"))
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / "sealed.jsonl").unlink(), "sealed.jsonl can't be read"),
+        (lambda folder: (folder / "sealed.jsonl").write_bytes(b""), "with all that is sealed beside them"),
+        (without_documents, "holds 0 facts of 2024"),
+        (
+            lambda folder: (folder / "cosignatures.jsonl").write_bytes(b""),
+            "1 agencies have cosigned the log up to entry 0",
+        ),
+        (other_word, "left does not verify: Entry"),
+        (shutil.rmtree, "keys.json can't be read"),
+    ],
+)
+async def test_it_must_have_left_whole(old: Old, spoil: Callable[[Path], object], said: str) -> None:
+    spoil(old.export)
+    assert said in await old.refused()
+
+
 async def test_an_export_of_another_log_is_no_evidence_of_this_one(
-    old: Old, clone: Callable[[], Awaitable[str]]
+    old: Old, clone: Callable[[], Awaitable[str]], settings: Settings
 ) -> None:
-    one = await asyncpg.connect((await clone()).replace("+asyncpg", ""))
-    await one.close()
-    path = old.export / "entries.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:-1]))
-    assert "left does not verify" in await old.refused()
+    app = create_app(settings, await clone())
+    try:
+        async with app.state.database.working() as writer:
+            await log_keys.rotate(writer, by=itself("cli"))
+        await Notary(app).seal()
+        folder = old.house.folder / "stranger"
+        size = await write(app.state.database, folder, lambda *_: None)
+        await write_sealed(app.state.database, folder, size)
+    finally:
+        await app.state.database.close()
+    assert "stranger is of another log: there is no head over" in await old.refused(export=folder)
 
 
 # the table that is left
@@ -483,16 +494,19 @@ async def test_killed_at_the_last_step_nothing_has_happened_and_it_can_be_said_a
         *command, cwd=ROOT, env=dict(os.environ), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
     watch = await asyncpg.connect(old.house.url.replace("+asyncpg", ""))
-    waiting = "select count(*) from pg_locks where relation = 'event'::regclass and not granted"
-    try:
-        while not await watch.fetchval(waiting):
-            assert process.returncode is None
-            await asyncio.sleep(0.02)
-    finally:
-        process.kill()
-        await process.wait()
-    while await watch.fetchval("select count(*) from pg_locks where relation = 'event'::regclass and not granted"):
-        await asyncio.sleep(0.05)
+
+    async def waits() -> bool:
+        return bool(
+            await watch.fetchval("select count(*) from pg_locks where relation = 'event'::regclass and not granted")
+        )
+
+    async def waits_no_more() -> bool:
+        return not await waits()
+
+    await eventually(waits)
+    process.kill()
+    await process.wait()
+    await eventually(waits_no_more)
     assert await watch.fetchval("select count(*) from retired_fact") == 0
     await watch.close()
     assert await old.online() == old.facts
@@ -504,17 +518,19 @@ async def test_a_backup_of_before_is_whole_and_is_retired_by_the_same_export(
     old: Old, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await old.house.app.state.database.engine.dispose()
-    name = f"simpul_before_{os.getpid()}"
-    url = old.house.url
-    admin = await asyncpg.connect(url.replace("+asyncpg", "").rpartition("/")[0] + "/postgres")
+    url = make_url(old.house.url)
+    backup = f"{url.database}_backup"
+    engine = create_async_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     try:
-        await admin.execute(f"create database {name} template {url.rpartition('/')[2].partition('?')[0]}")
+        async with engine.connect() as connection:
+            await connection.execute(text(f"create database {backup} template {url.database}"))
         told = await old.retire()
-        monkeypatch.setenv("SIMPUL_DATABASE_URL", url.replace(url.rpartition("/")[2].partition("?")[0], name))
+        monkeypatch.setenv("SIMPUL_DATABASE_URL", url.set(database=backup).render_as_string(hide_password=False))
         assert await old.retire() == told
     finally:
-        await admin.execute(f"drop database if exists {name} with (force)")
-        await admin.close()
+        async with engine.connect() as connection:
+            await connection.execute(text(f"drop database if exists {backup} with (force)"))
+        await engine.dispose()
 
 
 async def test_the_background_process_retires_nothing(old: Old) -> None:
