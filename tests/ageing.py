@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from notary import House
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.expression import bindparam
 
 from app import evidence
 
+#: Opens a transaction of who owns the whole server.
+Superuser = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 _GUARDS: Final = ("keep_facts", "queue_event")
 _DOCUMENTS: Final = ("payload", "words")
 
 
-async def age(house: House, year: int) -> int:
+async def age(superuser: Superuser, year: int) -> int:
     """Let all facts that wait for their place have been entered on 1 December of a year; returns how many they are.
 
     Each keeps its order, and has the id, the instant and the leaf that it would have had.
     """
-    async with house.superuser() as connection:
+    async with superuser() as connection:
         found = await connection.execute(
             text("select * from event where id in (select event_id from unsequenced) order by id")
         )

@@ -89,14 +89,6 @@ _KEEP: Final = """
         case when o.kind = 'task.commented' then o.person_sealed end
     from left_over o
 """
-_DETACH: Final = (
-    (
-        "create trigger keep_retired before update or delete on years.event_{year}"
-        " for each row execute function keep_facts()"
-    ),
-    "alter table years.event_{year} enable always trigger keep_retired",
-    "alter table event detach partition years.event_{year}",
-)
 
 
 class NotRetired(ValueError):
@@ -134,8 +126,7 @@ async def retire(database: Database, *, year: int, folder: Path, declaration: st
         kept = await _keep(writer, year, exported.facts)
         await _record(writer, kept, exported, declaration=declaration, operator=operator, dropped=False)
         await _become_owner(writer)
-        for step in _DETACH:
-            await execute(writer, step.format(year=year))
+        await value(writer, "select app.detach_year(:year)", year=year)
         # whoever enters a fact waits from here on: who made a webhook meanwhile is known, or will see that it is late
         await work(writer)
         await _require_heard(writer, kept)

@@ -99,7 +99,7 @@ async def old(house: House, machine: Machine, monkeypatch: pytest.MonkeyPatch) -
     assert said.status_code == 201, said.text
     closed = await house.bkpsdm.accept(await house.bakesbangpol.log(title="Apel netralitas", effective_at=LOGGED))
     assert (await house.bkpsdm.move(closed["id"], "cancel", **words(["reason"]))).status_code == 200
-    facts = await age(house, YEAR)
+    facts = await age(house.superuser, YEAR)
     return Old(house, machine, task, closed, facts, await exported(house, "left"))
 
 
@@ -180,7 +180,7 @@ async def test_who_owned_it_once_is_told_up_to_its_hand_over_only(
     task = await cast.refer(await cast.bring(Status.ACCEPTED), bawaslu)
     assert (await bawaslu.accept(task))["accountable"] == bawaslu.code
     assert (await bawaslu.move(task["id"], "start")).status_code == 200
-    facts = await age(house, YEAR)
+    facts = await age(house.superuser, YEAR)
     async with house.superuser() as connection:  # what belongs to them is as old as they are
         handed = "select max(recorded_at) from event where task_id = :task and kind = 'referral.accepted'"
         at = await connection.scalar(text(handed), {"task": task["id"]})
@@ -316,13 +316,13 @@ async def test_full_years_stay_as_long_as_the_setting_says(old: Old, monkeypatch
 async def test_there_must_be_facts_and_no_older_ones(old: Old) -> None:
     assert "There are no facts of 1999." in await old.refused(year=1999)
     await old.house.bakesbangpol.log()
-    await age(old.house, 2019)
+    await age(old.house.superuser, 2019)
     assert "There are facts of 2019: the oldest year goes first." in await old.refused()
 
 
 async def test_facts_without_a_place_hold_their_year(old: Old) -> None:
     await old.house.bakesbangpol.log()
-    more = await age(old.house, YEAR)
+    more = await age(old.house.superuser, YEAR)
     old.facts += more
     assert f"Facts of 2024 have no place in the log yet: {more}." in await old.refused()
     await old.house.seal()
