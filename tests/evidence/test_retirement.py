@@ -300,6 +300,18 @@ async def test_more_leaves_without_documents_than_were_retired_are_named(old: Ol
     assert any(one.startswith(f"{report.leaves} entries are here by their leaf alone") for one in report.warnings)
 
 
+async def test_a_fact_that_is_gone_without_being_retired_is_missed_as_before(old: Old) -> None:
+    await old.retire()
+    await old.house.bakesbangpol.log()
+    size = await old.house.seal()
+    async with old.house.superuser() as connection:
+        await connection.execute(text("alter table event disable trigger keep_facts"))
+        gone = "delete from event where id = (select event_id from log_entry where index = :index)"
+        await connection.execute(text(gone), {"index": size - 1})
+        await connection.execute(text("alter table event enable always trigger keep_facts"))
+    assert f"Entry {size - 1} is missing." in await old.house.verified("gap")
+
+
 # what stands in the way
 
 

@@ -208,7 +208,8 @@ async def test_the_owner_retires_a_year_and_drops_it_although_it_inherits_from_n
         assert (await (await witness(kpu)).cosign(head)).status_code == 201
         await write(owner, tmp_path / "left", lambda *_: None)
         await write_sealed(owner, tmp_path / "left", size)
-        why = {"declaration": "Berita acara 12/2026", "operator": "Diskominfo", "folder": tmp_path / "left"}
+        said = {"declaration": "Berita acara 12/2026", "operator": "Diskominfo"}
+        why: dict[str, Any] = {**said, "folder": tmp_path / "left"}
         told = await retirement.retire(owner, year=2024, **why)
         assert (told["facts"], told["table"]) == (facts, "years.event_2024")
         for statement in ("drop table years.event_2024", "delete from years.event_2024"):
