@@ -22,7 +22,7 @@ from app.services.locks import Lock
 
 #: How many facts are read in one go.
 _STEP: Final = 5_000
-#: How long everybody else may have to wait, and how often that is tried: readers end within seconds.
+#: How long others may have to wait for us, who wait for them: readers end within seconds, else it is said again.
 _PATIENCE: Final = "set local lock_timeout = '2s'"
 _TABLE: Final = """
     select not c.relispartition as apart from pg_class c join pg_namespace n on n.oid = c.relnamespace

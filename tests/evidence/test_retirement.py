@@ -200,6 +200,21 @@ async def test_who_owned_it_once_is_told_up_to_its_hand_over_only(
         assert [one["id"] for one in after] == [one["id"] for one in before]
 
 
+async def test_the_follow_up_of_a_meeting_tells_the_last_act_although_it_is_retired(old: Old) -> None:
+    agency = old.house.bakesbangpol
+    held = await agency.post("/v1/meetings", {"title": "Rakor", "held_on": "2024-08-23", "region": "35.73"})
+    assert held.status_code == 201, held.text
+    task = await agency.log(meeting=held.json()["id"])
+    old.facts += await age(old.house.superuser, YEAR)
+    old.export = await exported(old.house, "newer")
+    path = f"/v1/meetings/{held.json()['id']}/follow-up"
+    before = (await agency.get(path)).json()
+    assert task["reference"] in json.dumps(before)
+    assert '"last_act": {"kind": "referral.sent"' in json.dumps(before)
+    await old.retire()
+    assert {**(await agency.get(path)).json(), "at": before["at"]} == before
+
+
 async def test_nobody_else_sees_what_is_left_of_them(old: Old, settings: Settings) -> None:
     await old.retire()
     kodim = await Agency(old.house.http, client_of(settings, "KODIM_0833_KOTA_MALANG")).sign_in()
