@@ -1,20 +1,22 @@
-"""`simpul log rotate-key`, `resume`, `erase`, `set-aside`: what is done to the log at the machine itself."""
+"""`simpul log rotate-key`, `resume`, `erase`, `set-aside`, `retire`: what is done to the log at the machine itself."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
 from app.break_glass import Json, Reason, Yes, act, checked, on_database, show, sure
-from app.db import Row, Writer, settings_of
+from app.db import Database, Row, Writer, settings_of
+from app.log_files import Unreadable
 from app.memory import Forged, Memory
 from app.rules.caller import Caller
 from app.schemas.erasures import ErasureInput
 from app.schemas.log import ResumeInput
 from app.security import Keys
-from app.services import erasures, log_keys, resumption, years
+from app.services import erasures, log_keys, resumption, retirement, years
 from app.terminal import fail
 
 _KEY: Final = ("kid", "recorded_at", "retired_at")
@@ -107,3 +109,44 @@ def set_aside(
 
 
 _SET_ASIDE: Final = ("year", "tablespace", "bytes", "facts")
+
+
+def retire(
+    year: Annotated[int, typer.Argument(min=1970, max=9998, help="The year, as UTC counts it.")],
+    *,
+    export: Annotated[Path, typer.Option(help="The folder of an export with --sealed, by which its facts have left.")],
+    reason: Annotated[
+        str, typer.Option(help="On what basis, such as the minutes. It stands in the log in the clear.", prompt=True)
+    ],
+    operator: Annotated[
+        str, typer.Option(help="Who answers for it: an office, not a person. In the clear.", prompt=True)
+    ],
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Also drop their table; the export alone has them then.")
+    ] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Take the facts of a year offline, once they have left as evidence. Proofs and the state of tasks stay.
+
+    Without --drop their table stays, in the reach of the owner of the database alone. Killed half-way, nothing has
+    happened, or this step is done: say the same again.
+    """
+    said = checked(ResumeInput.model_validate, {"reason": reason, "operator": operator})
+    what = "Take the facts of {} offline and destroy their table" if drop else "Take the facts of {} offline"
+    sure(f"{what.format(year)}, because: {said.reason}? Everybody will read that.", yes=yes)
+
+    async def go(database: Database) -> Row:
+        found = Row()
+        for step in (retirement.retire, retirement.drop) if drop else (retirement.retire,):
+            found = await step(database, year=year, folder=export, declaration=said.reason, operator=said.operator)
+        return found
+
+    try:
+        found = on_database(go)
+    except (retirement.NotRetired, Unreadable) as error:
+        fail(str(error))
+    show(found, _RETIRED, as_json=json)
+
+
+_RETIRED: Final = ("year", "facts", "until", "told_from", "table")

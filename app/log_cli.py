@@ -17,7 +17,7 @@ from rich.table import Table
 from app import log_files
 from app.break_glass import Json
 from app.db import encode
-from app.log_acts import erase, resume, rotate_key, set_aside
+from app.log_acts import erase, resume, retire, rotate_key, set_aside
 from app.log_export import export_log
 from app.log_files import Unreadable
 from app.terminal import console, fail
@@ -33,6 +33,7 @@ app.command("rotate-key")(rotate_key)
 app.command("resume")(resume)
 app.command("erase")(erase)
 app.command("set-aside")(set_aside)
+app.command("retire")(retire)
 
 
 @app.command("verify")
@@ -87,7 +88,7 @@ def _show(report: Report, witnesses: int) -> None:
         witnessed = f"witnessed by {witnesses} agencies up to entry {report.witnessed:,}"
     table = Table("checked", "count", "found", title=f"The log {report.log}".strip())
     for checked, count, found in (
-        ("entries", report.entries, f"{report.documents:,} with their document"),
+        ("entries", report.entries, f"{report.documents:,} with their document, {report.leaves:,} by their leaf alone"),
         ("heads", report.heads, sealed),
         ("cosignatures", report.cosignatures, witnessed),
         ("receipts", report.receipts, f"{len(report.pending):,} pending"),
@@ -95,6 +96,8 @@ def _show(report: Report, witnesses: int) -> None:
         table.add_row(checked, f"{count:,}", found)
     console.print(table, markup=False)
     _say(f"Root of the entries: {report.root}")
+    if report.retired:
+        _say(f"The log declares {report.retired:,} facts retired: the export by which they left has their documents.")
     for sentence in report.warnings:
         _say(sentence, style="yellow")
     for sentence in report.pending:

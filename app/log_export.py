@@ -19,16 +19,24 @@ from app.services import log_export
 from app.terminal import console, fail
 
 
-def export_log(folder: Annotated[Path, typer.Argument(help="Where to write it; must not be there yet.")]) -> None:
+def export_log(
+    folder: Annotated[Path, typer.Argument(help="Where to write it; must not be there yet.")],
+    *,
+    sealed: Annotated[bool, typer.Option("--sealed", help="Add what people wrote and who acted, sealed.")] = False,
+) -> None:
     """Write the whole log, up to its newest head, to files that `simpul log verify` reads.
 
-    What people wrote and who acted stand in it as commitments only.
+    What people wrote and who acted stand in it as commitments only; with --sealed also as the database keeps them, to
+    be opened by nobody without its keys. Before a year is retired it must have left in this way.
     """
 
     async def export(database: Database) -> int:
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("Entries", total=None)
-            return await write(database, folder, lambda done, size: bar.update(task, completed=done, total=size))
+            size = await write(database, folder, lambda done, size: bar.update(task, completed=done, total=size))
+        if sealed:
+            await write_sealed(database, folder, size)
+        return size
 
     if folder.exists():
         fail(f"{folder} is there already: an export overwrites nothing.")
@@ -61,6 +69,11 @@ async def write(database: Database, folder: Path, advance: Callable[[int, int], 
     with _new(folder / log_files.KEYS) as add:
         add([await log_export.keys(database.working)])
     return done
+
+
+async def write_sealed(database: Database, folder: Path, size: int) -> None:
+    """Add to an export of `size` entries what is sealed beside them; raises Unwritable."""
+    await _copy(folder / log_files.SEALED, log_export.sealed(database.working, size=size))
 
 
 async def _copy(path: Path, found: AsyncIterator[list[Row]]) -> None:

@@ -2,6 +2,7 @@
 
 `entries.jsonl` holds the entries, contiguous from index 1; `heads.jsonl` and `cosignatures.jsonl` hold statements about
 the tree, the smallest size first, so that all three are read side by side; `keys.json` holds public keys (RFC 7517).
+`sealed.jsonl`, where it was asked for, holds what is sealed beside the entries, for whoever has the keys.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ENTRIES: Final = "entries.jsonl"
 HEADS: Final = "heads.jsonl"
 COSIGNATURES: Final = "cosignatures.jsonl"
 KEYS: Final = "keys.json"
+SEALED: Final = "sealed.jsonl"
 #: The last second of the year 9999, since 1970.
 LAST: Final = 253_402_300_799
 #: Bytes of the longest line; ours are far shorter.
@@ -36,6 +38,7 @@ Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Instant = Annotated[int, Field(ge=0, le=LAST)]
 Kid = Annotated[str, Field(pattern="^[A-Za-z0-9._~-]{4,100}$")]
 Name = Annotated[str, Field(pattern="^[!-~]{1,300}$")]
+Sealed = Annotated[str, Field(pattern="^([0-9a-f]{2})*$")]
 Size = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -72,6 +75,16 @@ class CosignatureLine(_Line):
     size: Size
     kid: Kid
     cosignature: str
+
+
+class SealedLine(_Line):
+    """A line of `sealed.jsonl`: words and person of the entry's fact in hex, each with the id of its key."""
+
+    index: Size
+    words_key: str | None
+    words: Sealed | None
+    person_key: str | None
+    person: Sealed | None
 
 
 # what statements say: signed as a whole, so that members to come do no harm

@@ -103,6 +103,12 @@ class Settings(BaseSettings):
     secret_days: int = Field(180, ge=1, le=365, description="Life of a client secret, days.")
     idempotency_hours: int = Field(72, ge=1, description="How long an answer can be replayed, hours.")
     backdate_days: int | None = Field(None, ge=0, description="How far back effective_at may lie; empty: unbounded.")
+    retention: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Full years before which `log retire` takes no facts offline; empty: none ever.",
+    )
     succession_rest: float = Field(
         3.0, ge=0, le=3600, description="How long a task was left alone before the end of its mandate moves it."
     )

@@ -62,12 +62,15 @@ class Report:
 
     The first `sealed` entries are under a head of the log, the first `witnessed` under one that enough agencies have
     cosigned. `newest` is when the newest head was signed, in seconds since 1970. What is pending was promised, and no
-    head is young enough to hold it against the log.
+    head is young enough to hold it against the log. Of `entries` so many came with their `documents`, the others by
+    their leaf hash alone (`leaves`); `retired` is how many the log itself declares to be no longer online.
     """
 
     log: str = ""
     entries: int = 0
     documents: int = 0
+    leaves: int = 0
+    retired: int = 0
     heads: int = 0
     cosignatures: int = 0
     receipts: int = 0

@@ -43,6 +43,7 @@ class _Verification:
         self.many = dict[str, list[Receipt]]()  # first leaf -> receipts of many leaves
         self.begun: list[tuple[Receipt, Tree]] = []  # those whose leaves are being read
         self.documents = dict[int, str]()  # of entries that may declare a loss
+        self.retired = dict[int, int]()  # year -> how many of its facts the log declares retired
         self.losses = list[Loss]()  # as the newest head that fits names them
         self.doubts = list[tuple[Claim, str]]()  # what does not fit, until all declarations are read
         self.witnesses = dict[str, int]()  # agency -> the largest size that it has cosigned
@@ -64,6 +65,7 @@ class _Verification:
             self._redeem(promise)
         sizes = sorted(self.witnesses.values(), reverse=True)
         self.report.witnessed = sizes[quorum - 1] if len(sizes) >= quorum else 0
+        self._count()
         self.report.entries, self.report.root = self.tree.size, self.tree.root().hex()
         self.testimony.close()
         return self.report
@@ -101,9 +103,12 @@ class _Verification:
     def _read(self, entry: Entry) -> None:
         """Look whether the document is the one that was hashed, where it is there."""
         if entry.document is None:
+            self.report.leaves += 1
             return
         if '"kind":"log.resumed"' in entry.document:
             self.documents[entry.index] = entry.document
+        if '"kind":"log.retired"' in entry.document:
+            self.retired |= losses.retirement(entry.document)
         self.report.documents += 1
         try:
             document = entry.document.encode()
@@ -147,6 +152,15 @@ class _Verification:
                 self.report.warnings.append(sentence)
             else:
                 self.testimony.find(claim.source, f"{sentence} Accepted with --accept-resumed {loss.entry} only.")
+
+    def _count(self) -> None:
+        """Say what was checked by leaf hash only, and that it is more than the log declares retired."""
+        self.report.retired = sum(self.retired.values())
+        if self.report.leaves > self.report.retired:
+            self.report.warnings.append(
+                f"{self.report.leaves} entries are here by their leaf alone, and the log declares"
+                f" {self.report.retired} retired: the others were left out for whoever may not read them."
+            )
 
     def _redeem(self, promise: Promise) -> None:
         """Look whether each promised leaf is under a head, if there is a head that is young enough to tell."""

@@ -32,7 +32,18 @@ from app.models.law import (
     Recusal,
     ReferralClockStart,
 )
-from app.models.log import Cosignature, LogEntry, LogHead, LogKey, LogNode, LostHead, SealingKey, Unsequenced
+from app.models.log import (
+    Cosignature,
+    LogEntry,
+    LogHead,
+    LogKey,
+    LogNode,
+    LostHead,
+    RetiredFact,
+    RetiredYear,
+    SealingKey,
+    Unsequenced,
+)
 from app.models.meeting import Decision, Meeting
 from app.models.reference import Category, Election, Enumeration, EnumerationValue, Region, Stage
 from app.models.referral import Referral
@@ -83,6 +94,8 @@ __all__ = [
     "Referral",
     "ReferralClockStart",
     "Region",
+    "RetiredFact",
+    "RetiredYear",
     "RevokedToken",
     "SealingKey",
     "Share",

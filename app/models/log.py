@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, document, identity, recorded
@@ -96,6 +97,49 @@ class LostHead(SQLModel, table=True):
     recorded_at: datetime = recorded()
     entry: int | None = Field(default=None, sa_type=BigInteger)
     kept: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class RetiredYear(SQLModel, table=True):
+    """A year whose facts were taken offline: `until` is the index of its last one.
+
+    `told_from` is the instant from which on the state of tasks is told, `digest` that of the year's facts in the export
+    by which they left. Whether their table is still there, the database's own catalogue says.
+    """
+
+    __tablename__ = "retired_year"
+    year: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    facts: int = Field(sa_type=BigInteger)
+    until: int = Field(sa_type=BigInteger)
+    told_from: Instant
+    digest: str
+    recorded_at: datetime = recorded()
+
+
+class RetiredFact(SQLModel, table=True):
+    """What a task keeps of a retired fact: that it was, the part of its `state` that no later fact of its year set.
+
+    What people wrote is kept, sealed, where that part or a comment needs it.
+    """
+
+    __tablename__ = "retired_fact"
+    # the history of a task, its comments and its state
+    __table_args__ = (Index("ix_retired_fact_task_id", "task_id", "index"),)
+    id: UUID = identity()
+    index: int = Field(sa_type=BigInteger)
+    kind: str
+    task_id: UUID
+    comment_id: UUID | None = None
+    agency: str | None = Field(default=None, foreign_key="agency.code")
+    effective_at: Instant
+    recorded_at: Instant
+    version: int | None = None
+    state: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    words: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    words_key: UUID | None = Field(default=None, foreign_key="sealing_key.id")
+    words_sealed: bytes | None = None
+    person: str | None = None
+    person_key: UUID | None = Field(default=None, foreign_key="sealing_key.id")
+    person_sealed: bytes | None = None
 
 
 class LogKey(SQLModel, table=True):

@@ -88,6 +88,7 @@ class EventKind(StrEnum):
     LOG_COSIGNED = "log.cosigned"
     LOG_HEAD_LOST = "log.head_lost"
     LOG_RESUMED = "log.resumed"
+    LOG_RETIRED = "log.retired"
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_UPDATED = "webhook.updated"
     WEBHOOK_DELETED = "webhook.deleted"

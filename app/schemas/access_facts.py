@@ -116,6 +116,25 @@ class LogResumed(Said):
     operator: str
 
 
+class LogRetired(Said):
+    """A year whose facts left the database: how many, up to which entry, and by which export they can be known.
+
+    `told_from` is the instant from which on the state of tasks is told as before; `digest` is over the year's facts in
+    the export, which covers `size` entries under `root`. `dropped` says whether nothing is left of them but that.
+    """
+
+    year: int
+    count: int
+    until: int
+    told_from: str
+    size: int
+    root: str
+    digest: str
+    dropped: bool
+    declaration: str
+    operator: str
+
+
 class Refused(Said):
     """The code of the problem, and what was asked for."""
 

@@ -154,6 +154,11 @@ CATALOGUE: Final[Mapping[K, Row]] = {
         "Log dilanjutkan walaupun entri di bawah kepala yang ditandatangani hilang.",
         a.LogResumed,
     ),
+    K.LOG_RETIRED: Row(
+        "The facts of a year were taken out of the database; their leaves stay, and so do the proofs.",
+        "Fakta satu tahun dikeluarkan dari basis data; daunnya tetap, begitu pula buktinya.",
+        a.LogRetired,
+    ),
     K.WEBHOOK_CREATED: Row("A webhook was registered.", "Webhook didaftarkan.", a.WebhookMade),
     K.WEBHOOK_UPDATED: Row("A webhook was changed.", "Webhook diubah.", s.Changed),
     K.WEBHOOK_DELETED: Row("A webhook was taken off.", "Webhook dihapus.", s.Nothing),

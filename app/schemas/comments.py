@@ -55,6 +55,17 @@ class HistoryEntry(Shown):
     facts: dict[str, Any]
 
 
+class RetiredEntry(Shown):
+    """A fact of a task that was retired with its year: what it said is in the log's export, at this place in it."""
+
+    id: UUID
+    kind: EventKind
+    agency: str | None
+    effective_at: datetime
+    recorded_at: datetime
+    log_index: int
+
+
 class Assignment(Shown):
     """Who had which part in a task, from when to when (effective, half-open), under which mandate row."""
 
@@ -69,4 +80,5 @@ class History(Shown):
     """What happened to a task, and who was assigned when."""
 
     items: list[HistoryEntry]
+    retired: list[RetiredEntry]
     assignments: list[Assignment]

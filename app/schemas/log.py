@@ -40,7 +40,10 @@ class Opening(Shown):
 
 
 class Entry(Shown):
-    """One place of the log; `kind` and `document` are there for whom hears of the fact, and null for others."""
+    """One place of the log; `kind` and `document` are there for whom hears of the fact, and null for others.
+
+    Of a fact that was retired with its year they are null for everybody: an export of the log has its document.
+    """
 
     index: int
     leaf: Hash

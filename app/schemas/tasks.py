@@ -207,7 +207,8 @@ class TaskPage(Shown):
 AS_OF: Final = (
     "As it stood at this instant, by when things happened (`effective_at`, itself included) and not by when they were"
     " recorded; seen by your access of today, with its links to the register of today, and without moves and clocks."
-    " Not in the future; what had not begun is not found."
+    " Not in the future, nor in a year whose facts were retired (`told_from` of the refusal says from when on it is);"
+    " what had not begun is not found."
 )
 AS_OF_LIST: Final = (
     f"{AS_OF} Filters ask for the state of then; `party`, `updated_after`, `deadline_status` and the sorts by"

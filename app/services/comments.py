@@ -24,10 +24,14 @@ _READ: Final = "c.id, c.body, c.agency, c.client_id as client, c.recorded_at"
 
 
 async def show_history(executor: Executor, caller: Caller, keys: Keys, id: UUID) -> dict[str, Any]:
-    """The facts and assignments of a task, to a previous owner up to its hand-over; raises ClassificationDenied."""
+    """The facts and assignments of a task, to a previous owner up to its hand-over; raises ClassificationDenied.
+
+    Of facts that were retired with their year it is told what they were, not what they said.
+    """
     until = await _sight(executor, caller, id)
     return {
         "items": await log.history(executor, keys, id, until=until),
+        "retired": await log.retired(executor, id, until=until),
         "assignments": await assignments.list_assignments(executor, id, until=until),
     }
 

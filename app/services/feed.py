@@ -30,7 +30,8 @@ class Heard(NamedTuple):
 
 _STANDING: Final = """
     select coalesce((select max(place) + 1 from log_node where level = 0), 0) as size,
-        (select signed from log_head order by size desc limit 1) as head
+        (select signed from log_head order by size desc limit 1) as head,
+        coalesce((select max(until) from retired_year), 0) as floor
 """
 _HEARD: Final = f"""
     select l.index, e.id, e.kind, e.object_type, e.object_id, e.task_id, e.agency, e.client_id, e.concerns,
@@ -50,10 +51,10 @@ async def read(
     """What the caller hears of the entries after a place in the log, at most `limit` (200 or fewer), of some kinds.
 
     It looks at LOOKED_AT entries at most, so that there may be nothing to hear although more comes after. Raises
-    InvalidParameter for a place that the log has not reached.
+    InvalidParameter for a place that the log has not reached, and for one before what was retired.
     """
     standing = await one(executor, _STANDING)
-    _require_place(after, standing["size"])
+    _require_place(after, standing)
     until = min(after + LOOKED_AT, standing["size"])
     if until <= after:
         return Heard([], after, standing["head"])
@@ -72,16 +73,30 @@ async def read(
 
 
 async def require_place(executor: Executor, after: int) -> None:
-    """Refuse a place that the log has not reached; raises InvalidParameter.
+    """Refuse a place that the log has not reached, or from which not all can be told; raises InvalidParameter.
 
-    Nobody was ever told one: who comes with it followed another log, and would wait for what it never hears.
+    Nobody was ever told the one: who comes with it followed another log, and would wait for what it never hears. After
+    the other facts are missing that were retired: who comes with it must know, and read them in an export.
     """
-    _require_place(after, (await one(executor, _STANDING))["size"])
+    _require_place(after, await one(executor, _STANDING))
 
 
-def _require_place(after: int, size: int) -> None:
-    if after > size:
+def _require_place(after: int, standing: Row) -> None:
+    if after > standing["size"]:
         raise InvalidParameter(errors=[_BEYOND])
+    if after < standing["floor"]:
+        raise InvalidParameter(errors=[retired(standing["floor"])], retired_until=standing["floor"])
+
+
+def retired(floor: int, *, pointer: str | None = None) -> Fault:
+    """That facts up to an entry are retired, of the parameter `after`, or of what `pointer` names in the body."""
+    return Fault(
+        "retired",
+        f"Facts up to entry {floor} are retired: read them in an export of the log, and go on after {floor}.",
+        f"Fakta sampai entri {floor} sudah dikeluarkan: baca ekspor log, lalu lanjutkan setelah {floor}.",
+        pointer=pointer,
+        parameter=None if pointer else "after",
+    )
 
 
 _BEYOND: Final = Fault("too-large", "The log is not that long yet.", "Log belum sepanjang itu.", parameter="after")

@@ -101,7 +101,7 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     """The items of one page of that list; raises CursorMismatch, InvalidParameter."""
     names = FULL_FIELDS if query.fields is None else tuple(dict.fromkeys(("access", *query.fields)))
     if query.as_of is not None:
-        past.require_askable(query, query.as_of)
+        await past.require_askable(executor, query, query.as_of)
     await filters.require_known(executor, _given(query))
     keyset, (parts, where, values) = _keyset(caller, keys, query), _parts(caller, query)
     if query.q is None and not _FOUND_BY & query.model_fields_set:

@@ -24,6 +24,7 @@ class Lock(IntEnum):
     WEBHOOKS = 731_005_008
     WEBHOOK_CLAIMS = 731_005_009
     CALENDAR = 731_005_010
+    RETIREMENT = 731_005_011
 
 
 async def wait(writer: Writer, lock: Lock, *, of: str | None = None) -> None:

@@ -128,10 +128,13 @@ def leaves(writer: Writer) -> list[bytes]:
 
 
 async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | None:
-    """When the last fact of these kinds about an object happened, or None if there is none."""
+    """When the last fact of these kinds about an object happened, or None if there is none.
+
+    Of an object whose facts are all retired it is the end of that time.
+    """
     found: datetime | None = await value(
         executor,
-        "select max(effective_at) as latest from event"
+        "select coalesce(max(effective_at), (select max(told_from) from retired_year)) as latest from event"
         " where object_type = :on and object_id = :id and kind = any(:kinds)",
         on=kinds[0].partition(".")[0],
         kinds=list(kinds),
@@ -156,9 +159,12 @@ async def said(executor: Executor, kind: EventKind, *, on: str, id: UUID, since:
 
 
 #: SQL: the newest fact about the task `t`.
-LAST_ACT: Final = (
-    "(select jsonb_build_object('kind', e.kind, 'agency', e.agency, 'effective_at',"
-    f" {utc('e.effective_at')}) from event e where e.task_id = t.id order by e.id desc limit 1)"
+LAST_ACT: Final = "coalesce({})".format(
+    ", ".join(
+        "(select jsonb_build_object('kind', e.kind, 'agency', e.agency, 'effective_at',"
+        f" {utc('e.effective_at')}) from {facts} e where e.task_id = t.id order by e.{newest} desc limit 1)"
+        for facts, newest in (("event", "id"), ("retired_fact", "index"))
+    )
 )
 
 _HISTORY: Final = f"""
@@ -186,20 +192,37 @@ async def history(executor: Executor, keys: Keys, task_id: UUID, *, until: datet
     ]
 
 
+async def retired(executor: Executor, task_id: UUID, *, until: datetime | None = None) -> list[Row]:
+    """The facts of one task that were retired with their years, likewise: what each was, not what it said."""
+    return await rows(
+        executor,
+        "select r.id, r.kind, r.agency, r.effective_at, r.recorded_at, r.index as log_index from retired_fact r"
+        " where r.task_id = :task_id and (cast(:until as timestamptz) is null or r.recorded_at <= :until)"
+        " order by r.index",
+        task_id=task_id,
+        until=until,
+    )
+
+
 async def words(executor: Executor, keys: Keys, ids: Iterable[UUID | str]) -> dict[str, dict[str, Any]]:
     """What people wrote in some facts, by the id of the fact; None for each word that was erased."""
     found = await rows(
         executor,
-        f"select cast(e.id as text) as id, {sealing.SEALED} from event e {sealing.KEYS_OF} where e.id = any(:ids)",
+        f"select cast(e.id as text) as id, {sealing.SEALED} from ("
+        "select id, words, words_sealed, words_key, person_key from event where id = any(:ids) union all"
+        " select id, words, words_sealed, words_key, person_key from retired_fact where id = any(:ids)"
+        f") e {sealing.KEYS_OF}",
         ids=sorted({str(one) for one in ids}),
     )
     return {one["id"]: sealing.words_of(keys, one) for one in found}
 
 
+_BESIDE: Final = "f.words, f.words_sealed, f.words_key, f.person, f.person_sealed, f.person_key"
 #: Joins to each comment `c` the fact that it was made by, to be read with `sealing.SEALED` and `PERSON`.
-COMMENTED: Final = (
-    f"left join event e on e.object_type = 'comment' and e.object_id = cast(c.id as text) {sealing.KEYS_OF}"
-)
+COMMENTED: Final = f"""left join lateral (
+        select {_BESIDE} from event f where f.object_type = 'comment' and f.object_id = cast(c.id as text)
+        union all select {_BESIDE} from retired_fact f where f.task_id = c.task_id and f.comment_id = c.id
+    ) e on true {sealing.KEYS_OF}"""
 
 
 async def payloads(executor: Executor, kind: EventKind, *, on: str, ids: Iterable[UUID]) -> list[Row]:

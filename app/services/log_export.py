@@ -14,6 +14,10 @@ from app.services.log_reads import MEMBERS
 #: Opens a transaction that sees every row; each step has one of its own, so that none lives long.
 Open = Callable[[], AbstractAsyncContextManager[Writer]]
 _STEP: Final = 2_000
+_RETIRED: Final = (
+    "exists (select from retired_year y where l.event_id >= app.first_id(y.year)"
+    " and l.event_id < app.first_id(y.year + 1))"
+)
 
 
 async def extent(open_: Open) -> int:
@@ -24,21 +28,43 @@ async def extent(open_: Open) -> int:
 
 
 async def entries(open_: Open, *, size: int) -> AsyncIterator[list[Row]]:
-    """The first `size` entries: index, leaf (hex) as it stands in the tree, document as the event spells it now."""
+    """The first `size` entries: index, leaf (hex) as it stands in the tree, document as the event spells it now.
+
+    Of a fact that was retired with its year the leaf alone is there; any other that is gone leaves a gap, to be found.
+    """
     for after in range(0, size, _STEP):
         async with open_() as writer:
             found = await rows(
                 writer,
                 f"select l.index as _index, encode(n.hash, 'hex') as _leaf, {MEMBERS} from log_entry l"
-                " join event e on e.id = l.event_id left join log_node n on n.level = 0 and n.place = l.index - 1"
-                " where l.index > :after and l.index <= :until order by l.index",
+                " left join event e on e.id = l.event_id left join log_node n on n.level = 0 and n.place = l.index - 1"
+                f" where l.index > :after and l.index <= :until and (e.id is not null or {_RETIRED}) order by l.index",
                 after=after,
                 until=min(after + _STEP, size),
             )
         yield [
-            {"index": event["_index"], "leaf": event["_leaf"], "document": evidence.document(event).decode()}
+            {
+                "index": event["_index"],
+                "leaf": event["_leaf"],
+                "document": evidence.document(event).decode() if event["id"] else None,
+            }
             for event in found
         ]
+
+
+async def sealed(open_: Open, *, size: int) -> AsyncIterator[list[Row]]:
+    """What is sealed beside the first `size` entries (hex), with the ids of the keys; only entries that have any."""
+    for after in range(0, size, _STEP):
+        async with open_() as writer:
+            yield await rows(
+                writer,
+                "select l.index, e.words_key, encode(e.words_sealed, 'hex') as words, e.person_key,"
+                " encode(e.person_sealed, 'hex') as person from log_entry l join event e on e.id = l.event_id"
+                " where l.index > :after and l.index <= :until and num_nonnulls(e.words_sealed, e.person_sealed) > 0"
+                " order by l.index",
+                after=after,
+                until=min(after + _STEP, size),
+            )
 
 
 _HEADS: Final = """

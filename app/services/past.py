@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import Executor, Row, one
+from app import evidence
+from app.db import Executor, Row, one, value
 from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.rules.facts import WORDS
@@ -52,7 +53,7 @@ async def show_task(
     if as_of is None:
         task = await load_task(executor, caller, id)
         return shown(caller, task), task["version"]
-    _require_past(as_of)
+    await _require_told(executor, as_of)
     found = await one(
         executor,
         f"select {columns()}, p.state as _state {visibility.tasks(caller)} {STATE}"
@@ -66,9 +67,9 @@ async def show_task(
     return {**{name: task[name] for name in names}, "available_transitions": []}, 0
 
 
-def require_askable(filters: TaskFilters, as_of: datetime) -> None:
-    """Refuse the future, and what can't be asked of the past; raises InvalidParameter."""
-    _require_past(as_of)
+async def require_askable(executor: Executor, filters: TaskFilters, as_of: datetime) -> None:
+    """Refuse the future, what is told no more, and what can't be asked of the past; raises InvalidParameter."""
+    await _require_told(executor, as_of)
     wrong = [name for name in _OF_TODAY if getattr(filters, name) is not None]
     if isinstance(filters, TaskQuery) and filters.order.lstrip("-") not in _SORTS:
         wrong.append("sort")
@@ -100,10 +101,17 @@ def _sealed(name: str, told: Any) -> bool:
     return name in WORDS and isinstance(told, str)
 
 
-def _require_past(as_of: datetime) -> None:
+async def _require_told(executor: Executor, as_of: datetime) -> None:
     if as_of > datetime.now(UTC):
         en, id_ = "It has not come yet: nobody knows how things will stand.", "Waktu itu belum tiba."
         raise InvalidParameter(errors=[Fault("in_future", en, id_, parameter="as_of")])
+    told_from: datetime | None = await value(executor, "select max(told_from) from retired_year")
+    if told_from is not None and as_of < told_from:
+        en, id_ = (
+            f"The facts of that time are retired: how things stood is told from {evidence.instant(told_from)} on.",
+            f"Fakta masa itu sudah dikeluarkan: keadaan diceritakan mulai {evidence.instant(told_from)}.",
+        )
+        raise InvalidParameter(errors=[Fault("retired", en, id_, parameter="as_of")], told_from=told_from)
 
 
 def _of_today(name: str) -> Fault:

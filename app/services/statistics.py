@@ -51,7 +51,7 @@ _CLOCK: Final = (
 async def count_tasks(executor: Executor, caller: Caller, query: TaskStatisticsQuery) -> dict[str, Any]:
     """How many tasks there are by each dimension, and by several together; raises InvalidParameter."""
     if query.as_of is not None:
-        past.require_askable(query, query.as_of)
+        await past.require_askable(executor, query, query.as_of)
     at = query.as_of or datetime.now(UTC)
     seen = _tasks(_NOW if query.as_of is None else _THEN)
     belonging = _BELONGING.format(now="true" if query.as_of is None else "false")  # no clock is told of the past

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.db import Row, Writer, settings_of, value
+from app.errors import ValidationFailed
 from app.models import Webhook
 from app.rules import policy
 from app.rules.caller import Caller
@@ -14,7 +15,7 @@ from app.rules.policy import Permission
 from app.rules.webhooks import MOST, WebhookStatus
 from app.schemas.webhooks import WebhookInput, WebhookPatch
 from app.security import Keys
-from app.services import client_rows, locks, log_tree, records, webhook_keys, webhook_rows, webhook_targets
+from app.services import client_rows, feed, locks, log_tree, records, webhook_keys, webhook_rows, webhook_targets
 from app.services.locks import Lock
 from app.services.versions import check_version, compare_and_set
 
@@ -50,6 +51,7 @@ async def create_webhook(writer: Writer, caller: Caller, keys: Keys, input: Webh
     said = {"types": input.types, "clearance": input.clearance, "signature": input.signature, "key": str(key["id"])}
     made = await webhook_rows.shown(writer, webhook.id)
     await webhook_rows.record(writer, caller, EventKind.WEBHOOK_CREATED, made, versions=(None, 1), payload=said)
+    await _require_told(writer, webhook.position)
     return {**made, "key": key}
 
 
@@ -61,6 +63,16 @@ async def _beginning(writer: Writer, after: int | None) -> int:
     if after > newest:
         raise records.refused("/after", "too-large", "The log is not that long yet.", "Log belum sepanjang itu.")
     return after
+
+
+async def _require_told(writer: Writer, position: int) -> None:
+    """Refuse to begin before what was retired; raises ValidationFailed.
+
+    Asked after a fact was entered: whoever retires a year waits for that, or made it wait, and then all is seen.
+    """
+    floor = await value(writer, "select max(until) from retired_year")
+    if floor is not None and position < floor:
+        raise ValidationFailed(errors=[feed.retired(floor, pointer="/after")], retired_until=floor)
 
 
 async def _require_room(writer: Writer, agency: str) -> None:

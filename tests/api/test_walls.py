@@ -29,7 +29,7 @@ PUBLIC = {
     *("agency", "agency_region", "agency_type", "alembic_version", "calendar", "category", "clock_start"),
     *("closing_requirement", "deadline_relation", "deadline_rule", "referral_clock_start"),
     *("election", "enumeration", "enumeration_value", "epoch", "escalation", "holiday", "legal_instrument", "mandate"),
-    *("log_key", "member", "published_index", "recusal", "region", "signing_key", "stage"),
+    *("log_key", "member", "published_index", "recusal", "region", "retired_year", "signing_key", "stage"),
 }
 
 

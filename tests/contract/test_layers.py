@@ -16,7 +16,7 @@ MODULES = sorted((ROOT / "app").rglob("*.py"))
 PURE = [ROOT / "app" / "errors.py", *sorted((ROOT / "app" / "rules").glob("*.py"))]
 LOG = ROOT / "app" / "services" / "log.py"
 #: Who may read facts: each asks `visibility` what may be told, or places them without looking at what they say.
-READERS = {"log", "sequencer", "feed", "log_reads", "log_export", "webhook_feed"}
+READERS = {"log", "sequencer", "feed", "log_reads", "log_export", "retirement", "webhook_feed"}
 
 
 def shown(module: Path) -> str:

@@ -72,14 +72,14 @@ READS = {
     "showRegion": 2,
     "showStage": 2,
     "showTask": 2,
-    "showTaskHistory": 4,
+    "showTaskHistory": 5,
     "showVulnerability": 3,
     "showWebhook": 2,
 }
 
 
-#: The past is told in one statement, and what people wrote in one more.
-OF_THE_PAST = {"listTasks": 4, "showTask": 3}
+#: The past is told in one statement, and what people wrote in one more, once it is known from when on it is told.
+OF_THE_PAST = {"listTasks": 5, "showTask": 4}
 
 
 @contextmanager

@@ -17,19 +17,23 @@ from typing import Any
 
 import httpx
 import pytest
+from ageing import age
 from fastapi import FastAPI
 from house import VILLAGE
+from listener import sequence
+from notary import witness
 from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from support import Agency
 
 from app import embedded, start, worker
 from app.db import Database, execute, rows, value
+from app.log_export import write, write_sealed
 from app.main import create_app
 from app.security import Keys
-from app.services import health
+from app.services import health, retirement
 from app.settings import ROOT, Settings
 
 
@@ -49,6 +53,16 @@ class Cluster:
 
     async def administer(self, *statements: str) -> None:
         await run(self.url, *statements)
+
+    @asynccontextmanager
+    async def superuser(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction of who owns the whole server, in the city's database."""
+        engine = create_async_engine(make_url(self.url).set(database="city"))
+        try:
+            async with engine.begin() as connection:
+                yield connection
+        finally:
+            await engine.dispose()
 
     async def forbid_drops(self) -> None:
         """What no owner may do for itself."""
@@ -176,6 +190,40 @@ async def test_the_worker_tends_with_a_login_of_its_own(city: tuple[Cluster, lis
         assert await value(writer, "select count(*) from revoked_token where expires_at < now()") == 0
         assert await value(writer, "select count(*) from task") > 0
     await tending.close()
+
+
+async def test_the_owner_retires_a_year_and_drops_it_although_it_inherits_from_no_role(
+    city: tuple[Cluster, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    cluster, clients = city
+    changed = cluster.settings.model_copy(update={"retention": 1, "witnesses": 1})
+    async with cluster.serving(cluster.login("api_1"), env="production") as (_, http):
+        kpu = await sign_in(http, clients, "KPU_KOTA_MALANG")
+        owner = Database(cluster.login("city_owner"), changed)
+        await sequence(owner)
+        task = await kpu.log(region=VILLAGE, effective_at="2024-08-20T09:00:00+07:00")
+        facts = await age(cluster.superuser, 2024)
+        size = await sequence(owner)
+        head = (await kpu.get(f"/v1/log/head?size={size}")).json()
+        assert (await (await witness(kpu)).cosign(head)).status_code == 201
+        await write(owner, tmp_path / "left", lambda *_: None)
+        await write_sealed(owner, tmp_path / "left", size)
+        said = {"declaration": "Berita acara 12/2026", "operator": "Diskominfo"}
+        why: dict[str, Any] = {**said, "folder": tmp_path / "left"}
+        told = await retirement.retire(owner, year=2024, **why)
+        assert (told["facts"], told["table"]) == (facts, "years.event_2024")
+        for statement in ("drop table years.event_2024", "delete from years.event_2024"):
+            with pytest.raises(Exception, match=r"evidence is not dropped|facts are never changed or deleted"):
+                await run(
+                    cluster.login("city_owner"), "alter table years.event_2024 no force row level security", statement
+                )
+        assert (await retirement.drop(owner, year=2024, **why))["table"] is None
+        await owner.close()
+        history = (await kpu.get(f"/v1/tasks/{task['id']}/history")).json()
+        assert (history["items"], len(history["retired"])) == ([], facts)
+        then = await kpu.get(f"/v1/tasks/{task['id']}", params={"as_of": "2025-06-01T00:00:00Z"})
+        assert (then.status_code, then.json()["title"]) == (200, task["title"])
+        assert (await http.get("/readyz")).json()["missing_walls"] == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,16 @@ import httpx
 import pytest
 from catalogued import kinds_told
 from fastapi import FastAPI
-from notary import Notary
+from notary import Notary, witness
 from support import Agency, Contract, scaled
 from typer.testing import CliRunner, Result
 
 from app import cli, evidence
 from app.db import Database, rows, value
-from app.log_export import write
+from app.log_export import write, write_sealed
 from app.main import create_app
 from app.rules.facts import EventKind
-from app.services import simulated_rows, visibility
+from app.services import retirement, simulated_rows, visibility
 from app.settings import Settings
 from app.settings import settings as read_settings
 from app.simulation.nation import voting
@@ -326,3 +327,36 @@ def test_credentials_are_kept_for_their_owner_only(kept: Path, made: list[dict[s
     assert kept.stat().st_mode & 0o777 == 0o600
     assert [one["agency"] for one in made][:2] == ["KPU_RI", "BAWASLU_JATIM"]
     assert {one.keys() >= {"agency", "client_id", "client_secret", "role"} for one in made} == {True}
+
+
+# last, for it takes the facts of that year away
+
+
+async def test_when_its_year_is_retired_every_task_stands_as_it_stood(
+    database: Database, nation: str, agencies: list[Agency], tmp_path: Path
+) -> None:
+    stood = (
+        "select t.id, app.state_of(t.id, cast(:at as timestamptz)) as state,"
+        " app.state_of(t.id, cast(:at as timestamptz) + interval '40 days') as later from task t order by t.id"
+    )
+    new_year = datetime(2025, 1, 1, tzinfo=UTC)
+    before = await asked(database, stood, at=new_year)
+    assert sum(one["state"] is not None for one in before) > TASKS / 2
+    head = (await agencies[0].get("/v1/log/head")).json()
+    assert (await (await witness(agencies[0])).cosign(head)).status_code == 201
+    size = await write(database, tmp_path / "left", lambda *_: None)
+    await write_sealed(database, tmp_path / "left", size)
+
+    owner = Database(nation, database.settings.model_copy(update={"retention": 1, "witnesses": 1}), keys=database.keys)
+    told = await retirement.retire(
+        owner, year=2024, folder=tmp_path / "left", declaration="Berita acara 12/2026", operator="Diskominfo"
+    )
+    await owner.close()
+    assert told["facts"] > 10 * TASKS
+    assert await asked(database, stood, at=new_year) == before
+    assert {
+        one["year"]
+        for one in await asked(
+            database, "select distinct extract(year from recorded_at)::int as year from event where task_id is not null"
+        )
+    }.isdisjoint({2024})
