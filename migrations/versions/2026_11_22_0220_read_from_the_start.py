@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "starting_1"
-down_revision = "driven_1"
+down_revision = "retirement_1"
 branch_labels = None
 depends_on = None
 
@@ -158,21 +158,22 @@ end
 """
 
 
+def _keep(function: str) -> None:
+    """Replace the function by who owns it, which is the worker where the walls stand: not everybody inherits that."""
+    may = "do $$ begin if app.stand() then {} create on schema app {} simpul_worker; end if; end $$"
+    op.execute(may.format("grant", "to"))
+    op.execute("select app.become('simpul_worker')")
+    op.execute(function)
+    op.execute("select set_config('role', 'none', true)")
+    op.execute(may.format("revoke", "from"))
+
+
 def upgrade() -> None:
     """Give the functions what they say."""
-    for statement in (
-        AMONG,
-        SUMMARY_AMONG,
-        READERS_OF,
-        KEEP,
-        REFERRAL,
-        OF_EACH,
-        KEPT,
-        AGAIN,
-        RAISE,
-        "call app.raise_walls()",
-    ):
+    for statement in (AMONG, SUMMARY_AMONG, READERS_OF, REFERRAL, OF_EACH, KEPT, AGAIN, RAISE):
         op.execute(statement)
+    _keep(KEEP)
+    op.execute("call app.raise_walls()")
 
 
 def downgrade() -> None:
@@ -182,7 +183,7 @@ def downgrade() -> None:
     op.execute("drop function app.kept_answer(bigint, text, uuid, bytea)")
     op.execute("drop trigger read_referral_as_task on referral")
     op.execute("drop function app.read_referral_as_task()")
-    op.execute(OLD_KEEP)
+    _keep(OLD_KEEP)
     op.execute(OLD_READERS_OF)
     op.execute("drop function app.summary_readers_among(text[], text[], text[], text)")
     op.execute("drop function app.readers_among(text[], text[], text[], text)")
