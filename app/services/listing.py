@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from app import db
 from app.db import Executor, Row
 from app.rules.caller import Caller
-from app.rules.vocabulary import Access
+from app.rules.vocabulary import Access, Role
 from app.schemas.tasks import TaskFilters, TaskQuery
 from app.security import Keys
-from app.services import breadth, filters, past, searching, visibility
+from app.services import breadth, choosing, filters, past, searching, visibility
 from app.services.paging import Keyset, Page, binding
 from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns
 
@@ -72,8 +71,6 @@ _FULL_ONLY: Final = frozenset(TASK_FILTERS) - {
     "due_after",
     "as_of",
 }
-#: Filters by which tasks are found, however many there are and whoever asks.
-_FOUND_BY: Final = frozenset({"region", "meeting", "vulnerability", "external_reference"})
 _TASK_SORTS: Final = {
     "updated_at": "t.updated_at",
     "effective_at": "t.effective_at",
@@ -104,17 +101,11 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
         past.require_askable(query, query.as_of)
     await filters.require_known(executor, _given(query))
     keyset, (parts, where, values) = _keyset(caller, keys, query), _parts(caller, query)
-    if query.q is None and not _FOUND_BY & query.model_fields_set:
-        few = await breadth.seen(executor, caller)
-        if few is not None:
-            where, values = f"{where} and t.id = any(:few)", {**values, "few": few}
     state = "" if query.as_of is None else ", p.state as _state"
     select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
     if query.q is None:
-        nearly = None
-        after, tail, place = keyset.clauses()
-        statement = f"select {select} from task t {parts} where {where} and {after} {tail}"
-        found = await db.rows(executor, statement, **values, **place)
+        nearly, listed = None, choosing.Listed(select, f"from task t {parts}", where, values)
+        found = await choosing.page(executor, await _choice(executor, caller, query), listed, keyset)
     else:
         search = _search(query, parts, where, values)
         found, nearly = await searching.page(executor, search, keyset, select)
@@ -137,9 +128,11 @@ async def count_tasks(
     most = None if query.count == "exact" else _COUNT_LIMIT
     parts, where, values = _parts(caller, query)
     if nearly is None:
-        limit = "" if most is None else f"limit {most}"
-        inner = f"select 1 as one from task t {parts} where {where} {limit}"
-        number = await db.value(executor, f"select count(*) from ({inner}) counted", **values)
+        choice, listed = (
+            await _choice(executor, caller, query),
+            choosing.Listed("", f"from task t {parts}", where, values),
+        )
+        number = await choosing.count(executor, choice, listed, id="t.id", most=most)
     else:
         search = _search(query, parts, where, values)
         number = await searching.count(executor, search, nearly=nearly, most=most)
@@ -166,6 +159,17 @@ def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
         query.limit,
         query.cursor,
     )
+
+
+async def _choice(executor: Executor, caller: Caller, query: TaskQuery) -> choosing.Choice | None:
+    """How the tasks of a list are chosen, of the past by what never changes; None for who has many before it anyway."""
+    given = _given(query)
+    names = TASK_FILTERS.keys() - {"as_of"} - (set() if query.as_of is None else past.FILTERS.keys())
+    asked = {name: one for name, one in given.items() if name in names}
+    if not asked and await breadth.sees_many(executor, caller):
+        return None
+    in_full = caller.role is Role.EXPERT or bool(_FULL_ONLY & given.keys())
+    return choosing.Choice("task", asked, in_full, query.order)
 
 
 def _parts(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
