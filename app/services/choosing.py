@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from uuid import UUID
 
 from app import db
 from app.db import Executor, Row
@@ -105,3 +106,9 @@ async def count(executor: Executor, choice: Choice | None, listed: Listed, *, id
         if found["candidates"] < _COUNTED or found["counted"] == most:
             return int(found["counted"])
     return int(await db.value(executor, listed.number(most), **listed.given))
+
+
+async def few(executor: Executor, choice: Choice) -> list[UUID] | None:
+    """The ids of all that is chosen, in any order; None where they are many."""
+    found: list[UUID] = await db.value(executor, f"select array({_CHOSEN})", **choice.parameters(None, _COUNTED))
+    return found if len(found) < _COUNTED else None

@@ -18,15 +18,15 @@ _FAR: Final = "timestamptz '9999-01-01'"
 
 #: SQL: the day of a task's event, where its region's clocks are in the zone {zone}.
 EVENT_DAY: Final = "cast(coalesce(d.event_at, t.effective_at) at time zone {zone} as date)"
-#: SQL: a stage `s` of an election `e` holds a day in a place; a stage without dates holds none.
-STAGE_HOLDS: Final = (
-    "(e.region_code is null or e.region_code = any({places}))"
-    " and {day} between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
+#: SQL: a stage `s` holds a day where its election is held; a stage without dates holds none.
+DAY_HELD: Final = (
+    "{day} between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
     " and (s.starts_on is not null or s.ends_on is not null)"
 )
-_STAGE_HOLDS: Final = STAGE_HOLDS.format(
-    places="t.region_path",
-    day=EVENT_DAY.format(zone="(select z.time_zone from region z where z.code = t.region_code)"),
+_ZONE: Final = "(select z.time_zone from region z where z.code = t.region_code)"
+_STAGE_HOLDS: Final = (
+    "(e.region_code is null or e.region_code = any(t.region_path))"
+    f" and {DAY_HELD.format(day=EVENT_DAY.format(zone=_ZONE))}"
 )
 #: Parameter of the task list -> condition.
 TASK_FILTERS: Final = {
@@ -107,7 +107,7 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
         nearly, listed = None, choosing.Listed(select, f"from task t {parts}", where, values)
         found = await choosing.page(executor, await _choice(executor, caller, query), listed, keyset)
     else:
-        search = _search(query, parts, where, values)
+        search = _search(query, f"task t on t.id = f.record {parts}", where, values)
         found, nearly = await searching.page(executor, search, keyset, select)
     if query.as_of is not None:
         found = await past.as_then(executor, keys, found)
@@ -134,17 +134,34 @@ async def count_tasks(
         )
         number = await choosing.count(executor, choice, listed, id="t.id", most=most)
     else:
-        search = _search(query, parts, where, values)
+        search = _search(query, f"task t on t.id = f.record {parts}", where, values)
         number = await searching.count(executor, search, nearly=nearly, most=most)
     return {"value": number, "relation": "at_least" if number == most else "exact"}
 
 
 def relation(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
     """SQL: where the tasks `t` that a caller may see come from, which of them are asked for, and the parameters."""
-    parts, where, values = _parts(caller, asked)
+    return _relation(asked, "task t", *_parts(caller, asked))
+
+
+async def counted(executor: Executor, caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+    """The same to count them by: of each task no more is read than counts need, and where few are asked for, these."""
+    _, where, values = _parts(caller, asked)
+    parts = visibility.counted_parts(caller)
+    parts = parts if asked.as_of is None else f"{parts} {past.STATE}"
+    choice = None if asked.q is not None else _chosen(caller, asked)
+    few = await choosing.few(executor, choice) if choice is not None and choice.asked else None
+    if few is not None:
+        where, values = f"{where} and t.id = any(:few)", {**values, "few": few}
+    return _relation(asked, "task_counted t", parts, where, values)
+
+
+def _relation(
+    asked: TaskFilters, tasks: str, parts: str, where: str, values: dict[str, Any]
+) -> tuple[str, str, dict[str, Any]]:
     if asked.q is None:
-        return f"from task t {parts}", where, values
-    search = _search(asked, parts, where, values)
+        return f"from {tasks} {parts}", where, values
+    search = _search(asked, f"{tasks} on t.id = f.record {parts}", where, values)
     found, given = searching.relation(search)
     return f"from {found} join {search.source}", search.where, given
 
@@ -162,14 +179,21 @@ def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
 
 
 async def _choice(executor: Executor, caller: Caller, query: TaskQuery) -> choosing.Choice | None:
-    """How the tasks of a list are chosen, of the past by what never changes; None for who has many before it anyway."""
-    given = _given(query)
-    names = TASK_FILTERS.keys() - {"as_of"} - (set() if query.as_of is None else past.FILTERS.keys())
-    asked = {name: one for name, one in given.items() if name in names}
-    if not asked and await breadth.sees_many(executor, caller):
-        return None
+    """How the tasks of a list are chosen; None for who has many of those that are asked for before it anyway."""
+    choice = _chosen(caller, query)
+    return choice if choice.asked or not await breadth.sees_many(executor, caller) else None
+
+
+def _chosen(caller: Caller, asked: TaskFilters) -> choosing.Choice:
+    """The filters that tasks are chosen by, of the past those by what never changes."""
+    given = _given(asked)
+    names = TASK_FILTERS.keys() - {"as_of"} - (set() if asked.as_of is None else past.FILTERS.keys())
     in_full = caller.role is Role.EXPERT or bool(_FULL_ONLY & given.keys())
-    return choosing.Choice("task", asked, in_full, query.order)
+    return choosing.Choice("task", {name: one for name, one in given.items() if name in names}, in_full, _order(asked))
+
+
+def _order(asked: TaskFilters) -> str:
+    return asked.order if isinstance(asked, TaskQuery) else "-effective_at"
 
 
 def _parts(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
@@ -188,17 +212,17 @@ def _given(asked: TaskFilters) -> dict[str, Any]:
     return {name: one for name, one in _asked(asked).items() if name != "q"}
 
 
-def _search(query: TaskFilters, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
+def _search(query: TaskFilters, source: str, where: str, values: dict[str, Any]) -> searching.Search:
     """Full readers find a task by all its words, readers of the summary by its reference alone."""
     then = query.as_of is not None
     given = _given(query).keys() - {"region"}
     return searching.Search(
         "task",
         query.q or "",
-        f"task t on t.id = f.record {parts}",
+        source,
         f"(w.whole or not f.whole) and {where}",
         values,
-        query.order if isinstance(query, TaskQuery) else "-effective_at",
+        _order(query),
         filtered=bool(given - (set() if then else {"status"})),
         within=query.region,
         in_status=None if then or query.status is None else [*query.status],

@@ -105,6 +105,15 @@ def task_parts(caller: Caller) -> str:
     )
 
 
+def counted_parts(caller: Caller) -> str:
+    """SQL: the same for tasks `t` of `task_counted`, which says of each whether its detail is shown, and that of it."""
+    return (
+        "cross join lateral (select case when t.in_full then t.id end as id, t.logged_by, t.accountable, t.supporting,"
+        " t.informed, t.event_at) d left join referral r on r.id = t.open_referral"
+        f" cross join lateral (select {task_full(caller)} as whole offset 0) w"
+    )
+
+
 def task_visible(caller: Caller) -> str:
     """SQL: the caller sees a task of `tasks`, whole or in summary."""
     return f"({cleared()} and {'w.whole' if caller.role is Role.EXPERT else f'(w.whole or {_TASK_SUMMARY})'})"
