@@ -6,7 +6,7 @@ What a summary does not show can't be counted out of it either: there is null in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,17 +28,26 @@ _AT: Final = "cast(:at as timestamptz)"
 _NOW: Final = {"status": "t.status", "accountable": "t.accountable"}
 _THEN: Final = {name: f"p.state ->> '{name}'" for name in _NOW}
 _DISTRICT: Final = "case when length(t.region_code) >= 8 then left(t.region_code, 8) end"
-#: Where elections are held no deeper than this, the places of tasks need be told apart no deeper.
-_PLACE: Final = "left(t.region_code, (select max(length(e.region_code)) from election e))"
 #: A task may belong to several stages and have several clocks: it stands once for each of them, where these are asked.
-#: Stages are found for each place and day, however many tasks there are; links and clocks are few, and come first.
+#: Zones and stages are found for each region and day, however many tasks there are; links and clocks are few, and come
+#: first. Where elections are held no deeper, places need be told apart no deeper.
 _BELONGING: Final = f"""
-    held as materialized (
-        select p.place, e.code as election from (select distinct place from seen where whole) p
-            join election e on e.region_code is null or e.region_code = any(region_path(p.place))
+    zoned as materialized (
+        select p.region_code, r.time_zone,
+            left(p.region_code, (select coalesce(max(length(e.region_code)), 0) from election e)) as place
+        from (select distinct region_code from seen where whole) p join region r on r.code = p.region_code
+    ), dated as not materialized (
+        select {{columns}}, n.id, n.whole, z.place, cast(n.moment at time zone z.time_zone as date) as day
+        from seen n left join zoned z on n.whole and z.region_code = n.region_code
+    ), held as materialized (
+        select p.place, e.code as election from (select distinct place from zoned) p
+            join (select distinct length(region_code) as deep from election) k on length(p.place) >= k.deep
+            join election e on e.region_code = left(p.place, k.deep)
+        union all select p.place, e.code from (select distinct place from zoned) p
+            join election e on e.region_code is null
     ), staged as materialized (
         select n.place, n.day, array_agg(s.code order by s.code) as stages
-        from (select distinct place, day from seen where whole) n join held h using (place)
+        from (select distinct place, day from dated where whole) n join held h using (place)
             join stage s on s.election_code = h.election and {listing.DAY_HELD.format(day="n.day")}
         group by n.place, n.day
     ), linked as materialized (
@@ -52,8 +61,8 @@ _BELONGING: Final = f"""
     ), told as (
         select {{columns}}, case when l.id is null or not n.whole then p.stages else array(
             select unnest(p.stages) union select unnest(l.stages) order by 1) end as stage,
-            case when n.whole then c.clocks end as deadline_status
-        from seen n left join staged p on n.whole and p.place = n.place and p.day = n.day
+            c.clocks as deadline_status
+        from dated n left join staged p on p.place = n.place and p.day = n.day
             left join linked l on l.id = n.id left join clocked c on c.id = n.id
     )"""
 _SEVERAL: Final = frozenset({Dimension.STAGE, Dimension.DEADLINE_STATUS})
@@ -74,7 +83,9 @@ async def count_tasks(executor: Executor, caller: Caller, query: TaskStatisticsQ
         now="true" if query.as_of is None else "false",  # no clock is told of the past
         columns=", ".join(f"n.{one}" for one in Dimension if one not in _SEVERAL),
     )
-    return await _count(executor, caller, query, _Counted(Dimension, seen, more=f", {belonging}", of="told"), at=at)
+    await _require_known(executor, query)
+    tasks = await listing.counted(executor, caller, query)
+    return await _count(executor, tasks, query, _Counted(Dimension, seen, more=f", {belonging}", of="told"), at=at)
 
 
 async def count_deadlines(executor: Executor, caller: Caller, query: DeadlineStatisticsQuery) -> dict[str, Any]:
@@ -91,7 +102,13 @@ async def count_deadlines(executor: Executor, caller: Caller, query: DeadlineSta
         bounds=" ".join(f"when {late} <= interval '{days} days' then '{name}'" for name, days in LATENESS),
     )
     counted = _Counted(ClockDimension, clocks, joined="join deadline c on c.task_id = t.id and w.whole")
-    return await _count(executor, caller, query, counted, at=datetime.now(UTC))
+    await _require_known(executor, query)
+    # clocks are few beside tasks: theirs are looked up, not all of them looked through
+    return await _count(executor, listing.relation(caller, query), query, counted, at=datetime.now(UTC))
+
+
+async def _require_known(executor: Executor, query: TaskFilters) -> None:
+    await filters.require_known(executor, query.model_dump(include={*TaskFilters.model_fields}, exclude_none=True))
 
 
 _OF_TODAY: Final = Fault(
@@ -104,7 +121,7 @@ _OF_TODAY: Final = Fault(
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What is counted (SQL): `columns` of each task, or of what is `joined` to it; `of` is counted, made of these by `more`."""
+    """What is counted (SQL): `columns` of each task, or of what is `joined` to it; `more` makes `of` them what is."""
 
     dimensions: type[StrEnum]
     columns: str
@@ -115,25 +132,24 @@ class _Counted:
 
 async def _count(
     executor: Executor,
-    caller: Caller,
+    tasks: tuple[str, str, dict[str, Any]],
     query: TaskStatisticsQuery | DeadlineStatisticsQuery,
     counted: _Counted,
     *,
     at: datetime,
 ) -> dict[str, Any]:
-    """Count the tasks that are asked for in one statement."""
-    await filters.require_known(executor, query.model_dump(include={*TaskFilters.model_fields}, exclude_none=True))
-    source, where, values = await listing.counted(executor, caller, query)
-    asked = [[], *([one] for one in counted.dimensions)]
+    """Count, in one pass, what is said of some tasks: whence they come, which of them, and the parameters of both."""
+    source, where, values = tasks
+    asked: list[Sequence[StrEnum]] = [[], *([one] for one in counted.dimensions)]
     if query.group_by is not None and query.group_by not in asked:
         asked.append(query.group_by)
     names = ", ".join(counted.dimensions)
     sets = ", ".join(f"({', '.join(one)})" for one in asked)
     found = await rows(
         executor,
-        f"with seen as materialized (select {counted.columns} {source} join region z on z.code = t.region_code"
-        f" {counted.joined} where {where}){counted.more} select {names}, grouping({names}) as _without,"
-        f" count(*) as _count from {counted.of} group by grouping sets ({sets})",
+        f"with seen as materialized (select {counted.columns} {source} {counted.joined} where {where}){counted.more}"
+        f" select {names}, grouping({names}) as _without, count(*) as _count from {counted.of}"
+        f" group by grouping sets ({sets})",
         at=at,
         **values,
     )
@@ -151,9 +167,9 @@ def _tasks(column: dict[str, str]) -> str:
     bounds = " ".join(f"when {_AT} - t.effective_at <= interval '{days} days' then '{age}'" for age, days in AGES)
     ended = ", ".join(f"'{one}'" for one in sorted(workflow.ENDED))
     return (
-        f"t.id, w.whole, {_PLACE} as place, {column['status']} as status, t.category,"
+        f"t.id, w.whole, t.region_code, {column['status']} as status, t.category,"
         f" {column['accountable']} as accountable, {_DISTRICT} as district,"
-        f" {listing.EVENT_DAY.format(zone='z.time_zone')} as day,"
+        " coalesce(d.event_at, t.effective_at) as moment,"
         f" case when not w.whole then null when {column['status']} in ({ended}) then '{Age.ENDED}' {bounds}"
         f" else '{Age.OLDER}' end as age"
     )

@@ -50,7 +50,8 @@ _RETAINED: Final = (
     "exists (select from referral f where f.task_id = t.id and f.status = 'accepted' and f.retain_access"
     f" and {acting('array[f.from_agency]')})"
 )
-_TASK_FULL: Final = f"({_PARTY} or t.status <> 'draft' and {_open_to_region()} or {_SHARED_WITH} or {_RETAINED})"
+# what costs least comes first: of the many tasks that a wide region sees, most are open to it
+_TASK_FULL: Final = f"(t.status <> 'draft' and {_open_to_region()} or {_PARTY} or {_SHARED_WITH} or {_RETAINED})"
 _TASK_EXPERT: Final = f"(exists ({_SHARED}'full' and s.agency = any(:acts_for)))"
 _TASK_FORMER: Final = (
     "(exists (select from assignment a where a.task_id = t.id and a.role = 'accountable'"
