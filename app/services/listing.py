@@ -107,7 +107,7 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
         nearly, listed = None, choosing.Listed(select, f"from task t {parts}", where, values)
         found = await choosing.page(executor, await _choice(executor, caller, query), listed, keyset)
     else:
-        search = _search(query, f"task t on t.id = f.record {parts}", where, values)
+        search = _search(query, parts, where, values)
         found, nearly = await searching.page(executor, search, keyset, select)
     if query.as_of is not None:
         found = await past.as_then(executor, keys, found)
@@ -126,44 +126,34 @@ async def count_tasks(
     if query.count == "none":
         return None
     most = None if query.count == "exact" else _COUNT_LIMIT
-    parts, where, values = _parts(caller, query)
     if nearly is None:
-        choice, listed = (
-            await _choice(executor, caller, query),
-            choosing.Listed("", f"from task t {parts}", where, values),
-        )
+        source, where, values = _to_count(caller, query)
+        choice, listed = await _choice(executor, caller, query), choosing.Listed("", source, where, values)
         number = await choosing.count(executor, choice, listed, id="t.id", most=most)
     else:
-        search = _search(query, f"task t on t.id = f.record {parts}", where, values)
+        search = _search(query, *_parts(caller, query))
         number = await searching.count(executor, search, nearly=nearly, most=most)
     return {"value": number, "relation": "at_least" if number == most else "exact"}
 
 
 def relation(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
     """SQL: where the tasks `t` that a caller may see come from, which of them are asked for, and the parameters."""
-    return _relation(asked, "task t", *_parts(caller, asked))
+    parts, where, values = _parts(caller, asked)
+    if asked.q is None:
+        return f"from task t {parts}", where, values
+    search = _search(asked, parts, where, values)
+    found, given = searching.relation(search)
+    return f"from {found} join {search.source}", search.where, given
 
 
 async def counted(executor: Executor, caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
     """The same to count them by: of each task no more is read than counts need, and where few are asked for, these."""
-    _, where, values = _parts(caller, asked)
-    parts = visibility.counted_parts(caller)
-    parts = parts if asked.as_of is None else f"{parts} {past.STATE}"
-    choice = None if asked.q is not None else _chosen(caller, asked)
-    few = await choosing.few(executor, choice) if choice is not None and choice.asked else None
-    if few is not None:
-        where, values = f"{where} and t.id = any(:few)", {**values, "few": few}
-    return _relation(asked, "task_counted t", parts, where, values)
-
-
-def _relation(
-    asked: TaskFilters, tasks: str, parts: str, where: str, values: dict[str, Any]
-) -> tuple[str, str, dict[str, Any]]:
-    if asked.q is None:
-        return f"from {tasks} {parts}", where, values
-    search = _search(asked, f"{tasks} on t.id = f.record {parts}", where, values)
-    found, given = searching.relation(search)
-    return f"from {found} join {search.source}", search.where, given
+    if asked.q is not None:
+        return relation(caller, asked)  # what was found is looked up one by one
+    source, where, values = _to_count(caller, asked)
+    choice = _chosen(caller, asked)
+    few = await choosing.few(executor, choice) if choice.asked else None
+    return (source, where, values) if few is None else (source, f"{where} and t.id = any(:few)", {**values, "few": few})
 
 
 def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
@@ -203,6 +193,13 @@ def _parts(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]
     return parts if asked.as_of is None else f"{parts} {past.STATE}", where, values
 
 
+def _to_count(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+    """SQL: tasks `t` with what belongs to them and no more of either than counts need, likewise."""
+    _, where, values = _parts(caller, asked)
+    source = f"from task_counted t {visibility.counted_parts(caller)}"
+    return source if asked.as_of is None else f"{source} {past.STATE}", where, values
+
+
 def _asked(asked: TaskFilters) -> dict[str, Any]:
     return asked.model_dump(include={*TaskFilters.model_fields}, exclude_none=True)
 
@@ -212,14 +209,14 @@ def _given(asked: TaskFilters) -> dict[str, Any]:
     return {name: one for name, one in _asked(asked).items() if name != "q"}
 
 
-def _search(query: TaskFilters, source: str, where: str, values: dict[str, Any]) -> searching.Search:
+def _search(query: TaskFilters, parts: str, where: str, values: dict[str, Any]) -> searching.Search:
     """Full readers find a task by all its words, readers of the summary by its reference alone."""
     then = query.as_of is not None
     given = _given(query).keys() - {"region"}
     return searching.Search(
         "task",
         query.q or "",
-        source,
+        f"task t on t.id = f.record {parts}",
         f"(w.whole or not f.whole) and {where}",
         values,
         _order(query),
