@@ -18,7 +18,8 @@ _MORE: Final = 32
 _COUNTED: Final = 10_000
 _CHOSEN: Final = (
     "select c.record from app.comes_next(:_noun, cast(:_asked as jsonb), cast(:_in_full as boolean),"
-    " cast(:_sort as text), cast(:_place as timestamptz), cast(:_place_id as uuid), cast(:_most as integer)) c"
+    " cast(:_few as boolean), cast(:_sort as text), cast(:_place as timestamptz), cast(:_place_id as uuid),"
+    " cast(:_most as integer)) c"
 )
 
 
@@ -27,12 +28,13 @@ class Choice:
     """What is chosen among: tasks or clocks, by which filters, in which order.
 
     `asked` are filters by name, those that the database does not know decide nothing; `in_full` leaves out what is
-    shown in summary.
+    shown in summary; `few` says that the caller sees few of all.
     """
 
     noun: str
     asked: Mapping[str, Any]
     in_full: bool
+    few: bool
     sort: str
 
     def parameters(self, place: list[Any] | None, most: int | None) -> dict[str, Any]:
@@ -41,6 +43,7 @@ class Choice:
             "_noun": self.noun,
             "_asked": db.encode(self.asked).decode(),
             "_in_full": self.in_full,
+            "_few": self.few,
             "_sort": self.sort,
             "_place": place[0] if place else None,
             "_place_id": place[1] if place else None,

@@ -34,7 +34,9 @@ async def list_deadlines(executor: Executor, caller: Caller, keys: Keys, query: 
     where = " and ".join([visible(caller), *(_FILTERS[name] for name in given)])
     values = {**given, **visibility.reach(caller)}
     listed = choosing.Listed(f"{COLUMNS}, {keyset.key} as _key, c.id as _id", source(caller), where, values)
-    found = await choosing.page(executor, choosing.Choice("deadline", given, True, query.sort), listed, keyset)
+    found = await choosing.page(
+        executor, choosing.Choice("deadline", given, in_full=True, few=False, sort=query.sort), listed, keyset
+    )
     items, following = keyset.page(found, without_place)
     return Page.of(items, following)
 

@@ -151,7 +151,7 @@ async def counted(executor: Executor, caller: Caller, asked: TaskFilters) -> tup
     if asked.q is not None:
         return relation(caller, asked)  # what was found is looked up one by one
     source, where, values = _to_count(caller, asked)
-    choice = _chosen(caller, asked)
+    choice = _chosen(caller, asked, few=False)
     few = await choosing.few(executor, choice) if choice.asked else None
     return (source, where, values) if few is None else (source, f"{where} and t.id = any(:few)", {**values, "few": few})
 
@@ -170,16 +170,18 @@ def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
 
 async def _choice(executor: Executor, caller: Caller, query: TaskQuery) -> choosing.Choice | None:
     """How the tasks of a list are chosen; None for who has many of those that are asked for before it anyway."""
-    choice = _chosen(caller, query)
-    return choice if choice.asked or not await breadth.sees_many(executor, caller) else None
+    few = not await breadth.sees_many(executor, caller)
+    choice = _chosen(caller, query, few=few)
+    return choice if choice.asked or few else None
 
 
-def _chosen(caller: Caller, asked: TaskFilters) -> choosing.Choice:
+def _chosen(caller: Caller, asked: TaskFilters, *, few: bool) -> choosing.Choice:
     """The filters that tasks are chosen by, of the past those by what never changes."""
     given = _given(asked)
     names = TASK_FILTERS.keys() - {"as_of"} - (set() if asked.as_of is None else past.FILTERS.keys())
     in_full = caller.role is Role.EXPERT or bool(_FULL_ONLY & given.keys())
-    return choosing.Choice("task", {name: one for name, one in given.items() if name in names}, in_full, _order(asked))
+    chosen = {name: one for name, one in given.items() if name in names}
+    return choosing.Choice("task", chosen, in_full=in_full, few=few, sort=_order(asked))
 
 
 def _order(asked: TaskFilters) -> str:

@@ -82,11 +82,13 @@ return (select coalesce(string_agg(' and (' || case name
     else 'true' end || ')', '' order by name), '') from jsonb_each(asked) a (name, said))
 """
 # What it gives is what the policies show: they are repeated here in terms of the row. Filters by what a summary does not
-# show are asked of whole rows alone. The costs say that what makes a walk dear is to hold its rows against readers.
+# show are asked of whole rows alone. Who sees few has them collected and
+# sorted: how few they are, the planner only guesses. For others the costs say that what makes a walk dear is to hold its
+# rows against readers.
 NEXT = """
-create function app.comes_next(noun text, asked jsonb, in_full boolean, sorting text, place timestamptz, place_id uuid,
-    most integer) returns table (record uuid) language plpgsql stable rows 50
-set search_path = pg_catalog, public, pg_temp set random_page_cost = 1.1 set cpu_tuple_cost = 0.1
+create function app.comes_next(noun text, asked jsonb, in_full boolean, few boolean, sorting text, place timestamptz,
+    place_id uuid, most integer) returns table (record uuid) language plpgsql stable rows 50
+set search_path = pg_catalog, public, pg_temp set random_page_cost = 1.1 set cpu_tuple_cost = 0.5
 set max_parallel_workers_per_gather = 0 as $$
 declare
     direction text := case when sorting like '-%' then 'desc' else 'asc' end;
@@ -96,6 +98,7 @@ declare
             else 't.due_at' end end;
     after text := case when place is not null then format(' and (%s, t.id) %s (%L, %L)', key,
         case direction when 'desc' then '<' else '>' end, place, place_id) else '' end;
+    ordered text := case when few then '(' || key || ' + interval ''0'')' else key end;
     seen text := case when app.cleared() then '' else 't.classification <> ''rahasia'' and ' end || case when in_full
         then app.reads('readers') else '(' || app.reads('readers') || ' or ' || app.reads('summary_readers') || ')' end;
 begin
@@ -104,7 +107,7 @@ begin
     end if;
     return query execute format(
         'select t.id from %1$I t where %2$s%3$s%4$s order by %5$s %6$s, t.id %6$s limit %7$s', noun, seen,
-        case noun when 'task' then app.asked_of_tasks(asked) else app.asked_of_clocks(asked) end, after, key, direction,
+        case noun when 'task' then app.asked_of_tasks(asked) else app.asked_of_clocks(asked) end, after, ordered, direction,
         coalesce(most::text, 'all'));
 end $$
 """
@@ -113,12 +116,13 @@ create function app.reads(name text) returns text language sql stable
 return format('t.%1$I && %2$L and (not %3$L = any(t.recused_offices) or t.%1$I && %4$L)', name, app.sight()::text,
     app.office(), app.own_sight()::text)
 """
-# To sort n tasks that one sees costs about as much as to look for 50 of them in the order of all N where n = sqrt(8 N).
+# To sort n tasks that one sees costs about as much as to look for 50 of them in the order of all N where n = sqrt(50 N);
+# up to there it is worth asking each time which of both is to be done.
 MANY = """
 create function app.sees_many() returns boolean language plpgsql stable security definer
 set search_path = pg_catalog, public, pg_temp as $$
 declare
-    few integer := (select greatest(500, sqrt(8 * greatest(reltuples, 0))) from pg_class where oid = 'public.task'::regclass);
+    few integer := (select greatest(500, sqrt(50 * greatest(reltuples, 0))) from pg_class where oid = 'public.task'::regclass);
     seen integer;
 begin
     execute 'select count(*) from (select from task where readers && $1 or summary_readers && $1 limit $2 + 1) t'
@@ -143,7 +147,7 @@ where t.id = any((select app.at_work())::uuid[]) or ((t.classification <> 'rahas
         and (not (select app.office()) = any(t.recused_offices) or t.summary_readers && (select app.own_sight()))))
 """
 MADE = (COUNTED, READS, EQUALS, WITHIN, TASKS, CLOCKS, NEXT, MANY)
-DEFINERS = ("app.comes_next(text, jsonb, boolean, text, timestamptz, uuid, integer)", "app.sees_many()")
+DEFINERS = ("app.comes_next(text, jsonb, boolean, boolean, text, timestamptz, uuid, integer)", "app.sees_many()")
 HELPERS = (
     "app.asked_of_clocks(jsonb)",
     "app.asked_of_tasks(jsonb)",

@@ -298,7 +298,7 @@ async def test_what_is_chosen_is_all_that_the_list_would_show(
 
 async def test_what_is_chosen_is_nothing_that_the_policies_hide(house: tuple[House, FastAPI]) -> None:
     home, app = house
-    chosen = "select record from app.comes_next('{}', '{{}}', {}, '{}', null, null, null)"
+    chosen = "select record from app.comes_next('{}', '{{}}', {}, false, '{}', null, null, null)"
     many = 0
     for name, caller in home.callers.items():
         if name in {"operator", "admin"}:
