@@ -46,6 +46,10 @@ class Task(SQLModel, table=True):
         Index("ix_task_due_at", text("coalesce(due_at, '9999-01-01 00:00:00+00'::timestamp with time zone)"), "id"),
         Index("ix_task_holder", "holder", "updated_at", "id"),
         Index("ix_task_meeting", "meeting", postgresql_where="meeting is not null"),
+        # lists: filters that few tasks pass, together or alone; a reference of another system; events in a stage
+        Index("ix_task_kind", "status", "category", "function", "priority", "classification"),
+        Index("ix_task_external_reference", "external_reference", postgresql_where="external_reference is not null"),
+        Index("ix_task_event_at", "event_at", postgresql_where="event_at is not null"),
         # what a mandate's end, or an agency's, moves; what waits for the law to name somebody
         Index("ix_task_under_mandate", "mandate", "mandate_checked", postgresql_where=_UNDER_MANDATE),
         Index("ix_task_accountable", "accountable", "mandate_checked", postgresql_where=_UNDER_MANDATE),

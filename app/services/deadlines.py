@@ -10,9 +10,9 @@ from app.errors import Fault, InvalidParameter
 from app.rules.caller import Caller
 from app.schemas.deadlines import ComputationQuery, DeadlineQuery
 from app.security import Keys
-from app.services import calendars, clock_starts, filters, visibility
+from app.services import calendars, choosing, clock_starts, filters, visibility
 from app.services.deadline_rows import COLUMNS, counted, source, spelled, visible
-from app.services.paging import Keyset, Page, binding, read_page
+from app.services.paging import Keyset, Page, binding, without_place
 
 _FILTERS: Final = {
     "status": "c.status = any(:status)",
@@ -31,9 +31,14 @@ async def list_deadlines(executor: Executor, caller: Caller, keys: Keys, query: 
     given = query.model_dump(exclude={"sort", "limit", "cursor"}, exclude_none=True)
     bound = binding(caller, "deadlines", query.sort, given)
     keyset = Keyset("c.due_at", "c.id", query.sort.startswith("-"), bound, keys, query.limit, query.cursor)
-    where = [visible(caller), *(_FILTERS[name] for name in given)]
+    where = " and ".join([visible(caller), *(_FILTERS[name] for name in given)])
     values = {**given, **visibility.reach(caller)}
-    return await read_page(executor, keyset, columns=COLUMNS, source=source(caller), where=where, given=values)
+    listed = choosing.Listed(f"{COLUMNS}, {keyset.key} as _key, c.id as _id", source(caller), where, values)
+    found = await choosing.page(
+        executor, choosing.Choice("deadline", given, in_full=True, few=False, sort=query.sort), listed, keyset
+    )
+    items, following = keyset.page(found, without_place)
+    return Page.of(items, following)
 
 
 async def compute(executor: Executor, query: ComputationQuery) -> dict[str, Any]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from app import db
 from app.db import Executor, Row
 from app.rules.caller import Caller
-from app.rules.vocabulary import Access
+from app.rules.vocabulary import Access, Role
 from app.schemas.tasks import TaskFilters, TaskQuery
 from app.security import Keys
-from app.services import breadth, filters, past, searching, visibility
+from app.services import breadth, choosing, filters, past, searching, visibility
 from app.services.paging import Keyset, Page, binding
 from app.services.task_rows import FULL_FIELDS, SUMMARY_FIELDS, columns
 
@@ -19,15 +18,15 @@ _FAR: Final = "timestamptz '9999-01-01'"
 
 #: SQL: the day of a task's event, where its region's clocks are in the zone {zone}.
 EVENT_DAY: Final = "cast(coalesce(d.event_at, t.effective_at) at time zone {zone} as date)"
-#: SQL: a stage `s` of an election `e` holds a day in a place; a stage without dates holds none.
-STAGE_HOLDS: Final = (
-    "(e.region_code is null or e.region_code = any({places}))"
-    " and {day} between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
+#: SQL: a stage `s` holds a day where its election is held; a stage without dates holds none.
+DAY_HELD: Final = (
+    "{day} between coalesce(s.starts_on, '-infinity') and coalesce(s.ends_on, 'infinity')"
     " and (s.starts_on is not null or s.ends_on is not null)"
 )
-_STAGE_HOLDS: Final = STAGE_HOLDS.format(
-    places="t.region_path",
-    day=EVENT_DAY.format(zone="(select z.time_zone from region z where z.code = t.region_code)"),
+_ZONE: Final = "(select z.time_zone from region z where z.code = t.region_code)"
+_STAGE_HOLDS: Final = (
+    "(e.region_code is null or e.region_code = any(t.region_path))"
+    f" and {DAY_HELD.format(day=EVENT_DAY.format(zone=_ZONE))}"
 )
 #: Parameter of the task list -> condition.
 TASK_FILTERS: Final = {
@@ -72,8 +71,6 @@ _FULL_ONLY: Final = frozenset(TASK_FILTERS) - {
     "due_after",
     "as_of",
 }
-#: Filters by which tasks are found, however many there are and whoever asks.
-_FOUND_BY: Final = frozenset({"region", "meeting", "vulnerability", "external_reference"})
 _TASK_SORTS: Final = {
     "updated_at": "t.updated_at",
     "effective_at": "t.effective_at",
@@ -104,17 +101,11 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
         await past.require_askable(executor, query, query.as_of)
     await filters.require_known(executor, _given(query))
     keyset, (parts, where, values) = _keyset(caller, keys, query), _parts(caller, query)
-    if query.q is None and not _FOUND_BY & query.model_fields_set:
-        few = await breadth.seen(executor, caller)
-        if few is not None:
-            where, values = f"{where} and t.id = any(:few)", {**values, "few": few}
     state = "" if query.as_of is None else ", p.state as _state"
     select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
     if query.q is None:
-        nearly = None
-        after, tail, place = keyset.clauses()
-        statement = f"select {select} from task t {parts} where {where} and {after} {tail}"
-        found = await db.rows(executor, statement, **values, **place)
+        nearly, listed = None, choosing.Listed(select, f"from task t {parts}", where, values)
+        found = await choosing.page(executor, await _choice(executor, caller, query), listed, keyset)
     else:
         search = _search(query, parts, where, values)
         found, nearly = await searching.page(executor, search, keyset, select)
@@ -135,13 +126,12 @@ async def count_tasks(
     if query.count == "none":
         return None
     most = None if query.count == "exact" else _COUNT_LIMIT
-    parts, where, values = _parts(caller, query)
     if nearly is None:
-        limit = "" if most is None else f"limit {most}"
-        inner = f"select 1 as one from task t {parts} where {where} {limit}"
-        number = await db.value(executor, f"select count(*) from ({inner}) counted", **values)
+        source, where, values = _to_count(caller, query)
+        choice, listed = await _choice(executor, caller, query), choosing.Listed("", source, where, values)
+        number = await choosing.count(executor, choice, listed, id="t.id", most=most)
     else:
-        search = _search(query, parts, where, values)
+        search = _search(query, *_parts(caller, query))
         number = await searching.count(executor, search, nearly=nearly, most=most)
     return {"value": number, "relation": "at_least" if number == most else "exact"}
 
@@ -156,6 +146,16 @@ def relation(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, An
     return f"from {found} join {search.source}", search.where, given
 
 
+async def counted(executor: Executor, caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+    """The same to count them by: of each task no more is read than counts need, and where few are asked for, these."""
+    if asked.q is not None:
+        return relation(caller, asked)  # what was found is looked up one by one
+    source, where, values = _to_count(caller, asked)
+    choice = _chosen(caller, asked, few=False)
+    few = await choosing.few(executor, choice) if choice.asked else None
+    return (source, where, values) if few is None else (source, f"{where} and t.id = any(:few)", {**values, "few": few})
+
+
 def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
     return Keyset(
         _TASK_SORTS[query.order.lstrip("-")],
@@ -168,11 +168,38 @@ def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
     )
 
 
+async def _choice(executor: Executor, caller: Caller, query: TaskQuery) -> choosing.Choice | None:
+    """How the tasks of a list are chosen; None for who has many of those that are asked for before it anyway."""
+    few = not await breadth.sees_many(executor, caller)
+    choice = _chosen(caller, query, few=few)
+    return choice if choice.asked or few else None
+
+
+def _chosen(caller: Caller, asked: TaskFilters, *, few: bool) -> choosing.Choice:
+    """The filters that tasks are chosen by, of the past those by what never changes."""
+    given = _given(asked)
+    names = TASK_FILTERS.keys() - {"as_of"} - (set() if asked.as_of is None else past.FILTERS.keys())
+    in_full = caller.role is Role.EXPERT or bool(_FULL_ONLY & given.keys())
+    chosen = {name: one for name, one in given.items() if name in names}
+    return choosing.Choice("task", chosen, in_full=in_full, few=few, sort=_order(asked))
+
+
+def _order(asked: TaskFilters) -> str:
+    return asked.order if isinstance(asked, TaskQuery) else "-effective_at"
+
+
 def _parts(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
     """SQL: what belongs to the tasks `t`, the condition of all filters but the search, and the parameters of both."""
     given, parts = _given(asked), visibility.task_parts(caller)
     where, values = _task_where(caller, given), {**given, **visibility.reach(caller)}
     return parts if asked.as_of is None else f"{parts} {past.STATE}", where, values
+
+
+def _to_count(caller: Caller, asked: TaskFilters) -> tuple[str, str, dict[str, Any]]:
+    """SQL: tasks `t` with what belongs to them and no more of either than counts need, likewise."""
+    _, where, values = _parts(caller, asked)
+    source = f"from task_counted t {visibility.counted_parts(caller)}"
+    return source if asked.as_of is None else f"{source} {past.STATE}", where, values
 
 
 def _asked(asked: TaskFilters) -> dict[str, Any]:
@@ -194,7 +221,7 @@ def _search(query: TaskFilters, parts: str, where: str, values: dict[str, Any]) 
         f"task t on t.id = f.record {parts}",
         f"(w.whole or not f.whole) and {where}",
         values,
-        query.order if isinstance(query, TaskQuery) else "-effective_at",
+        _order(query),
         filtered=bool(given - (set() if then else {"status"})),
         within=query.region,
         in_status=None if then or query.status is None else [*query.status],

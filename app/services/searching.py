@@ -70,15 +70,22 @@ async def page(executor: Executor, search: Search, keyset: Keyset, select: str) 
 
 
 async def count(executor: Executor, search: Search, *, nearly: bool, most: int | None) -> int:
-    """How many records there are in all, at most so many."""
+    """How many records there are in all, at most so many.
+
+    Where it is enough to know of so many, the index is asked for no more, and for all only if some of them are not
+    shown.
+    """
     limit = "" if most is None else f"limit {most}"
-    number: int = await db.value(
-        executor,
-        f"with f as materialized (select * from {_FOUND}) select count(*) from"
-        f" (select 1 as one from f join {search.source} where {search.where} {limit}) counted",
-        **_asked(search, None, nearly=nearly, most=None),
+    statement = (
+        f"with f as materialized (select * from {_FOUND}) select (select count(*) from f) as candidates, (select"
+        f" count(*) from (select 1 as one from f join {search.source} where {search.where} {limit}) x) as counted"
     )
-    return number
+    found: Row = {}
+    for enough in dict.fromkeys((most, None)):
+        found = await db.one(executor, statement, **_asked(search, None, nearly=nearly, most=enough))
+        if enough is None or found["candidates"] < enough or found["counted"] == most:
+            break
+    return int(found["counted"])
 
 
 def relation(search: Search) -> tuple[str, dict[str, Any]]:

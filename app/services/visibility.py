@@ -52,7 +52,8 @@ _RETAINED: Final = (
     "exists (select from referral f where f.task_id = t.id and f.status = 'accepted' and f.retain_access"
     f" and {acting('array[f.from_agency]')})"
 )
-_TASK_FULL: Final = f"({_PARTY} or t.status <> 'draft' and {_open_to_region()} or {_SHARED_WITH} or {_RETAINED})"
+# what costs least comes first: of the many tasks that a wide region sees, most are open to it
+_TASK_FULL: Final = f"(t.status <> 'draft' and {_open_to_region()} or {_PARTY} or {_SHARED_WITH} or {_RETAINED})"
 _TASK_EXPERT: Final = f"(exists ({_SHARED}'full' and s.agency = any(:acts_for)))"
 _TASK_FORMER: Final = (
     "(exists (select from assignment a where a.task_id = t.id and a.role = 'accountable'"
@@ -103,6 +104,15 @@ def task_parts(caller: Caller) -> str:
     return (
         "left join lateral (select * from task_detail x where x.id = t.id offset 0) d on true"
         " left join referral r on r.id = t.open_referral"
+        f" cross join lateral (select {task_full(caller)} as whole offset 0) w"
+    )
+
+
+def counted_parts(caller: Caller) -> str:
+    """SQL: the same for tasks `t` of `task_counted`, which says of each whether its detail is shown, and that of it."""
+    return (
+        "cross join lateral (select case when t.in_full then t.id end as id, t.logged_by, t.accountable, t.supporting,"
+        " t.informed, t.event_at) d left join referral r on r.id = t.open_referral"
         f" cross join lateral (select {task_full(caller)} as whole offset 0) w"
     )
 

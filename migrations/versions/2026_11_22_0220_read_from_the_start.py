@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "starting_1"
-down_revision = "retirement_1"
+down_revision = "chosen_1"
 branch_labels = None
 depends_on = None
 

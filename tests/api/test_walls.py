@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +22,7 @@ from app import sql, start
 from app.db import Database, execute, rows, value
 from app.main import create_app
 from app.security import verify
-from app.services import callers, visibility
+from app.services import breadth, callers, choosing, visibility
 from app.settings import Settings
 
 #: Registry and law, which everybody with a token may read, and what holds no data of agencies.
@@ -66,7 +67,7 @@ async def test_without_a_context_no_row_of_any_walled_table_is_seen(database: Da
         await value(writer, "select app.become('simpul_api')")
         seen = {
             table: await value(writer, f"select count(*) from {table}")
-            for table in (*(one for one in walled if one != "task"), "task_detail")
+            for table in (*(one for one in walled if one != "task"), "task_detail", "task_counted")
         }
         seen["task"] = await value(writer, "select count(id) from task")
     assert seen == dict.fromkeys(seen, 0)
@@ -218,15 +219,105 @@ async def second_wall(database: Database, *, standing: bool) -> None:
         walled = await connection.execute(text("select tablename from pg_policies group by 1"))
         for table in walled.scalars().all():
             await connection.execute(text(f"alter table {table} {verb} row level security"))
-        shown = await connection.scalar(text("select pg_get_viewdef('task_detail')"))
-        kept = "obj_description(cast('task_detail' as regclass), 'pg_class')"
-        if standing:
-            shown = await connection.scalar(text(f"select {kept}"))
-        else:
-            await connection.execute(text(f"comment on view task_detail is $kept${shown}$kept$"))
-            shown = str(shown).partition("WHERE")[0]
-        await connection.execute(text(f"create or replace view task_detail with (security_barrier) as {shown}"))
+        for view in ("task_detail", "task_counted"):
+            shown = await connection.scalar(text(f"select pg_get_viewdef('{view}')"))
+            kept = f"obj_description(cast('{view}' as regclass), 'pg_class')"
+            if standing:
+                shown = await connection.scalar(text(f"select {kept}"))
+            else:
+                await connection.execute(text(f"comment on view {view} is $kept${shown}$kept$"))
+                bare = str(shown).rpartition("WHERE")[0]
+                shown = re.sub(r"(?s)\( SELECT .* AS in_full", "( SELECT true AS in_full", bare)
+            await connection.execute(text(f"create or replace view {view} with (security_barrier) as {shown}"))
     await engine.dispose()
+
+
+# what is chosen before it is read
+
+ASKED = (
+    *(
+        "",
+        "status=draft",
+        "status=assigned,accepted",
+        "category=asn_neutrality",
+        "category=logistics",
+        "priority=medium",
+    ),
+    *(
+        "function=prevention",
+        "classification=rahasia",
+        "holder=BKPSDM_KOTA_MALANG",
+        "logged_by=BAKESBANGPOL_KOTA_MALANG",
+    ),
+    *("accountable=BAWASLU_KOTA_MALANG,BKPSDM_KOTA_MALANG", "referred_to=BKPSDM_KOTA_MALANG", "party=me"),
+    *(
+        "supporting=BKPSDM_KOTA_MALANG,KPU_KOTA_MALANG",
+        "external_reference=kenari0001",
+        "stage=campaign",
+        "stage=voting",
+    ),
+    *("region=35", f"region={VILLAGE}", "created_after=2024-01-01T00:00:00Z", "created_before=2024-01-01T00:00:00Z"),
+    *("updated_after=2026-01-01T00:00:00Z", "due_before=2031-01-01T00:00:00Z", "due_after=2029-01-01T00:00:00Z"),
+    *("deadline_status=running", "deadline_status=paused,breached", "status=assigned&party=me&sort=due_at"),
+    *("sort=recorded_at", "sort=-due_at", "count=exact", "count=estimate&status=assigned", "limit=3"),
+)
+CLOCKS = (
+    "",
+    "status=running,breached",
+    "kind=agreed",
+    "accountable=BKPSDM_KOTA_MALANG",
+    "region=35.73",
+    "sort=-due_at",
+)
+
+
+async def test_what_is_chosen_is_all_that_the_list_would_show(
+    house: tuple[House, FastAPI], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the database chooses or the list is walked, each caller is shown the same."""
+    home, _ = house
+    paths = [*(f"/v1/tasks?{one}" for one in ASKED), *(f"/v1/deadlines?{one}" for one in CLOCKS)]
+    read = [one for name, one in home.callers.items() if name not in {"operator", "admin"}]
+
+    async def shown() -> list[Any]:
+        answers = [(await one.get(path)) for one in read for path in paths]
+        assert {one.status_code for one in answers} <= {200, 403}
+        return [{**one.json(), "next_cursor": None} if one.is_success else one.status_code for one in answers]
+
+    monkeypatch.setattr(breadth, "_known", {})
+    chosen = await shown()
+    page, count = choosing.page, choosing.count
+    with monkeypatch.context() as walking:
+        walking.setattr(choosing, "page", lambda executor, _, *more: page(executor, None, *more))
+        walking.setattr(choosing, "count", lambda executor, _, *more, **named: count(executor, None, *more, **named))
+        walked = await shown()
+    assert sum(len(one["items"]) for one in chosen if isinstance(one, dict)) > 1_000
+    for (caller, path), one, other in zip(((c.code, p) for c in read for p in paths), chosen, walked, strict=True):
+        assert one == other, (caller, path)
+
+
+async def test_what_is_chosen_is_nothing_that_the_policies_hide(house: tuple[House, FastAPI]) -> None:
+    home, app = house
+    chosen = "select record from app.comes_next('{}', '{{}}', {}, false, '{}', null, null, null)"
+    many = 0
+    for name, caller in home.callers.items():
+        if name in {"operator", "admin"}:
+            continue
+        claims = verify(app.state.keys, caller.token, at=datetime.now(UTC))
+        for noun, in_full, seen in (
+            ("task", "false", "task"),
+            ("task", "true", "task_detail"),
+            ("deadline", "true", "deadline"),
+        ):
+            async with app.state.database.reading() as reader:
+                await callers.identify(reader, claims, address="", acting_user=None, request_id="")
+                found = chosen.format(noun, in_full, "due_at")
+                differ = await rows(
+                    reader, f"({found} except select id from {seen}) union all (select id from {seen} except {found})"
+                )
+                many += await value(reader, f"select count(*) from ({found}) x")
+            assert differ == [], (name, noun, in_full)
+    assert many > 100
 
 
 # hidden and absent

@@ -15,6 +15,7 @@ from support import Agency
 
 from app.db import Database
 from app.openapi import operations
+from app.services import breadth
 
 #: One statement knows who is asking; the others are the read's own.
 READS = {
@@ -80,6 +81,12 @@ READS = {
 
 #: The past is told in one statement, and what people wrote in one more, once it is known from when on it is told.
 OF_THE_PAST = {"listTasks": 5, "showTask": 4}
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of nobody is it known how much it sees, which is asked once a minute."""
+    monkeypatch.setattr(breadth, "_known", {})
 
 
 @contextmanager

@@ -28,6 +28,7 @@ CITY, NATION = "KPU_KOTA_MALANG", "KPU_RI"
 class Size:
     """How much is measured: tasks, of the small nation too, rounds of blocks and their seconds, requests for memory.
 
+    The city that asks has as many tasks in either nation, `city`: what it sees is no larger in the larger one.
     `longest` bounds the seconds that these last may take.
     """
 
@@ -37,12 +38,13 @@ class Size:
     seconds: float
     many_requests: int
     longest: float
+    city: int
 
     @classmethod
     def chosen(cls) -> Size:
         """The full size, or the short one where SIMPUL_BENCH says so; single figures may be set beside it."""
-        whole = cls(1_000_000, 10_000, 9, 4, 1_000_000, 1_200)
-        short = cls(20_000, 2_000, 3, 1, 5_000, 5)
+        whole = cls(1_000_000, 10_000, 9, 4, 1_000_000, 1_200, 1_000)
+        short = cls(20_000, 2_000, 3, 1, 5_000, 5, 400)
         size = short if os.environ.get("SIMPUL_BENCH") == "short" else whole
         named = {"tasks": "TASKS", "few": "FEW", "rounds": "ROUNDS", "many_requests": "REQUESTS"}
         given = {name: os.environ.get(f"SIMPUL_BENCH_{word}") for name, word in named.items()}
@@ -80,13 +82,13 @@ async def another(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
-def lay(url: str, postmaster: int, folder: Path, name: str, *, tasks: int) -> Ground:
+def lay(url: str, postmaster: int, folder: Path, name: str, *, tasks: int, city: int) -> Ground:
     """A nation and where its server keeps what is its own."""
     var, logs = folder / name, folder / "logs"
     for one in (var, logs):
         one.mkdir(parents=True, exist_ok=True)
     if not (var / start.CREDENTIALS).exists():
-        asyncio.run(founded(url, var, count=tasks))
+        asyncio.run(founded(url, var, count=tasks, city=city))
     return Ground(url, var, logs, postmaster)
 
 

@@ -25,7 +25,7 @@ def statistics(*, seen: str, whole: str) -> str:
     which = f"grouping({', '.join(_PLAIN)})"
     named = " ".join(f"when {flag} then '{name}'" for name, flag in flags.items())
     valued = " ".join(f"when {flag} then {name}" for name, flag in flags.items())
-    holds = listing.STAGE_HOLDS.format(places="n.places", day="n.day")
+    holds = "(e.region_code is null or e.region_code = any(n.places)) and " + listing.DAY_HELD.format(day="n.day")
     return f"""
         with seen as materialized (
             select t.id, {whole} as whole, t.region_path as places, t.status, t.category, t.accountable,

@@ -40,7 +40,7 @@ def bare(on: Ground, kept: dict[str, str], folder: Path) -> Iterator[Served]:
 def sizes(stack: ExitStack, on: Ground, tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
     """The goals that want a small nation beside the large one: another database of the cluster, a server over it."""
     url = asyncio.run(ground.another(on.url, "few"))
-    few = ground.lay(url, on.postmaster, on.var.parent, "few", tasks=size.few)
+    few = ground.lay(url, on.postmaster, on.var.parent, "few", tasks=size.few, city=size.city)
     served = stack.enter_context(ground.ours(few))
     ground.meet(few, served)
     both = {"c": tokens, "few": Tokens(few, served)}
@@ -64,7 +64,7 @@ def main() -> None:
         folder.chmod(0o755)
         url, postmaster = stack.enter_context(ground.cluster(folder))
         began = time.perf_counter()
-        on = ground.lay(url, postmaster, folder, "many", tasks=size.tasks)
+        on = ground.lay(url, postmaster, folder, "many", tasks=size.tasks, city=size.city)
         console.print(f"{size.tasks:,} tasks in {time.perf_counter() - began:.0f} s")
         many = 1_000 + round(2_000 * size.seconds)
         for mark, count in (("WRK", many), ("TRP", 8)):
