@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import asyncpg
 import orjson
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 from sqlalchemy import exc as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import PoolProxiedConnection
@@ -59,11 +59,14 @@ class Database:
         self.engine: AsyncEngine = open_engine(url, settings)
         self._begin = beginning(settings)
         # in front of the pool, which lets newcomers pass those who wait
-        patience, room = settings.pool_timeout, settings.pool_size
-        self._turns = Turns[PoolProxiedConnection](room, patience=patience, put_back=self._put_back)
+        self._turns = Turns[PoolProxiedConnection](
+            settings.pool_size, patience=settings.pool_timeout, put_back=self._put_back
+        )
         self._giving: set[asyncio.Task[None]] = set()
         #: Who holds a token, as the database said last, and how it is to say whether that still holds.
         self.known: LRUCache[Any, Any] = LRUCache(maxsize=_KNOWN)
+        #: Who sees much of the nation, as the database said within the last minute.
+        self.breadths: TTLCache[Any, bool] = TTLCache(maxsize=_KNOWN, ttl=60.0)
 
     @cached_property
     def keys(self) -> Keys:
@@ -184,7 +187,7 @@ async def work(writer: Writer) -> None:
 
 #: The SQLSTATE of a statement that says that what it was told of has changed.
 CHANGED: Final = "SI001"
-#: How many tokens' holders a process knows.
+#: Of how many holders of tokens a process knows what it was told.
 _KNOWN: Final = 4096
 #: Seconds that a server has for the end of a transaction that wrote nothing.
 _PATIENCE: Final = 1.0
@@ -211,13 +214,7 @@ async def rows(executor: Executor, sql: str, /, **values: Any) -> list[Row]:
     if isinstance(executor, Writer) and "driver" not in executor.info:
         return await _first_rows(executor, asked, values)
     try:
-        if isinstance(executor, Writer):
-            driver = executor.info["driver"]
-        else:
-            driver = executor.driver
-            if executor.opening is not None:
-                await driver.execute(executor.opening)
-                executor.opening = None
+        driver = executor.info["driver"] if isinstance(executor, Writer) else await _begun(executor)
         found = await driver.fetch(asked.driver_sql, *(values[name] for name in asked.names))
     except asyncpg.IntegrityConstraintViolationError as error:
         raise sa.IntegrityError(sql, None, error) from error
@@ -226,16 +223,24 @@ async def rows(executor: Executor, sql: str, /, **values: Any) -> list[Row]:
     return [dict(row) for row in found]
 
 
-async def opened_by(reader: Reader, statement: str) -> bool:
+async def _begun(reader: Reader) -> asyncpg.Connection:
+    """The driver's connection of a reading that has begun, at the latest now."""
+    if reader.opening is not None:
+        await reader.driver.execute(reader.opening)
+        reader.opening = None
+    return reader.driver
+
+
+async def opened_by(reader: Reader, sql: str) -> bool:
     """Begin a reading with a statement that returns nothing, in one round trip.
 
     False where it says, by CHANGED, that something has: then the next statement begins the reading anew.
     """
     try:
-        await reader.driver.execute(f"{reader.opening}; {statement}")
+        await reader.driver.execute(f"{reader.opening}; {sql}")
     except (*UNREACHABLE, asyncpg.PostgresError) as error:
         if getattr(error, "sqlstate", None) != CHANGED:
-            raise sa.DBAPIError(statement, None, error) from error
+            raise sa.DBAPIError(sql, None, error) from error
         reader.opening = f"rollback; {reader.opening}"
         return False
     reader.opening = None

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from app import documents
+from app.openapi import KEPT
 from app.settings import ROOT
 from app.terminal import console
 
 
-def openapi(path: Annotated[Path, typer.Argument(help="Where to write it.")] = ROOT / "openapi/openapi.json") -> None:
+def openapi(path: Annotated[Path, typer.Argument(help="Where to write it.")] = KEPT) -> None:
     """Write the OpenAPI document."""
     documents.write_openapi(path)
     console.print(f"Wrote {path}.")

@@ -16,7 +16,10 @@ from app.db import Row, Writer, began, encode, rows
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What the database computes for a column of a new record: SQL, and the values it names."""
+    """What the database computes for a column of a new record: SQL, and the values of its parameters.
+
+    All records of a statement share these.
+    """
 
     sql: str
     values: Mapping[str, Any]

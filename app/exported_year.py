@@ -50,7 +50,6 @@ class Exported:
     facts: Facts
     size: int
     root: str
-    sealed: int
     witnessed: int
     findings: list[str]
 
@@ -63,7 +62,7 @@ def read(folder: Path, year: int, *, quorum: int) -> Exported:
     for _, entry in log_files.records(folder / log_files.ENTRIES, Entry):
         if entry.document is not None and first <= UUID(orjson.loads(entry.document)["id"]) < beyond:
             facts.add({"index": entry.index, "leaf": entry.leaf, **sealed.of(entry.index)})
-    return Exported(facts, report.entries, report.root, report.sealed, report.witnessed, report.findings)
+    return Exported(facts, report.entries, report.root, report.witnessed, report.findings)
 
 
 class _Sealed:

@@ -6,16 +6,14 @@ import gc
 
 
 def build() -> None:
-    """While modules are loaded nearly all that is made stays: looking through it again and again cost a tenth."""
+    """Look seldom: nearly all that is made while modules load stays."""
     gc.set_threshold(50_000, 20, 20)
 
 
 def settle() -> None:
-    """From now on what is there stays, unlooked at; what is made from now on is looked through before it piles up.
-
-    A write leaves some thousand objects that refer to one another: left alone, they made a process half as large again.
-    As what was there is left out, looking costs by how much is made, however often it is done.
-    """
+    """Leave what is there for good, and look often through what is made from now on."""
+    # A write leaves some thousand objects that refer to one another: left alone, they made a process half as large
+    # again. As what was there is left out, looking costs by how much is made, however often it is done.
     gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 10, 10)

@@ -14,7 +14,7 @@ from app.log_files import Unreadable
 from app.memory import Forged, Memory
 from app.rules.caller import Caller
 from app.schemas.erasures import ErasureInput
-from app.schemas.log import ResumeInput
+from app.schemas.log import Declaration
 from app.security import Keys
 from app.services import erasures, log_keys, resumption, retirement, years
 from app.terminal import fail
@@ -48,7 +48,7 @@ def resume(
 
     The loss is the log's next entry, and every later head names it. Look first for the database that has what is lost.
     """
-    said = checked(ResumeInput.model_validate, {"reason": reason, "operator": operator})
+    said = checked(Declaration.model_validate, {"reason": reason, "operator": operator})
     sure(f"Declare lost what those heads cover, because: {said.reason}? Everybody will read that.", yes=yes)
 
     async def go_on(writer: Writer, by: Caller, keys: Keys) -> list[Row]:
@@ -132,7 +132,7 @@ def retire(
     Without --drop their table stays, in the reach of the owner of the database alone. Killed half-way, nothing has
     happened, or this step is done: say the same again.
     """
-    said = checked(ResumeInput.model_validate, {"reason": reason, "operator": operator})
+    said = checked(Declaration.model_validate, {"reason": reason, "operator": operator})
     what = "Take the facts of {} offline and destroy their table" if drop else "Take the facts of {} offline"
     sure(f"{what.format(year)}, because: {said.reason}? Everybody will read that.", yes=yes)
 

@@ -10,7 +10,7 @@ from app.settings import ROOT
 
 
 def bring(connection: Connection, revision: str) -> None:
-    """Bring the schema to a revision, forward or back."""
+    """Bring the schema forward to a revision."""
     config = Config(toml_file=ROOT / "pyproject.toml")
     config.attributes["connection"] = connection
     command.upgrade(config, revision)

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     secret_days: int = Field(180, ge=1, le=365, description="Life of a client secret, days.")
     idempotency_hours: int = Field(72, ge=1, description="How long an answer can be replayed, hours.")
     backdate_days: int | None = Field(None, ge=0, description="How far back effective_at may lie; empty: unbounded.")
-    retention: int | None = Field(
+    retention_years: int | None = Field(
         None,
         ge=1,
         le=1000,

@@ -99,7 +99,7 @@ async def migrate(url: str, *, revision: str = "head") -> None:
     try:
         async with engine.connect() as connection:
             if revision != "head" or await _revision(connection) != newest():
-                # the one import that waits: each start would load the tool and read every migration, to find nothing
+                # each start would load the tool and read every migration, to find nothing
                 from app.migrating import bring  # noqa: PLC0415
 
                 await connection.run_sync(bring, revision)

@@ -154,12 +154,12 @@ class _Verification:
                 self.testimony.find(claim.source, f"{sentence} Accepted with --accept-resumed {loss.entry} only.")
 
     def _count(self) -> None:
-        """Say what was checked by leaf hash only, and that it is more than the log declares retired."""
+        """Warn of entries without a document beyond those that the log declares retired."""
         self.report.retired = sum(self.retired.values())
         if self.report.leaves > self.report.retired:
             self.report.warnings.append(
                 f"{self.report.leaves} entries are here by their leaf alone, and the log declares"
-                f" {self.report.retired} retired: the others were left out for whoever may not read them."
+                f" {self.report.retired} retired: the others may have been left out, as for whoever may not read them."
             )
 
     def _redeem(self, promise: Promise) -> None:

@@ -46,8 +46,8 @@ async def list_events(
 
     Keep what a page brought together with its `after`, and ask on after that: nothing is lost and nothing comes twice.
     A page whose `after` is the one that you sent is the last for now. A place beyond the end of the log is refused: it
-    is of another log. So is one after which facts were retired with their year: `retired_until` then says up to where
-    an export of the log has them, and where to go on.
+    is of another log. Refused too is a place after which facts were retired with their year: `retired_until` then says
+    up to where an export of the log has them, and where to go on.
 
     With `Accept: text/event-stream` the same as Server-Sent Events, as it comes: `id` is the place in the log, `event`
     the kind, `data` the envelope. Comments say that the stream lives, every 15 seconds unless the service is set

@@ -11,10 +11,11 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How it stands with the facts of a year, in a year `this`, where `keep` full years stay online (None: all).
+    """How it stands with the facts of a year, in the year `this`, where `keep` full years stay online (None: all).
 
     `oldest` is the first year that still has facts, `unplaced` how many of the year have no place in the log, `halted`
-    whether a head is lost, `waiting` the webhooks that have not heard all of it.
+    whether a head is lost, `waiting` the webhooks that have not heard all of it, `apart` whether its facts have a table
+    of their own.
     """
 
     year: int
@@ -25,6 +26,7 @@ class Standing:
     unplaced: int
     halted: bool
     waiting: Sequence[str]
+    apart: bool
 
     @property
     def free_from(self) -> int:
@@ -34,7 +36,7 @@ class Standing:
 
 #: Each with the sentence that says it; the first one that stands in the way is told.
 HINDRANCES: Final[Sequence[tuple[Callable[[Standing], bool], str]]] = (
-    (lambda one: one.keep is None, "SIMPUL_RETENTION is not set: all facts are kept, for ever."),
+    (lambda one: one.keep is None, "SIMPUL_RETENTION_YEARS is not set: all facts are kept, for ever."),
     (
         lambda one: one.this < one.free_from,
         "{one.keep} full years stay online: {one.year} may be retired from 1 January {one.free_from} (UTC) on.",
@@ -46,6 +48,10 @@ HINDRANCES: Final[Sequence[tuple[Callable[[Standing], bool], str]]] = (
     (
         lambda one: len(one.waiting) > 0,
         "Webhooks have not heard all of {one.year} yet: {waiting}. Wait for them, make them active, or delete them.",
+    ),
+    (
+        lambda one: not one.apart,
+        "The facts of {one.year} have no table of their own: they came before their year was opened.",
     ),
 )
 

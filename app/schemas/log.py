@@ -118,8 +118,8 @@ class LostHeadInput(Command):
     head: LongJws = Field(description="The compact JWS that you were given, whole.")
 
 
-class ResumeInput(Command):
-    """What an operator declares of a loss; both stand in the log in the clear, for everybody and for good."""
+class Declaration(Command):
+    """What an operator declares of the log; both stand in the log in the clear, for everybody and for good."""
 
     reason: Title
     operator: Title

@@ -18,7 +18,7 @@ from app.sql import quoted
 
 #: One round trip says who holds a token as the database knows it now, and sets what its transaction may see.
 _ENTER: Final = (
-    "select e.*, now() as began, md5(cast(e as text)) as told from app.enter(:id, :credential, :jti, :role, :epoch) e"
+    "select e.*, now() as began, md5(cast(e as text)) as digest from app.enter(:id, :credential, :jti, :role, :epoch) e"
 )
 
 
@@ -90,7 +90,7 @@ async def _entered(executor: Executor, claims: Claims) -> Row | None:
     token, known = tuple(given.values()), executor.info["database"].known
     told: Row | None = known.get(token)
     if told is not None and isinstance(executor, Reader) and executor.opening is not None:
-        again = ", ".join(quoted(one) for one in (*token, told["told"]))
+        again = ", ".join(quoted(one) for one in (*token, told["digest"]))
         if await opened_by(executor, f"select app.enter_again({again})"):
             return told
     found = await row(executor, _ENTER, **given)

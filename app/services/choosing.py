@@ -111,7 +111,7 @@ async def count(executor: Executor, choice: Choice | None, listed: Listed, *, id
     return int(await db.value(executor, listed.number(most), **listed.given))
 
 
-async def few(executor: Executor, choice: Choice) -> list[UUID] | None:
+async def chosen_ids(executor: Executor, choice: Choice) -> list[UUID] | None:
     """The ids of all that is chosen, in any order; None where they are many."""
     found: list[UUID] = await db.value(executor, f"select array({_CHOSEN})", **choice.parameters(None, _COUNTED))
     return found if len(found) < _COUNTED else None

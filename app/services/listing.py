@@ -152,8 +152,10 @@ async def counted(executor: Executor, caller: Caller, asked: TaskFilters) -> tup
         return relation(caller, asked)  # what was found is looked up one by one
     source, where, values = _to_count(caller, asked)
     choice = _chosen(caller, asked, few=False)
-    few = await choosing.few(executor, choice) if choice.asked else None
-    return (source, where, values) if few is None else (source, f"{where} and t.id = any(:few)", {**values, "few": few})
+    chosen = await choosing.chosen_ids(executor, choice) if choice.asked else None
+    if chosen is None:
+        return source, where, values
+    return source, f"{where} and t.id = any(:chosen)", {**values, "chosen": chosen}
 
 
 def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
@@ -169,7 +171,10 @@ def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
 
 
 async def _choice(executor: Executor, caller: Caller, query: TaskQuery) -> choosing.Choice | None:
-    """How the tasks of a list are chosen; None for who has many of those that are asked for before it anyway."""
+    """How the tasks of a list are chosen.
+
+    None where nothing is asked for and the caller sees much: the order of all is as good.
+    """
     few = not await breadth.sees_many(executor, caller)
     choice = _chosen(caller, query, few=few)
     return choice if choice.asked or few else None

@@ -22,7 +22,7 @@ from app.services import finality, sealing
 from app.sql import utc
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """What happened to an object; `record` says what its members mean."""
 
@@ -58,7 +58,17 @@ async def record(
     that leaves the task alone has none. `concerns` is the agency that the fact is about, kept where that is not the
     caller's.
     """
-    fact = Fact(kind, on, id, effective_at, task_id, versions, payload or {}, state, concerns)
+    fact = Fact(
+        kind=kind,
+        on=on,
+        id=id,
+        effective_at=effective_at,
+        task_id=task_id,
+        versions=versions,
+        payload=payload or {},
+        state=state,
+        concerns=concerns,
+    )
     return (await record_all(writer, caller, [fact]))[0]
 
 
@@ -130,7 +140,7 @@ def leaves(writer: Writer) -> list[bytes]:
 async def latest(executor: Executor, *kinds: EventKind, id: UUID) -> datetime | None:
     """When the last fact of these kinds about an object happened, or None if there is none.
 
-    Of an object whose facts are all retired it is the end of that time.
+    Where none is left and a year was retired, it is the instant from which on the state is told.
     """
     found: datetime | None = await value(
         executor,

@@ -22,7 +22,7 @@ from app.services.referral_moves import waiting
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class Placeable:
     """What placing asks of a task."""
 
     id: UUID
@@ -47,7 +47,7 @@ class Placement:
         return self.values | ({"open_referral": waiting(self.referral)} if self.referral else {})
 
 
-def placement(task: Placed, answer: Resolution, *, at: datetime) -> Placement:
+def decide_placement(task: Placeable, answer: Resolution, *, at: datetime) -> Placement:
     """A task goes to the competent agency: accepted at once when that is the logger, else by a referral.
 
     Raises ValidationFailed if chosen supporters are not the mandate's.
@@ -68,7 +68,7 @@ def placement(task: Placed, answer: Resolution, *, at: datetime) -> Placement:
     return Placement(party, values, said, referral)
 
 
-def _referral(task: Placed, party: assignments.Party, at: datetime) -> Row:
+def _referral(task: Placeable, party: assignments.Party, at: datetime) -> Row:
     return {
         "id": uuid7(),
         "task_id": task.id,
@@ -92,7 +92,17 @@ async def place(writer: Writer, placed: Placement, *, task_id: UUID, at: datetim
     await insert(writer, Referral, placed.referral)
     await assignments.support(writer, task_id, placed.party, at=at)
     sent = {name: placed.referral[name] for name in ("to_agency", "mandate")}
-    return [Fact(EventKind.REFERRAL_SENT, "referral", placed.referral["id"], at, task_id, (None, 1), sent)]
+    return [
+        Fact(
+            kind=EventKind.REFERRAL_SENT,
+            on="referral",
+            id=placed.referral["id"],
+            effective_at=at,
+            task_id=task_id,
+            versions=(None, 1),
+            payload=sent,
+        )
+    ]
 
 
 def _supporting(chosen: list[str] | None, answer: Resolution) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ class NotRetired(ValueError):
 
 
 async def retire(database: Database, *, year: int, folder: Path, declaration: str, operator: str) -> Row:
-    """Retire a year whose facts have left by the export in `folder`; their table stays, in nobody's reach.
+    """Retire a year whose facts have left by the export in `folder`; their table stays, in its owner's reach alone.
 
     Does nothing but tell where the year is retired already. `operator` and `declaration` stand in the log in the clear.
     Returns the year, its facts, the index of the last (`until`), from when on the state of tasks is told, and the table
@@ -166,18 +166,17 @@ async def _require_free(writer: Writer, year: int) -> None:
     standing = retention.Standing(
         year=year,
         this=found["this"],
-        keep=settings_of(writer).retention,
+        keep=settings_of(writer).retention_years,
         facts=found["facts"],
         oldest=year if found["oldest"] is None else retention.year_of(found["oldest"]),
         unplaced=found["unplaced"],
         halted=found["halted"],
         waiting=found["waiting"],
+        apart=await value(writer, _TABLE, year=year) is False,
     )
     sentence = retention.hindrance(standing)
     if sentence is not None:
         raise NotRetired(sentence)
-    if await value(writer, _TABLE, year=year) is not False:
-        raise NotRetired(f"The facts of {year} have no table of their own: they came before their year was opened.")
 
 
 async def _require_heard(writer: Writer, kept: Row) -> None:

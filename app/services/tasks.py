@@ -30,7 +30,7 @@ from app.services import law, log, moments, records, visibility
 from app.services.escalations import escalated
 from app.services.log import Fact
 from app.services.moves import available, shown
-from app.services.placement import Placed, Placement, place, placement
+from app.services.placement import Placeable, Placement, decide_placement, place
 from app.services.task_rows import load_written, take_task
 from app.services.versions import check_version, compare_and_set
 
@@ -71,7 +71,7 @@ async def log_task(
     await _attach(writer, caller, new, input)
     beside = await place(writer, placed, task_id=new, at=at) if placed else []
     logged = Fact(
-        EventKind.TASK_LOGGED if placed else EventKind.TASK_DRAFTED,
+        kind=EventKind.TASK_LOGGED if placed else EventKind.TASK_DRAFTED,
         on="task",
         id=new,
         task_id=new,
@@ -103,8 +103,8 @@ async def _placement(
 ) -> Placement:
     answer = law.decide(bearing, asked, proposed=input.proposed_owner, pointer="/proposed_owner")
     informed = await escalated(writer, answer, input.vulnerabilities)
-    task = Placed(id, caller.body, input.function, input.variant, input.supporting)
-    return placement(task, replace(answer, informed=informed), at=asked.at)
+    task = Placeable(id, caller.body, input.function, input.variant, input.supporting)
+    return decide_placement(task, replace(answer, informed=informed), at=asked.at)
 
 
 def _given(caller: Caller, input: TaskInput, context: Row) -> Row:

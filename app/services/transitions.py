@@ -18,7 +18,7 @@ from app.services import clock_moves, law, log, moments, records, visibility
 from app.services.escalations import escalated
 from app.services.log import Fact
 from app.services.moves import available, needed, shown
-from app.services.placement import Placed, Placement, place, placement
+from app.services.placement import Placeable, Placement, decide_placement, place
 from app.services.referral_moves import record_move, turn
 from app.services.task_rows import load_task, load_written, take_task
 from app.services.versions import check_version, compare_and_set
@@ -62,7 +62,7 @@ async def move_task(
     beside = [] if placed is None else await place(writer, placed, task_id=task["id"], at=at)
     target = {"to": move.target} if placed is None else placed.said
     moved = Fact(
-        move.event,
+        kind=move.event,
         on="task",
         id=task["id"],
         task_id=task["id"],
@@ -147,6 +147,6 @@ async def _withdraw(writer: Writer, caller: Caller, task: Row, at: datetime) -> 
 async def _placement(writer: Writer, task: Row, at: datetime) -> Placement:
     asked = law.question_of(task, at=at)
     answer = await law.determine(writer, asked, proposed=task["proposed_owner"], pointer="/proposed_owner")
-    draft = Placed(**{name: task[name] for name in ("id", "logged_by", "function", "variant", "chosen_supporting")})
+    draft = Placeable(**{name: task[name] for name in ("id", "logged_by", "function", "variant", "chosen_supporting")})
     informed = await escalated(writer, answer, task["vulnerabilities"])
-    return placement(draft, replace(answer, informed=informed), at=at)
+    return decide_placement(draft, replace(answer, informed=informed), at=at)

@@ -218,10 +218,9 @@ def first_readers(
     parties: Sequence[str], shares: Mapping[str, str], *, region: str, classification: str, draft: bool
 ) -> dict[str, Computed]:
     """Who reads a task that is about to be entered: its parties, and agencies by the level at which it is shared."""
-    whole, brief = (
-        [agency for agency, given in shares.items() if given == level and not draft]
-        for level in (Access.FULL, Access.SUMMARY)
-    )
+    shared = {} if draft else shares
+    whole = [agency for agency, level in shared.items() if level == Access.FULL]
+    brief = [agency for agency, level in shared.items() if level == Access.SUMMARY]
     values = {
         "parties": [*parties, *whole],
         "experts": [f"expert:{agency}" for agency in whole],
@@ -235,7 +234,8 @@ def first_readers(
     }
 
 
-#: The columns of a task that decide who reads it.
+#: The columns of a task that decide who reads it. A status decides only by ceasing to be a draft: submission then sets
+#: `supporting`, cancellation `open_referral`.
 _DECIDING: Final = frozenset(
     {"accountable", "supporting", "informed", "open_referral", "classification", "recused_offices"}
 )

@@ -82,9 +82,8 @@ return (select coalesce(string_agg(' and (' || case name
     else 'true' end || ')', '' order by name), '') from jsonb_each(asked) a (name, said))
 """
 # What it gives is what the policies show: they are repeated here in terms of the row. Filters by what a summary does not
-# show are asked of whole rows alone. Who sees few has them collected and
-# sorted: how few they are, the planner only guesses. For others the costs say that what makes a walk dear is to hold its
-# rows against readers.
+# show are asked of whole rows alone. Who sees few has them collected and sorted: how few they are, the planner only
+# guesses. For others the costs say that what makes a walk dear is to hold its rows against readers.
 NEXT = """
 create function app.comes_next(noun text, asked jsonb, in_full boolean, few boolean, sorting text, place timestamptz,
     place_id uuid, most integer) returns table (record uuid) language plpgsql stable rows 50
@@ -116,8 +115,7 @@ create function app.reads(name text) returns text language sql stable
 return format('t.%1$I && %2$L and (not %3$L = any(t.recused_offices) or t.%1$I && %4$L)', name, app.sight()::text,
     app.office(), app.own_sight()::text)
 """
-# To sort n tasks that one sees costs about as much as to look for 50 of them in the order of all N where n = sqrt(50 N);
-# up to there it is worth asking each time which of both is to be done.
+# To sort n tasks that one sees costs about as much as to look for 50 of them in the order of all N where n = sqrt(50 N).
 MANY = """
 create function app.sees_many() returns boolean language plpgsql stable security definer
 set search_path = pg_catalog, public, pg_temp as $$
@@ -161,10 +159,12 @@ def _owned(definers: tuple[str, ...]) -> str:
     lines = []
     for one in definers:
         lines += [
-            f"alter function {one} security definer;",
-            f"alter function {one} owner to simpul_worker;",
-            f"revoke execute on function {one} from public;",
-            f"grant execute on function {one} to simpul_api, simpul_worker;",
+            f"if (select proowner from pg_proc where oid = '{one}'::regprocedure) <> to_regrole('simpul_worker') then",
+            f"    alter function {one} security definer;",
+            f"    alter function {one} owner to simpul_worker;",
+            f"    revoke execute on function {one} from public;",
+            f"    grant execute on function {one} to simpul_api, simpul_worker;",
+            "end if;",
         ]
     return "\n    ".join(lines)
 

@@ -74,8 +74,8 @@ async def test_after_any_walk_the_stored_readers_are_those_that_the_facts_give(
             break
         agency, move = chance.choice(offered)
         await step(agency, task["id"], move, chance)
-        async with database.reading() as reader:
-            assert await visibility.stale_readers(reader) == 0, move
+        async with database.working() as worker:
+            assert await visibility.stale_readers(worker) == 0, move
     await told_truly(cast.logger, task["id"])
 
 

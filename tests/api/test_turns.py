@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
+import asyncpg
 import pytest
 from fastapi import FastAPI
 from support import Agency
@@ -16,7 +18,6 @@ from app.services import callers, signing
 from app.settings import Settings
 
 _SIGHT = "select current_setting('app.sight', true)"
-_CONNECTION = "select pg_backend_pid()"
 
 
 @pytest.fixture
@@ -39,21 +40,34 @@ async def waiting() -> None:
 
 
 async def test_a_reading_that_follows_another_on_its_connection_sees_its_own_and_nothing_left_behind(
-    narrow: Database, app: FastAPI, kpu: Agency, kodim: Agency
+    narrow: Database, app: FastAPI, kpu: Agency, kodim: Agency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[str | None, int]] = []
+    seen: list[str | None] = []
+    began: list[str] = []
+    execute = asyncpg.Connection.execute
+
+    async def noted(driver: asyncpg.Connection, statement: str, *given: Any, **options: Any) -> Any:
+        if driver.get_server_pid() == connection:
+            began.append(statement.partition("; select")[0])
+        return await execute(driver, statement, *given, **options)
 
     async def read(agency: Agency | None) -> None:
         async with narrow.reading() as reader:
             if agency is not None:
                 await enter(reader, agency, app)
-            seen.append((await value(reader, _SIGHT), await value(reader, _CONNECTION)))
+            seen.append(await value(reader, _SIGHT))
 
     everybody = [kpu, kodim, None, kpu, None, kodim, kodim, None]
-    await asyncio.gather(*map(read, everybody))
-    assert len({connection for _, connection in seen}) == 1
+    async with narrow.reading() as reader:
+        connection = await value(reader, "select pg_backend_pid()")
+        monkeypatch.setattr(asyncpg.Connection, "execute", noted)
+        readings = [asyncio.create_task(read(agency)) for agency in everybody]
+        await waiting()
+    await asyncio.gather(*readings)
+    await narrow.close()
+    assert began == ["rollback; begin read only"] * len(everybody) + ["rollback"]
     codes = {agency.code for agency in (kpu, kodim)}
-    for agency, (sight, _) in zip(everybody, seen, strict=True):
+    for agency, sight in zip(everybody, seen, strict=True):
         assert {one for one in (sight or "").split(",") if one in codes} == ({agency.code} if agency else set())
 
 

@@ -22,7 +22,7 @@ from app import sql, start
 from app.db import Database, execute, rows, value
 from app.main import create_app
 from app.security import verify
-from app.services import breadth, callers, choosing, visibility
+from app.services import callers, choosing, visibility
 from app.settings import Settings
 
 #: Registry and law, which everybody with a token may read, and what holds no data of agencies.
@@ -275,7 +275,7 @@ async def test_what_is_chosen_is_all_that_the_list_would_show(
     house: tuple[House, FastAPI], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether the database chooses or the list is walked, each caller is shown the same."""
-    home, _ = house
+    home, app = house
     paths = [*(f"/v1/tasks?{one}" for one in ASKED), *(f"/v1/deadlines?{one}" for one in CLOCKS)]
     read = [one for name, one in home.callers.items() if name not in {"operator", "admin"}]
 
@@ -284,7 +284,7 @@ async def test_what_is_chosen_is_all_that_the_list_would_show(
         assert {one.status_code for one in answers} <= {200, 403}
         return [{**one.json(), "next_cursor": None} if one.is_success else one.status_code for one in answers]
 
-    monkeypatch.setattr(breadth, "_known", {})
+    app.state.database.breadths.clear()
     chosen = await shown()
     page, count = choosing.page, choosing.count
     with monkeypatch.context() as walking:

@@ -15,7 +15,6 @@ from support import Agency
 
 from app.db import Database
 from app.openapi import operations
-from app.services import breadth
 
 #: One statement knows who is asking; the others are the read's own.
 READS = {
@@ -84,9 +83,9 @@ OF_THE_PAST = {"listTasks": 5, "showTask": 4}
 
 
 @pytest.fixture(autouse=True)
-def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def forgotten(app: FastAPI) -> None:
     """Of nobody is it known how much it sees, which is asked once a minute."""
-    monkeypatch.setattr(breadth, "_known", {})
+    app.state.database.breadths.clear()
 
 
 @contextmanager
@@ -111,6 +110,12 @@ def test_every_read_is_counted(app: FastAPI) -> None:
         if method == "get" and not path.startswith("/.well-known/")
     }
     assert of_resources == set(READS)
+
+
+async def test_a_task_is_logged_in_twelve_statements(app: FastAPI, kpu: Agency) -> None:
+    with statements(app) as seen:
+        await kpu.log()
+    assert len(seen) == 12, "\n\n".join(seen)
 
 
 @pytest.mark.parametrize("operation", READS)

@@ -88,7 +88,7 @@ async def exported(house: House, name: str) -> Path:
 
 @pytest.fixture
 async def old(house: House, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Old:
-    monkeypatch.setenv("SIMPUL_RETENTION", "1")
+    monkeypatch.setenv("SIMPUL_RETENTION_YEARS", "1")
     monkeypatch.setenv("SIMPUL_WITNESSES", "1")
     await house.seal()
     task = await house.bkpsdm.accept(await house.bakesbangpol.log(effective_at=LOGGED), effective_at=ACCEPTED)
@@ -172,7 +172,7 @@ async def test_the_history_says_which_of_its_facts_are_retired(old: Old) -> None
 async def test_who_owned_it_once_is_told_up_to_its_hand_over_only(
     house: House, machine: Machine, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    monkeypatch.setenv("SIMPUL_RETENTION", "1")
+    monkeypatch.setenv("SIMPUL_RETENTION_YEARS", "1")
     monkeypatch.setenv("SIMPUL_WITNESSES", "1")
     bawaslu = await Agency(house.http, client_of(settings, "BAWASLU_KOTA_MALANG")).sign_in()
     await house.seal()
@@ -331,12 +331,12 @@ async def test_a_fact_that_is_gone_without_being_retired_is_missed_as_before(old
 
 
 async def test_without_the_setting_everything_is_kept(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SIMPUL_RETENTION")
-    assert "SIMPUL_RETENTION is not set" in await old.refused()
+    monkeypatch.delenv("SIMPUL_RETENTION_YEARS")
+    assert "SIMPUL_RETENTION_YEARS is not set" in await old.refused()
 
 
 async def test_full_years_stay_as_long_as_the_setting_says(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIMPUL_RETENTION", "5")
+    monkeypatch.setenv("SIMPUL_RETENTION_YEARS", "5")
     assert "5 full years stay online: 2024 may be retired from 1 January 2030 (UTC) on." in await old.refused()
 
 

@@ -196,7 +196,7 @@ async def test_the_owner_retires_a_year_and_drops_it_although_it_inherits_from_n
     city: tuple[Cluster, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     cluster, clients = city
-    changed = cluster.settings.model_copy(update={"retention": 1, "witnesses": 1})
+    changed = cluster.settings.model_copy(update={"retention_years": 1, "witnesses": 1})
     async with cluster.serving(cluster.login("api_1"), env="production") as (_, http):
         kpu = await sign_in(http, clients, "KPU_KOTA_MALANG")
         owner = Database(cluster.login("city_owner"), changed)

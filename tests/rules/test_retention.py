@@ -11,9 +11,9 @@ import pytest
 
 from app.rules.retention import HINDRANCES, Standing, hindrance, span, year_of
 
-FREE = Standing(year=2024, this=2026, keep=1, facts=10, oldest=2024, unplaced=0, halted=False, waiting=())
+FREE = Standing(year=2024, this=2026, keep=1, facts=10, oldest=2024, unplaced=0, halted=False, waiting=(), apart=True)
 WAYS: list[tuple[dict[str, Any], str]] = [
-    ({"keep": None}, "SIMPUL_RETENTION is not set: all facts are kept, for ever."),
+    ({"keep": None}, "SIMPUL_RETENTION_YEARS is not set: all facts are kept, for ever."),
     ({"keep": 2}, "2 full years stay online: 2024 may be retired from 1 January 2027 (UTC) on."),
     ({"facts": 0}, "There are no facts of 2024."),
     ({"oldest": 2019}, "There are facts of 2019: the oldest year goes first."),
@@ -22,6 +22,10 @@ WAYS: list[tuple[dict[str, Any], str]] = [
     (
         {"waiting": ("KPU 1", "KPU 2")},
         "Webhooks have not heard all of 2024 yet: KPU 1, KPU 2. Wait for them, make them active, or delete them.",
+    ),
+    (
+        {"apart": False},
+        "The facts of 2024 have no table of their own: they came before their year was opened.",
     ),
 ]
 

@@ -347,7 +347,9 @@ async def test_when_its_year_is_retired_every_task_stands_as_it_stood(
     size = await write(database, tmp_path / "left", lambda *_: None)
     await write_sealed(database, tmp_path / "left", size)
 
-    owner = Database(nation, database.settings.model_copy(update={"retention": 1, "witnesses": 1}), keys=database.keys)
+    owner = Database(
+        nation, database.settings.model_copy(update={"retention_years": 1, "witnesses": 1}), keys=database.keys
+    )
     told = await retirement.retire(
         owner, year=2024, folder=tmp_path / "left", declaration="Berita acara 12/2026", operator="Diskominfo"
     )

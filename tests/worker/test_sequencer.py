@@ -153,7 +153,15 @@ async def test_an_effect_follows_its_cause_although_the_clock_went_back(sealed: 
 
 async def test_the_facts_of_a_transaction_stay_together_in_their_order_however_many(sealed: Database) -> None:
     crowd = [
-        Fact(EventKind.TASK_UPDATED, "task", "crowd", datetime.now(UTC), None, (None, None), {})
+        Fact(
+            kind=EventKind.TASK_UPDATED,
+            on="task",
+            id="crowd",
+            effective_at=datetime.now(UTC),
+            task_id=None,
+            versions=(None, None),
+            payload={},
+        )
         for _ in range(sequencer.FULL + 50)
     ]
     async with sealed.working() as writer:
