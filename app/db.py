@@ -89,10 +89,10 @@ class Database:
         try:
             yield reader
         except BaseException:
-            self._put_back(held)
+            await asyncio.shield(self._put_back(held))
             raise
         if reader.driver.is_closed() or not self._turns.hand_on(held):
-            self._put_back(held)
+            await asyncio.shield(self._put_back(held))
 
     async def _connected(self) -> PoolProxiedConnection:
         """A connection of the pool, in no transaction, for whoever has the turn."""
@@ -117,11 +117,12 @@ class Database:
         finally:
             self._turns.give()
 
-    def _put_back(self, held: PoolProxiedConnection) -> None:
+    def _put_back(self, held: PoolProxiedConnection) -> asyncio.Task[None]:
         """End a reading, give its connection back and then its turn, however often whoever had them is cancelled."""
         giving = asyncio.create_task(_give_back(held))
         self._giving.add(giving)
         giving.add_done_callback(self._given)
+        return giving
 
     def _given(self, giving: asyncio.Task[None]) -> None:
         self._giving.discard(giving)
@@ -143,7 +144,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await asyncio.gather(*self._giving)
+        await asyncio.gather(*self._giving, return_exceptions=True)
         await self.engine.dispose()
 
 

@@ -16,7 +16,7 @@ class Turns(Generic[T]):
     `put_back` puts away what nobody goes on with, and then gives the turn that came with it.
     """
 
-    def __init__(self, free: int, *, patience: float, put_back: Callable[[T], None]) -> None:
+    def __init__(self, free: int, *, patience: float, put_back: Callable[[T], object]) -> None:
         self._free = free
         self._patience = patience
         self._put_back = put_back

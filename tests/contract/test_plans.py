@@ -49,7 +49,8 @@ HOT = [
     ("/v1/tasks?accountable=KPU_RI&count=estimate", (NATION,), {"ix_task_holder"}, 150),
     ("/v1/tasks?region=35", (PROVINCE, NATION), {"ix_task_updated_at", "ix_task_region_code", "ix_task_words"}, 6_000),
     ("/v1/tasks?q=kudanil", EVERYBODY, {"ix_task_words"}, 1_500),
-    ("/v1/referrals", (PROVINCE, NATION), {"ix_referral_readers"}, 100),
+    # grows with the referrals that the caller sees: their tasks are looked up before they are sorted
+    ("/v1/referrals", (PROVINCE, NATION), {"ix_referral_readers"}, scaled(3_000, 30_000)),
     # few are open at a time, so it may as well look among these
     (
         "/v1/referrals?to_agency=KPU_KOTA_MALANG&status=sent,received",
