@@ -9,10 +9,11 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.db import Row, Writer, one, value
+from app.db import Row, Writer, one, row, value
 from app.errors import (
     ClassificationRefused,
     MandateMismatch,
+    NotFound,
     NotYourReferral,
     TransitionNotAllowed,
     ValidationFailed,
@@ -123,7 +124,7 @@ async def answer_referral(
     check_version(referral["version"], version)
     move = await _lawful(writer, caller, referral, action)
     _require_members(input, move, by_sender=by_sender)
-    task = await _task(writer, referral["task"])
+    task = await _task(writer, caller, referral)
     at = moments.moved_at(writer, input.effective_at, task)
     if input.suggested_agency is not None:
         asked = law.question_of(task, at=at)
@@ -160,7 +161,7 @@ async def withdraw_referral(
     policy.require(caller.role, Permission.REFERRAL_WITHDRAW, {Standing.SENDER})
     check_version(referral["version"], version)
     move = await _lawful(writer, caller, referral, Action.WITHDRAW)
-    task = await _task(writer, referral["task"])
+    task = await _task(writer, caller, referral)
     at = moments.moved_at(writer, input.effective_at, task)
     said = {"reason": input.reason} if input.reason else {}
     return await close_referral(writer, caller, referral, move, at, {"reason": input.reason, "answered_at": at}, said)
@@ -202,16 +203,21 @@ def _require_members(input: ResponseInput, move: ReferralMove, *, by_sender: boo
         raise ValidationFailed(errors=[records.required(pointer) for pointer in missing])
 
 
-async def _task(writer: Writer, task_id: UUID) -> Row:
-    """The referred task as the move needs it; the referral itself was already seen to be visible."""
-    return await one(
+async def _task(writer: Writer, caller: Caller, referral: Row) -> Row:
+    """The task of a referral that the caller saw, as the move needs it; raises StaleVersion, NotFound."""
+    found = await row(
         writer,
         "select id, category, subcategory, function, variant, subject_kind, region_code, event_at, effective_at,"
         " last_effective_at, status, clock_timestamp() as now, app.take_up(id),"
         " array(select l.vulnerability_id from task_vulnerability l where l.task_id = x.id) as vulnerabilities"
         " from task_detail x where id = :id",
-        id=task_id,
+        id=referral["task"],
     )
+    if found is None:  # who had an open referral saw its task: it was answered or withdrawn since
+        now = await load_referral(writer, caller, referral["id"])
+        check_version(now["version"], referral["version"])
+        raise NotFound
+    return found
 
 
 async def _standing(writer: Writer, referral: Row, task: Row, at: datetime) -> dict[str, Any]:
