@@ -83,6 +83,9 @@ class Database:
         Where others wait to read, its connection is handed on as it is: their first message ends what it left.
         """
         handed = await self._turn(reads=True)
+        if handed is not None and handed.driver_connection.is_closed():
+            await _give_back(handed)
+            handed = None
         held = handed or await self._connected()
         opening = f"rollback; {self._begin}" if handed else self._begin
         reader = Reader(held.driver_connection, {"database": self}, opening)
@@ -144,6 +147,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        self._turns.end()
         await asyncio.gather(*self._giving, return_exceptions=True)
         await self.engine.dispose()
 
