@@ -312,7 +312,11 @@ async def test_more_leaves_without_documents_than_were_retired_are_named(old: Ol
     (folder / "entries.jsonl").write_text("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in lines))
     report = verify(folder)
     assert report.leaves == report.retired + 1
-    assert any(one.startswith(f"{report.leaves} entries are here by their leaf alone") for one in report.warnings)
+    assert report.findings[0].startswith(f"{report.leaves} entries are here by their leaf alone")
+    assert "1 of them are none of those" in report.findings[0]
+    assert verify(folder, Kept(partial=True)).findings == []
+    for more, code in (([], 1), (["--partial"], 0)):
+        assert (await old.machine("log", "verify", str(folder), *more)).exit_code == code
 
 
 async def test_a_fact_that_is_gone_without_being_retired_is_missed_as_before(old: Old) -> None:
@@ -397,10 +401,6 @@ def other_word(folder: Path) -> None:
         (lambda folder: (folder / "sealed.jsonl").unlink(), "sealed.jsonl can't be read"),
         (lambda folder: (folder / "sealed.jsonl").write_bytes(b""), "with all that is sealed beside them"),
         (without_documents, "holds 0 facts of 2024"),
-        (
-            lambda folder: (folder / "cosignatures.jsonl").write_bytes(b""),
-            "1 agencies have cosigned the log up to entry 0",
-        ),
         (other_word, "left does not verify: Entry"),
         (shutil.rmtree, "keys.json can't be read"),
     ],
