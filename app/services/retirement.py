@@ -32,7 +32,10 @@ _TABLE: Final = """
     where n.nspname = 'years' and c.relname = 'event_' || cast(cast(:year as integer) as text) and c.relkind = 'r'
 """
 _KNOWN: Final = """
-    select year, facts, until, told_from, digest, remains, relation = to_regclass('years.event_' || year) as noted
+    select year, facts, until, told_from, digest, remains, exists (
+        select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.oid = relation and n.nspname = 'years' and c.relname = 'event_' || year
+    ) as noted
     from retired_year where year = :year
 """
 _STANDING: Final = """

@@ -532,7 +532,7 @@ def test_many_findings_of_one_file_are_counted_and_hide_those_of_no_other(agency
     ledger = Ledger.of(200, sealed_every=1)
     head = ledger.heads[-1]["head"]
     ledger.entries[0]["leaf"], ledger.entries[0]["document"] = "00" * 32, None
-    report = agency.verify(ledger, heads=[head])
+    report = agency.verify(ledger, heads=[head], partial=True)
     assert report.findings[-1] == "heads.jsonl: 180 findings more."
     assert told(report, "Head in heads-")
     assert told(report, "No head of the log fits")
