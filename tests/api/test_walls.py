@@ -324,7 +324,6 @@ async def test_nothing_is_chosen_by_an_entry_of_the_register_that_is_hidden(hous
     """Or how long it takes would tell how many tasks have to do with it."""
     home, app = house
     chosen = "select count(*) from app.comes_next('task', :asked, true, false, 'due_at', null, null, null)"
-    staged = "stage = :code, election = :election_code"
     seen, told = {True: 0, False: 0}, {True: 0, False: 0}
     for name, caller in home.callers.items():
         if name in {"operator", "admin"}:
