@@ -236,6 +236,8 @@ alter table {table} enable always trigger keep_facts, enable always trigger keep
 
 RAISE = """
 create procedure app.raise_retirement_walls() language plpgsql as $$
+declare
+    keeper name := current_user;
 begin
     if not app.stand() or exists (select from pg_policies where tablename = 'retired_fact' and schemaname = 'public') then
         return;
@@ -251,8 +253,10 @@ begin
     alter function app.fate_of(oid) owner to simpul_worker;
     alter function app.retirements() owner to simpul_worker;
     alter function app.left_over(integer) owner to simpul_worker;
-    execute format('grant execute on function app.left_over(integer) to %I', current_user);
     revoke create on schema app from simpul_worker;
+    perform app.become('simpul_worker');
+    execute format('grant execute on function app.left_over(integer) to %I', keeper);
+    perform set_config('role', 'none', true);
 end $$
 
 -- squawk-ignore renaming-object

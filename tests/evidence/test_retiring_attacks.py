@@ -10,7 +10,7 @@ import pytest
 from ledger import fresh
 from listener import heard
 from notary import read_jws
-from retiring import WHY, YEAR, Old
+from retiring import YEAR, Old
 from sqlalchemy import text
 
 from app.db import execute, work
