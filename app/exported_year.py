@@ -50,19 +50,18 @@ class Exported:
     facts: Facts
     size: int
     root: str
-    witnessed: int
     findings: list[str]
 
 
-def read(folder: Path, year: int, *, quorum: int) -> Exported:
+def read(folder: Path, year: int) -> Exported:
     """Verify an export and read what it holds of a year; raises Unreadable."""
-    report = verify(folder, quorum=quorum)
+    report = verify(folder)
     facts, (first, beyond) = Facts(), retention.span(year)
     sealed = _Sealed(folder / log_files.SEALED)
     for _, entry in log_files.records(folder / log_files.ENTRIES, Entry):
         if entry.document is not None and first <= UUID(orjson.loads(entry.document)["id"]) < beyond:
             facts.add({"index": entry.index, "leaf": entry.leaf, **sealed.of(entry.index)})
-    return Exported(facts, report.entries, report.root, report.witnessed, report.findings)
+    return Exported(facts, report.entries, report.root, report.findings)
 
 
 class _Sealed:

@@ -47,6 +47,9 @@ def verify_log(
     accept_resumed: Annotated[
         list[int] | None, typer.Option(help="Accept the loss that this entry declares; repeat it.")
     ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="You fetched it yourself, and were not shown the documents of all.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check an export, offline, against itself and against what you kept.
@@ -55,7 +58,7 @@ def verify_log(
 
     Ends with 1 when something is wrong, with 2 when a file can't be read.
     """
-    kept = Kept(tuple(head or ()), tuple(receipts or ()), keys, tuple(accept_resumed or ()))
+    kept = Kept(tuple(head or ()), tuple(receipts or ()), keys, tuple(accept_resumed or ()), partial)
     try:
         with _progress(folder) as advance:
             report = verify(folder, kept, quorum=witnesses, advance=advance)

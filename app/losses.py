@@ -1,7 +1,4 @@
-"""Losses that the log has declared: which of what it signed before they take in, and how they are told.
-
-And the years that it has declared retired, whose leaves alone are there.
-"""
+"""Losses that the log has declared: which of what it signed before they take in, and how they are told."""
 
 from __future__ import annotations
 
@@ -47,27 +44,6 @@ def declaration(loss: Loss, document: str | None) -> str:
     except (ValueError, RecursionError):
         return f"{lost}: the log names entry {loss.entry}, which declares nothing."
     return f"{lost}: resumed by {_line(said.operator)}, because: {_line(said.declaration)} (entry {loss.entry})."
-
-
-class _Retired(BaseModel):
-    model_config = ConfigDict(strict=True)
-    year: int
-    count: int
-
-
-class _Retirement(BaseModel):
-    model_config = ConfigDict(strict=True)
-    kind: Literal["log.retired"]
-    payload: _Retired
-
-
-def retirement(document: str) -> dict[int, int]:
-    """The year that a document declares retired, with how many facts; empty where it declares none."""
-    try:
-        said = _Retirement.model_validate(log_files.unambiguous(document.encode())).payload
-    except (ValueError, RecursionError):
-        return {}
-    return {said.year: said.count}
 
 
 def _line(text: str) -> str:

@@ -47,13 +47,15 @@ _WITNESSES_UNPINNED: Final = (
 class Kept:
     """What an agency kept out of the operator's reach: files of heads and of receipts, the keys it fetched.
 
-    `accepted` are the entries whose declaration of a loss it has accepted.
+    `accepted` are the entries whose declaration of a loss it has accepted. `partial` says that it fetched the entries
+    itself, and was not shown the documents of all.
     """
 
     heads: tuple[Path, ...] = ()
     receipts: tuple[Path, ...] = ()
     keys: Path | None = None
     accepted: tuple[int, ...] = ()
+    partial: bool = False
 
 
 @dataclass

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from app import evidence, log_files, losses
 from app.log_files import ENTRIES, Entry, Head, Loss, Receipt
+from app.retired_years import Years
 from app.rules.merkle import Tree
 from app.testimony import Claim, Kept, Promise, Report, Testimony
 
@@ -43,7 +44,7 @@ class _Verification:
         self.many = dict[str, list[Receipt]]()  # first leaf -> receipts of many leaves
         self.begun: list[tuple[Receipt, Tree]] = []  # those whose leaves are being read
         self.documents = dict[int, str]()  # of entries that may declare a loss
-        self.retired = dict[int, int]()  # year -> how many of its facts the log declares retired
+        self.years = Years()  # that the log declares retired, and the entries without a document
         self.losses = list[Loss]()  # as the newest head that fits names them
         self.doubts = list[tuple[Claim, str]]()  # what does not fit, until all declarations are read
         self.witnesses = dict[str, int]()  # agency -> the largest size that it has cosigned
@@ -104,15 +105,16 @@ class _Verification:
         """Look whether the document is the one that was hashed, where it is there."""
         if entry.document is None:
             self.report.leaves += 1
+            self.years.miss(entry.index)
             return
         if '"kind":"log.resumed"' in entry.document:
             self.documents[entry.index] = entry.document
         if '"kind":"log.retired"' in entry.document:
-            self.retired |= losses.retirement(entry.document)
+            self.years.declare(entry.index, entry.document)
         self.report.documents += 1
         try:
             document = entry.document.encode()
-            log_files.unambiguous(document)
+            self.years.meet(log_files.unambiguous(document).get("id"))
         except (ValueError, RecursionError):
             self.testimony.find(ENTRIES, f"Entry {entry.index}: its document can't be read in one way only.")
         else:
@@ -154,12 +156,19 @@ class _Verification:
                 self.testimony.find(claim.source, f"{sentence} Accepted with --accept-resumed {loss.entry} only.")
 
     def _count(self) -> None:
-        """Warn of entries without a document beyond those that the log declares retired."""
-        self.report.retired = sum(self.retired.values())
-        if self.report.leaves > self.report.retired:
-            self.report.warnings.append(
-                f"{self.report.leaves} entries are here by their leaf alone, and the log declares"
-                f" {self.report.retired} retired: the others may have been left out, as for whoever may not read them."
+        """Find entries without a document beyond those that the log declares retired, by year and place."""
+        self.report.retired, excess = self.years.weigh(self.report.sealed)
+        if excess == 0:
+            return
+        sentence = (
+            f"{self.report.leaves} entries are here by their leaf alone, and the log declares {self.report.retired}"
+            f" retired: {excess} of them are none of those."
+        )
+        if self.testimony.kept.partial:
+            self.report.warnings.append(sentence)
+        else:
+            self.testimony.find(
+                ENTRIES, f"{sentence} Only what was fetched by whom not all is shown may lack them (--partial)."
             )
 
     def _redeem(self, promise: Promise) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, func, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, OID
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Instant, document, identity, recorded
@@ -103,15 +103,18 @@ class RetiredYear(SQLModel, table=True):
     """A year whose facts were taken offline: `until` is the index of its last one.
 
     `told_from` is the instant from which on the state of tasks is told, `digest` that of the year's facts in the export
-    by which they left. Whether their table is still there, the database's own catalogue says.
+    by which they left, `remains` that of what is left of them, `relation` the number of their table. Whether that is
+    still there, the database's own catalogue says.
     """
 
     __tablename__ = "retired_year"
     year: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    relation: int = Field(sa_type=OID)
     facts: int = Field(sa_type=BigInteger)
     until: int = Field(sa_type=BigInteger)
     told_from: Instant
     digest: str
+    remains: str
     recorded_at: datetime = recorded()
 
 

@@ -120,7 +120,9 @@ class LogRetired(Said):
     """A year whose facts left the database: how many, up to which entry, and by which export they can be known.
 
     `told_from` is the instant from which on the state of tasks is told as before; `digest` is over the year's facts in
-    the export, which covers `size` entries under `root`. `dropped` says whether nothing is left of them but that.
+    the export, which covers `size` entries under `root`; `remains` is over what the database keeps of them. `retention`
+    full years stay online, and `witnesses` are the agencies, `quorum` of them at least, that had cosigned all of it.
+    `dropped` says whether nothing is left of them but that.
     """
 
     year: int
@@ -130,6 +132,10 @@ class LogRetired(Said):
     size: int
     root: str
     digest: str
+    remains: str
+    retention: int | None
+    quorum: int
+    witnesses: list[str]
     dropped: bool
     declaration: str
     operator: str

@@ -15,7 +15,7 @@ from app.services.log_reads import MEMBERS
 Open = Callable[[], AbstractAsyncContextManager[Writer]]
 _STEP: Final = 2_000
 _RETIRED: Final = (
-    "exists (select from retired_year y where l.event_id >= app.first_id(y.year)"
+    "exists (select from unnest(cast(:retired as integer[])) y (year) where l.event_id >= app.first_id(y.year)"
     " and l.event_id < app.first_id(y.year + 1))"
 )
 
@@ -30,8 +30,11 @@ async def extent(open_: Open) -> int:
 async def entries(open_: Open, *, size: int) -> AsyncIterator[list[Row]]:
     """The first `size` entries: index, leaf (hex) as it stands in the tree, document as the event spells it now.
 
-    Of a fact that was retired with its year the leaf alone is there; any other that is gone leaves a gap, to be found.
+    Of a fact whose year one of these entries declares retired the leaf alone is there; any other that is gone leaves a
+    gap, to be found.
     """
+    async with open_() as writer:
+        declared = await rows(writer, "select distinct year from app.retirements() where index <= :size", size=size)
     for after in range(0, size, _STEP):
         async with open_() as writer:
             found = await rows(
@@ -41,6 +44,7 @@ async def entries(open_: Open, *, size: int) -> AsyncIterator[list[Row]]:
                 f" where l.index > :after and l.index <= :until and (e.id is not null or {_RETIRED}) order by l.index",
                 after=after,
                 until=min(after + _STEP, size),
+                retired=[one["year"] for one in declared],
             )
         yield [
             {

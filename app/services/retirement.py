@@ -7,6 +7,7 @@ All of it happens in one transaction, so that a year is either online or retired
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +15,13 @@ from typing import Any, Final
 from app import evidence, exported_year
 from app.db import Database, Row, Writer, execute, one, row, rows, settings_of, value, work
 from app.exported_year import Exported, Facts
+from app.log_files import Cosignature, stated
 from app.rules import retention
 from app.rules.caller import itself
 from app.rules.facts import EventKind
 from app.services import locks, log
 from app.services.locks import Lock
+from app.statements import Kind, Unsigned
 
 #: How many facts are read in one go.
 _STEP: Final = 5_000
@@ -28,7 +31,13 @@ _TABLE: Final = """
     select not c.relispartition as apart from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = 'years' and c.relname = 'event_' || cast(cast(:year as integer) as text) and c.relkind = 'r'
 """
-_KNOWN: Final = "select year, facts, until, told_from, digest from retired_year where year = :year"
+_KNOWN: Final = """
+    select year, facts, until, told_from, digest, remains, exists (
+        select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.oid = relation and n.nspname = 'years' and c.relname = 'event_' || year
+    ) as noted
+    from retired_year where year = :year
+"""
 _STANDING: Final = """
     with facts as (
         select l.index from event e left join log_entry l on l.event_id = e.id where e.id >= :first and e.id < :beyond
@@ -50,44 +59,12 @@ _FACTS: Final = """
     from log_entry l join event e on e.id = l.event_id
     where l.index > :after and e.id >= :first and e.id < :beyond order by l.index limit :step
 """
-# Of the facts that set a member of a task's state the last one tells it, by when it happened and then by its place in
-# the log; one that was entered later and happened earlier comes between them as before.
-_KEEP: Final = """
-    with gone as (
-        select e.*, l.index, e.payload -> 'state' as told from event e join log_entry l on l.event_id = e.id
-        where e.id >= :first and e.id < :beyond and e.task_id is not null
-    ), members as (
-        select g.id, g.task_id, g.effective_at, g.index, m.member from gone g cross join lateral (
-            select jsonb_object_keys(g.told - 'words' - 'version') as member
-            union all select jsonb_array_elements_text(g.told -> 'words')
-        ) m
-    ), telling as (
-        select id, array_agg(member) as members from (
-            select distinct on (task_id, member) id, member from members
-            order by task_id, member, effective_at desc, index desc
-        ) last group by id
-    ), left_over as (
-        select g.*, t.members, coalesce(g.told -> 'words' ?| t.members, g.kind = 'task.commented', false) as said
-        from gone g left join telling t on t.id = g.id
-    )
-    insert into retired_fact (id, index, kind, task_id, comment_id, agency, effective_at, recorded_at, version, state,
-        words, words_key, words_sealed, person, person_key, person_sealed)
-    select o.id, o.index, o.kind, o.task_id, case when o.object_type = 'comment' then cast(o.object_id as uuid) end,
-        o.agency, o.effective_at, o.recorded_at,
-        case o.object_type when 'task' then o.version_after else cast(o.told ->> 'version' as integer) end,
-        case when o.told is not null then (
-            select coalesce(jsonb_object_agg(m.key, m.value), '{}') from jsonb_each(o.told - 'words' - 'version') m
-            where m.key = any(o.members)
-        ) || jsonb_build_object('words', (
-            select coalesce(jsonb_agg(w), '[]') from jsonb_array_elements_text(o.told -> 'words') w
-            where w = any(o.members)
-        )) end,
-        case when o.said then o.words end, case when o.said then o.words_key end,
-        case when o.said then o.words_sealed end,
-        case when o.kind = 'task.commented' then o.person end,
-        case when o.kind = 'task.commented' then o.person_key end,
-        case when o.kind = 'task.commented' then o.person_sealed end
-    from left_over o
+_COSIGNED: Final = """
+    select distinct on (c.agency) c.agency, c.jwk, c.signed, encode(h.root, 'hex') as root
+    from cosignature c join log_head h on h.size = c.size
+    where c.size >= :until and exists (
+        select from client_key k join client l on l.id = k.client_id where l.agency = c.agency and k.jwk = c.jwk
+    ) order by c.agency, c.size desc
 """
 
 
@@ -105,6 +82,7 @@ async def retire(database: Database, *, year: int, folder: Path, declaration: st
     async with database.working() as writer:
         known = await row(writer, _KNOWN, year=year)
         if known is not None:
+            await _require_left(writer, known)
             return await _shown(writer, known)
         await _require_free(writer, year)
     exported = await _verified(database, folder, year)
@@ -124,6 +102,7 @@ async def retire(database: Database, *, year: int, folder: Path, declaration: st
             raise NotRetired(f"Somebody else has retired {year} just now.")
         await _require_free(writer, year)
         kept = await _keep(writer, year, exported.facts)
+        await work(writer)
         await _record(writer, kept, exported, declaration=declaration, operator=operator, dropped=False)
         await _become_owner(writer)
         await value(writer, "select app.detach_year(:year)", year=year)
@@ -152,6 +131,9 @@ async def drop(database: Database, *, year: int, folder: Path, declaration: str,
             return await _shown(writer, known)
         if not apart:
             raise NotRetired(f"The facts of {year} are online again: somebody has attached their table.")
+        if not known["noted"]:
+            raise NotRetired(f"years.event_{year} is not the table that was taken offline: somebody has exchanged it.")
+        await _require_left(writer, known)
         await _record(writer, known, exported, declaration=declaration, operator=operator, dropped=True)
         await _become_owner(writer)
         await execute(writer, f"drop table years.event_{year}")
@@ -187,26 +169,40 @@ async def _require_heard(writer: Writer, kept: Row) -> None:
 
 
 async def _verified(database: Database, folder: Path, year: int) -> Exported:
-    """An export that is right in itself, of this very log, and under a head that enough agencies have cosigned.
+    """An export that is right in itself and of this very log, in which enough agencies have cosigned the year.
 
     Raises NotRetired, Unreadable.
     """
-    quorum = database.settings.witnesses
-    exported = await asyncio.to_thread(exported_year.read, folder, year, quorum=quorum)
+    exported = await asyncio.to_thread(exported_year.read, folder, year)
     if exported.findings:
         raise NotRetired(f"{folder.name} does not verify: {exported.findings[0]}")
     async with database.working() as writer:
         root = await value(writer, "select encode(root, 'hex') from log_head where size = :size", size=exported.size)
+        witnesses = await _witnesses(writer, exported.facts.until)
     if exported.root != root:
         raise NotRetired(
             f"{folder.name} is of another log: there is no head over {exported.size} entries with its root."
         )
-    if exported.witnessed < exported.facts.until:
+    if len(witnesses) < database.settings.witnesses:
         raise NotRetired(
-            f"In {folder.name} {quorum} agencies have cosigned the log up to entry {exported.witnessed}; the last fact"
-            f" of {year} is entry {exported.facts.until}. Let them cosign a newer head, and export again."
+            f"{len(witnesses)} of {database.settings.witnesses} agencies have cosigned a head over entry"
+            f" {exported.facts.until}, the last fact of {year}: let them cosign a newer one."
         )
     return exported
+
+
+async def _witnesses(writer: Writer, until: int) -> list[str]:
+    """The agencies that have cosigned a head over an entry, by a key that they have registered.
+
+    An export tells nothing of it: its witnesses may have been made up for it.
+    """
+    found = []
+    for signed in await rows(writer, _COSIGNED, until=until):
+        with suppress(Unsigned):
+            said = stated([signed["jwk"]], Kind.COSIGNATURE, Cosignature, signed["signed"])
+            if (said.iss, said.root) == (signed["agency"], signed["root"]) and said.size >= until:
+                found.append(said.iss)
+    return found
 
 
 async def _online(database: Database, year: int) -> Facts:
@@ -235,16 +231,19 @@ async def _keep(writer: Writer, year: int, facts: Facts) -> Row:
     )
     if found["facts"] != facts.count:
         raise NotRetired(f"Facts of {year} were added meanwhile: write a new export.")
-    await rows(writer, _KEEP, first=first, beyond=beyond)
-    return await one(
-        writer,
-        "insert into retired_year (year, facts, until, told_from, digest)"
-        " values (:year, :facts, :until, :told_from, :digest) returning year, facts, until, told_from, digest",
-        year=year,
-        until=facts.until,
-        digest=facts.digest,
-        **found,
-    )
+    told_from = found["told_from"]
+    known = {"year": year, "facts": facts.count, "until": facts.until, "told_from": told_from, "digest": facts.digest}
+    await _become_owner(writer)
+    statement = "select app.keep_year(:year, :facts, :until, :told_from, :digest)"
+    return {**known, "remains": await value(writer, statement, **known)}
+
+
+async def _require_left(writer: Writer, known: Row) -> None:
+    """Refuse where what is left of the facts is not what the log says of it; raises NotRetired."""
+    year = known["year"]
+    declared = await value(writer, "select count(*) from app.retirements() where year = :year", year=year)
+    if not declared or await value(writer, "select app.remains_of(:year)", year=year) != known["remains"]:
+        raise NotRetired(f"What is left of the facts of {year} is not what the log says: somebody has changed it.")
 
 
 async def _record(
@@ -256,6 +255,10 @@ async def _record(
         "until": kept["until"],
         "told_from": evidence.instant(kept["told_from"]),
         "digest": kept["digest"],
+        "remains": kept["remains"],
+        "retention": settings_of(writer).retention_years,
+        "quorum": settings_of(writer).witnesses,
+        "witnesses": await _witnesses(writer, kept["until"]),
         "size": exported.size,
         "root": exported.root,
         "dropped": dropped,

@@ -66,13 +66,31 @@ end $$
 """
 
 # A year that was retired has left its parent: it is a table like any other, and goes only where the log says first that
-# it does.
+# it does. It is known by its number and by the triggers that it bears, whatever it is called and wherever it lies.
 KEEP_EVIDENCE = """
+create or replace function app.keep_evidence() returns event_trigger language plpgsql as $$
+begin
+    if exists (
+        with gone as (
+            select *, case when object_type = 'table' and not is_temporary and has_schema_privilege('app', 'usage')
+                then app.fate_of(objid) end as fate from pg_event_trigger_dropped_objects()
+        )
+        select from gone d
+        where d.object_type in ('table', 'table column', 'trigger') and (d.object_identity ~ '{kept}'
+                or d.object_identity ~ '^keep_(facts_whole|retired) on ' or d.fate = 'kept')
+                and not exists (select from gone f where f.fate = 'dropped' and (f.objid = d.objid
+                    or d.object_type = 'trigger' and d.address_names[1:2] = f.address_names))
+            or d.object_identity ~ '^public\\.(keep_facts|queue_event|check_entry)\\(') then
+        raise exception 'evidence is not dropped' using errcode = '42501';
+    end if;
+end $$
+"""
+KEEP_EVIDENCE_BEFORE = """
 create or replace function app.keep_evidence() returns event_trigger language plpgsql as $$
 begin
     if exists (select from pg_event_trigger_dropped_objects() d
         where d.object_type in ('table', 'table column', 'trigger')
-                and d.object_identity ~ '{kept}'{but}
+                and d.object_identity ~ '{kept}'
             or d.object_identity ~ '^public\\.(keep_facts|queue_event|check_entry)\\(') then
         raise exception 'evidence is not dropped' using errcode = '42501';
     end if;
@@ -81,38 +99,132 @@ end $$
 TABLES = "event|log_entry|log_node|log_head|cosignature"
 KEPT = rf"(^|on )(public\.({TABLES}|retired_year|retired_fact)|years\.\w+)(\.|$)"
 KEPT_BEFORE = rf"(^|on )(public\.({TABLES})|years\.\w+)(\.|$)"
-BUT = r"""
-                and not app.is_dropped(substring(d.object_identity from 'years\.event_(\d+)')::integer)"""
 
-# asked while tables are being dropped, these perhaps among them
-IS_DROPPED = """
-create function app.is_dropped(wanted integer) returns boolean language plpgsql stable security definer
+# What counts as retired is what a fact in the log says, not what a table does. The fate of a table is asked while tables
+# are being dropped, these perhaps among them.
+DECLARED = """
+create function app.retirements() returns table (year integer, relation oid, dropped boolean, index bigint)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+    select r.year, r.relation, e.payload -> 'dropped' = 'true', l.index
+    from retired_year r join event e on e.object_type = 'log' and e.object_id = r.year::text and e.kind = 'log.retired'
+        and e.payload @> jsonb_build_object('year', r.year, 'count', r.facts, 'until', r.until, 'digest', r.digest,
+            'remains', r.remains)
+    left join log_entry l on l.event_id = e.id
+$$
+
+create function app.fate_of(wanted oid) returns text language plpgsql stable security definer
 set search_path = pg_catalog, public, pg_temp as $$
 begin
-    if wanted is null or to_regclass('public.event') is null or to_regclass('public.retired_year') is null then
-        return false;
+    if to_regclass('public.event') is null or to_regclass('public.log_entry') is null
+            or to_regclass('public.retired_year') is null then
+        return null;
     end if;
-    return exists (select from retired_year r where r.year = wanted)
-        and exists (select from event e where e.object_type = 'log' and e.object_id = wanted::text
-            and e.kind = 'log.retired' and e.payload ->> 'dropped' = 'true');
+    return (select case when exists (select from app.retirements() d where d.relation = wanted and d.dropped)
+        then 'dropped' else 'kept' end from retired_year r where r.relation = wanted);
 end $$
 """
 
-# By who owns the tables alone. The triggers of rows were its parent's and go with it: it has one of its own by then. Not
-# concurrently, which PostgreSQL refuses beside a default partition.
-DETACH_YEAR = """
+# Of the facts that set a member of a task's state the last one tells it, by when it happened and then by its place in
+# the log; one that was entered later and happened earlier comes between them as before.
+LEFT_OVER = """
+create function app.left_over(wanted integer) returns setof retired_fact language sql stable security definer
+set search_path = pg_catalog, public, pg_temp as $$
+    with gone as (
+        select e.*, l.index, e.payload -> 'state' as told from event e join log_entry l on l.event_id = e.id
+        where e.id >= app.first_id(wanted) and e.id < app.first_id(wanted + 1) and e.task_id is not null
+    ), members as (
+        select g.id, g.task_id, g.effective_at, g.index, m.member from gone g cross join lateral (
+            select jsonb_object_keys(g.told - 'words' - 'version') as member
+            union all select jsonb_array_elements_text(g.told -> 'words')
+        ) m
+    ), telling as (
+        select id, array_agg(member) as members from (
+            select distinct on (task_id, member) id, member from members
+            order by task_id, member, effective_at desc, index desc
+        ) last group by id
+    ), left_over as (
+        select g.*, t.members, coalesce(g.told -> 'words' ?| t.members, g.kind = 'task.commented', false) as said
+        from gone g left join telling t on t.id = g.id
+    )
+    select o.id, o.index, o.kind, o.task_id, case when o.object_type = 'comment' then o.object_id::uuid end,
+        o.agency, o.effective_at, o.recorded_at,
+        case o.object_type when 'task' then o.version_after else (o.told ->> 'version')::integer end,
+        case when o.told is not null then (
+            select coalesce(jsonb_object_agg(m.key, m.value), '{}') from jsonb_each(o.told - 'words' - 'version') m
+            where m.key = any(o.members)
+        ) || jsonb_build_object('words', (
+            select coalesce(jsonb_agg(w), '[]') from jsonb_array_elements_text(o.told -> 'words') w
+            where w = any(o.members)
+        )) end,
+        case when o.said then o.words end, case when o.said then o.words_key end,
+        case when o.said then o.words_sealed end,
+        case when o.kind = 'task.commented' then o.person end,
+        case when o.kind = 'task.commented' then o.person_key end,
+        case when o.kind = 'task.commented' then o.person_sealed end
+    from left_over o
+$$
+
+create function app.remains_of(wanted integer) returns text language sql stable
+set search_path = pg_catalog, public, pg_temp set "TimeZone" = 'UTC' set bytea_output = 'hex' as $$
+    select encode(sha256(coalesce(string_agg(sha256(convert_to(jsonb_build_array(r.id, r.index, r.kind, r.task_id,
+        r.comment_id, r.agency, r.effective_at, r.recorded_at, r.version, r.state, r.words, r.words_key, r.words_sealed,
+        r.person, r.person_key, r.person_sealed)::text, 'UTF8')), ''::bytea order by r.index), ''::bytea)), 'hex')
+    from retired_fact r where r.id >= app.first_id(wanted) and r.id < app.first_id(wanted + 1)
+$$
+"""
+
+# By who owns the tables alone, who writes what is left without being told it, and reads no fact: the worker does, by a
+# function that it may alter, so that one is asked for as it was made. The triggers of rows were its parent's and go with
+# it: it has one of its own by then. Not concurrently, which PostgreSQL refuses beside a default partition.
+RETIRE = """
+create function app.keeps() returns boolean language sql stable
+return current_setting('app.keeping', true) = 'on'
+    and current_user = (select pg_get_userbyid(relowner) from pg_class where oid = to_regclass('public.retired_fact'))
+
+create function app.keep_year(wanted integer, facts bigint, until bigint, told_from timestamptz, digest text)
+returns text language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+declare
+    remains text;
+begin
+    if not exists (select from pg_proc where oid = 'app.left_over(integer)'::regprocedure and prosecdef
+            and proconfig = array['search_path=pg_catalog, public, pg_temp']) then
+        raise exception 'app.left_over was altered' using errcode = '42501';
+    end if;
+    perform set_config('app.keeping', 'on', true);
+    insert into retired_fact select * from app.left_over(wanted);
+    remains := app.remains_of(wanted);
+    perform set_config('app.keeping', '', true);
+    insert into retired_year (year, relation, facts, until, told_from, digest, remains)
+        values (wanted, format('years.event_%s', wanted)::regclass, facts, until, told_from, digest, remains);
+    return remains;
+end $$
+
 create function app.detach_year(wanted integer) returns void language plpgsql set lock_timeout = '2s' as $$
 declare
     part text := 'years.event_' || wanted;
 begin
+    if not exists (select from app.retirements() r where r.year = wanted and r.relation = part::regclass) then
+        raise exception 'the log does not say that % is retired', wanted using errcode = '42501';
+    end if;
     execute format('create trigger keep_retired before update or delete on %s for each row'
         ' execute function public.keep_facts()', part);
     execute format('alter table %s enable always trigger keep_retired', part);
     execute format('alter table public.event detach partition %s', part);
 end $$
 
-revoke execute on function app.detach_year(integer) from public
+revoke execute on function app.detach_year(integer), app.left_over(integer),
+    app.keep_year(integer, bigint, bigint, timestamptz, text) from public
 """
+
+#: Functions, those first that call or return what the later ones are.
+MADE = (
+    "app.detach_year(integer)",
+    "app.keep_year(integer, bigint, bigint, timestamptz, text)",
+    "app.left_over(integer)",
+    "app.remains_of(integer)",
+    "app.fate_of(oid)",
+    "app.retirements()",
+)
 
 GUARD = """
 create trigger keep_facts before update or delete on {table} for each row execute function keep_facts()
@@ -124,19 +236,27 @@ alter table {table} enable always trigger keep_facts, enable always trigger keep
 
 RAISE = """
 create procedure app.raise_retirement_walls() language plpgsql as $$
+declare
+    keeper name := current_user;
 begin
     if not app.stand() or exists (select from pg_policies where tablename = 'retired_fact' and schemaname = 'public') then
         return;
     end if;
     alter table retired_fact enable row level security;
     alter table retired_fact force row level security;
-    grant select, insert on retired_fact, retired_year to simpul_worker;
+    grant select on retired_fact, retired_year to simpul_worker;
+    create policy keeps on retired_fact using ((select app.keeps())) with check ((select app.keeps()));
     create policy works on retired_fact to simpul_worker using (true) with check (true);
     create policy may_select on retired_fact for select to simpul_api using (app.sees_past(task_id, recorded_at));
     grant select on retired_fact, retired_year to simpul_api;
     grant create on schema app to simpul_worker;
-    alter function app.is_dropped(integer) owner to simpul_worker;
+    alter function app.fate_of(oid) owner to simpul_worker;
+    alter function app.retirements() owner to simpul_worker;
+    alter function app.left_over(integer) owner to simpul_worker;
     revoke create on schema app from simpul_worker;
+    perform app.become('simpul_worker');
+    execute format('grant execute on function app.left_over(integer) to %I', keeper);
+    perform set_config('role', 'none', true);
 end $$
 
 -- squawk-ignore renaming-object
@@ -165,10 +285,12 @@ def upgrade() -> None:
     op.create_table(
         "retired_year",
         sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("relation", postgresql.OID(), nullable=False),
         sa.Column("facts", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
         sa.Column("told_from", sa.DateTime(timezone=True), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("remains", sa.Text(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("year", name="pk_retired_year"),
     )
@@ -205,9 +327,9 @@ def upgrade() -> None:
     op.execute(WIDEN)
     op.create_check_constraint(op.f("ck_event_kind_known"), "event", KINDS)
     _tell(FACTS.rstrip() + RETIRED, UNTOLD)
-    _run(IS_DROPPED)
-    _run(DETACH_YEAR)
-    op.execute(KEEP_EVIDENCE.format(kept=KEPT, but=BUT))
+    for part in (DECLARED, LEFT_OVER, RETIRE):
+        _run(part)
+    op.execute(KEEP_EVIDENCE.format(kept=KEPT))
     _run(RAISE)
 
 
@@ -233,14 +355,15 @@ def downgrade() -> None:
         "do $$ begin if exists (select from retired_year) then"
         " raise exception 'a year was retired: its facts do not come back'; end if; end $$"
     )
-    op.execute(KEEP_EVIDENCE.format(kept=KEPT_BEFORE, but=""))
+    op.execute(KEEP_EVIDENCE_BEFORE.format(kept=KEPT_BEFORE))
     op.execute("drop procedure app.raise_retirement_walls()")
     op.execute("drop function app.missing_walls()")
     op.execute("alter function app.missing_walls_before_retirement() rename to missing_walls")
-    op.execute("drop function app.detach_year(integer)")
-    op.execute("drop function app.is_dropped(integer)")
+    for one in MADE:
+        op.execute(f"drop function {one}")
     _tell(FACTS, "")
     op.execute(WIDEN)
     op.create_check_constraint(op.f("ck_event_kind_known"), "event", KINDS_BEFORE)
     op.drop_table("retired_fact")
     op.drop_table("retired_year")
+    op.execute("drop function app.keeps()")

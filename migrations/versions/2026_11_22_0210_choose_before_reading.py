@@ -21,7 +21,8 @@ return case when jsonb_array_length(said) = 1 then format('%s = %L', name, said 
     else format('%s = any(%L)', name, array(select jsonb_array_elements_text(said))::text) end
 """
 # Filters as SQL of the row `t`: each at most as strict as the list's own. A holder is who is accountable or else logged
-# it; who logs, supports or has a referral reads; a day of a stage is one of its zone, so a day more on either side.
+# it; who logs, supports or has a referral reads; a day of a stage is one of its zone, so a day more on either side. Of
+# the register only what the caller sees of it chooses, or how long that takes would tell of the rest.
 TASKS = """
 create function app.asked_of_tasks(asked jsonb) returns text language sql stable
 set search_path = pg_catalog, public, pg_temp
@@ -39,11 +40,18 @@ return (select coalesce(string_agg(' and (' || case name
     when 'referred_to' then 't.open_referral in (select r.id from referral r where r.status in (''sent'', ''received'') and '
         || app.equals('r.to_agency', said) || ')'
     when 'party' then format('t.readers && %L', app.acts_for()::text)
-    when 'vulnerability' then
-        format('t.id in (select l.task_id from task_vulnerability l where l.vulnerability_id = %L)', said #>> '{}')
-    when 'meeting' then format('t.meeting = %L', said #>> '{}')
+    when 'vulnerability' then case when exists (
+            select from vulnerability v where v.id = (said #>> '{}')::uuid and (v.classification <> 'rahasia' or app.cleared())
+                and v.readers && app.sight())
+        then format('t.id in (select l.task_id from task_vulnerability l where l.vulnerability_id = %L)', said #>> '{}')
+        else 'false' end
+    when 'meeting' then case when exists (
+            select from meeting m where m.id = (said #>> '{}')::uuid and (m.classification <> 'rahasia' or app.cleared())
+                and m.readers && app.sight())
+        then format('t.meeting = %L', said #>> '{}') else 'false' end
     when 'stage' then format('t.id = any(array(select l.task_id from task_vulnerability l join vulnerability v'
-        ' on v.id = l.vulnerability_id where v.stage = %L))', said #>> '{}') || (
+        ' on v.id = l.vulnerability_id where v.stage = %L and (%L or v.classification <> ''rahasia'') and v.readers && %L))',
+        said #>> '{}', app.cleared(), app.sight()::text) || (
         select coalesce(string_agg(format(' or %1$s t.effective_at between %2$L and %3$L'
             ' or %1$s t.event_at between %2$L and %3$L',
             case when e.region_code is not null then app.within('t.region_code', e.region_code) || ' and' end,

@@ -19,7 +19,7 @@ from statements import heard
 from support import Agency, scaled
 
 from app import sql, start
-from app.db import Database, execute, rows, value
+from app.db import Database, encode, execute, row, rows, value
 from app.main import create_app
 from app.security import verify
 from app.services import callers, choosing, visibility
@@ -318,6 +318,40 @@ async def test_what_is_chosen_is_nothing_that_the_policies_hide(house: tuple[Hou
                 many += await value(reader, f"select count(*) from ({found}) x")
             assert differ == [], (name, noun, in_full)
     assert many > 100
+
+
+async def test_nothing_is_chosen_by_an_entry_of_the_register_that_is_hidden(house: tuple[House, FastAPI]) -> None:
+    """Or how long it takes would tell how many tasks have to do with it."""
+    home, app = house
+    chosen = "select count(*) from app.comes_next('task', :asked, true, false, 'due_at', null, null, null)"
+    seen, told = {True: 0, False: 0}, {True: 0, False: 0}
+    for name, caller in home.callers.items():
+        if name in {"operator", "admin"}:
+            continue
+        claims = verify(app.state.keys, caller.token, at=datetime.now(UTC))
+        async with app.state.database.working() as writer:  # all of it becomes secret, and a stage that has no days
+            stage = (
+                await row(writer, "update stage set starts_on = null, ends_on = null returning election_code, code")
+                or {}
+            )
+            await rows(
+                writer,
+                "update vulnerability set classification = 'rahasia', stage = :code, election = :election_code",
+                **stage,
+            )
+            await rows(writer, "update meeting set classification = 'rahasia'")
+            asked = [
+                {"vulnerability": await value(writer, "select vulnerability_id from task_vulnerability limit 1")},
+                {"meeting": await value(writer, "select meeting from task where meeting is not null limit 1")},
+                {"stage": stage["code"]},
+            ]
+            await callers.identify(writer, claims, address="", acting_user=None, request_id="")
+            cleared = await value(writer, "select app.cleared()")
+            for filters in asked:
+                found = await value(writer, chosen, asked=encode(filters).decode())
+                seen[cleared], told[cleared] = seen[cleared] + 1, told[cleared] + found
+            await writer.rollback()
+    assert (min(seen.values()) > 0, told[True] > 0, told[False]) == (True, True, 0)
 
 
 # hidden and absent

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ageing import age
 from notary import House, Machine
+from retiring import ACCEPTED, LOGGED, STARTED, YEAR, Old, exported
+from stories import words
 from support import Agency
 from typer.testing import CliRunner, Result
 
@@ -52,3 +55,20 @@ def machine(house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
             read_settings.cache_clear()
 
     return run
+
+
+@pytest.fixture
+async def old(house: House, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Old:
+    monkeypatch.setenv("SIMPUL_RETENTION_YEARS", "1")
+    monkeypatch.setenv("SIMPUL_WITNESSES", "1")
+    await house.seal()
+    task = await house.bkpsdm.accept(await house.bakesbangpol.log(effective_at=LOGGED), effective_at=ACCEPTED)
+    assert (await house.bkpsdm.move(task["id"], "start", effective_at=STARTED)).status_code == 200
+    said = await house.bakesbangpol.post(
+        f"/v1/tasks/{task['id']}/comments", {"body": "Sudah dihubungi."}, headers={"Acting-User": "staf-17"}
+    )
+    assert said.status_code == 201, said.text
+    closed = await house.bkpsdm.accept(await house.bakesbangpol.log(title="Apel netralitas", effective_at=LOGGED))
+    assert (await house.bkpsdm.move(closed["id"], "cancel", **words(["reason"]))).status_code == 200
+    facts = await age(house.superuser, YEAR)
+    return Old(house, machine, task, closed, facts, await exported(house, "left"))

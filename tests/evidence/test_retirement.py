@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +16,8 @@ import asyncpg
 import pytest
 from ageing import age
 from listener import eventually, heard
-from notary import House, Machine, Notary, witness
+from notary import House, Machine, Notary
+from retiring import AFTER, WHY, YEAR, Json, Old, exported
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from stories import Cast, words
@@ -34,73 +34,9 @@ from app.settings import ROOT, Settings
 from app.testimony import Kept
 from app.verifying import verify
 
-Json = dict[str, Any]
-YEAR: Final = 2024
-LOGGED, ACCEPTED, STARTED = (f"2024-08-2{day}T09:00:00+07:00" for day in range(3))
-#: The instant from which on the state of tasks is told when that year is gone, and one before it.
-AFTER, WITHIN = "2025-01-01T00:00:00Z", "2024-08-23T00:00:00Z"
-WHY: Final = ("--reason", "Berita acara 12/2026", "--operator", "Diskominfo Kota Malang", "--yes", "--json")
+#: An instant of the year that is retired.
+WITHIN: Final = "2024-08-23T00:00:00Z"
 READ: Final = "select from years.event_{year}"
-
-
-@dataclass
-class Old:
-    """A log with a year that is over, and an export by which its facts have left."""
-
-    house: House
-    machine: Machine
-    task: Json
-    closed: Json
-    facts: int
-    export: Path
-
-    async def retire(self, *more: str, export: Path | None = None, year: int = YEAR) -> Json:
-        ran = await self.machine("log", "retire", str(year), "--export", str(export or self.export), *WHY, *more)
-        assert ran.exit_code == 0, ran.output
-        return dict(json.loads(ran.stdout))
-
-    async def refused(self, *more: str, export: Path | None = None, year: int = YEAR) -> str:
-        """The sentence with which it is refused; nothing has happened then."""
-        ran = await self.machine("log", "retire", str(year), "--export", str(export or self.export), *WHY, *more)
-        assert ran.exit_code == 1, ran.output
-        assert await self.online() == self.facts
-        return str(ran.stderr)
-
-    async def online(self, year: int = YEAR) -> int:
-        async with self.house.superuser() as connection:
-            found = await connection.execute(
-                text("select count(*) from event where id >= app.first_id(:year) and id < app.first_id(:year + 1)"),
-                {"year": year},
-            )
-            return int(found.scalar_one())
-
-
-async def exported(house: House, name: str) -> Path:
-    """A fresh export under a cosigned head, with what is sealed."""
-    size = await house.seal()
-    key = await witness(house.bakesbangpol)
-    head = (await house.bakesbangpol.get(f"/v1/log/head?size={size}")).json()
-    assert (await key.cosign(head)).status_code == 201
-    folder = await house.export(name)
-    await write_sealed(house.app.state.database, folder, size)
-    return folder
-
-
-@pytest.fixture
-async def old(house: House, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Old:
-    monkeypatch.setenv("SIMPUL_RETENTION_YEARS", "1")
-    monkeypatch.setenv("SIMPUL_WITNESSES", "1")
-    await house.seal()
-    task = await house.bkpsdm.accept(await house.bakesbangpol.log(effective_at=LOGGED), effective_at=ACCEPTED)
-    assert (await house.bkpsdm.move(task["id"], "start", effective_at=STARTED)).status_code == 200
-    said = await house.bakesbangpol.post(
-        f"/v1/tasks/{task['id']}/comments", {"body": "Sudah dihubungi."}, headers={"Acting-User": "staf-17"}
-    )
-    assert said.status_code == 201, said.text
-    closed = await house.bkpsdm.accept(await house.bakesbangpol.log(title="Apel netralitas", effective_at=LOGGED))
-    assert (await house.bkpsdm.move(closed["id"], "cancel", **words(["reason"]))).status_code == 200
-    facts = await age(house.superuser, YEAR)
-    return Old(house, machine, task, closed, facts, await exported(house, "left"))
 
 
 def client_of(settings: Settings, agency: str) -> Json:
@@ -312,7 +248,11 @@ async def test_more_leaves_without_documents_than_were_retired_are_named(old: Ol
     (folder / "entries.jsonl").write_text("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in lines))
     report = verify(folder)
     assert report.leaves == report.retired + 1
-    assert any(one.startswith(f"{report.leaves} entries are here by their leaf alone") for one in report.warnings)
+    assert report.findings[0].startswith(f"{report.leaves} entries are here by their leaf alone")
+    assert "1 of them are none of those" in report.findings[0]
+    assert verify(folder, Kept(partial=True)).findings == []
+    for more, code in (([], 1), (["--partial"], 0)):
+        assert (await old.machine("log", "verify", str(folder), *more)).exit_code == code
 
 
 async def test_a_fact_that_is_gone_without_being_retired_is_missed_as_before(old: Old) -> None:
@@ -396,11 +336,7 @@ def other_word(folder: Path) -> None:
     [
         (lambda folder: (folder / "sealed.jsonl").unlink(), "sealed.jsonl can't be read"),
         (lambda folder: (folder / "sealed.jsonl").write_bytes(b""), "with all that is sealed beside them"),
-        (without_documents, "holds 0 facts of 2024"),
-        (
-            lambda folder: (folder / "cosignatures.jsonl").write_bytes(b""),
-            "1 agencies have cosigned the log up to entry 0",
-        ),
+        (without_documents, "are here by their leaf alone, and the log declares 0 retired"),
         (other_word, "left does not verify: Entry"),
         (shutil.rmtree, "keys.json can't be read"),
     ],
@@ -443,7 +379,7 @@ async def test_neither_role_reads_the_table_of_a_retired_year(old: Old, role: st
     "statement",
     [
         "drop table years.event_2024",
-        "drop table retired_fact",
+        "drop table retired_fact cascade",
         "drop trigger keep_retired on years.event_2024",
         "delete from years.event_2024",
         "update years.event_2024 set payload = '{}'",
