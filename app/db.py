@@ -83,12 +83,12 @@ class Database:
         Where others wait to read, its connection is handed on as it is: their first message ends what it left.
         """
         handed = await self._turn(reads=True)
-        if handed is not None and handed.driver_connection.is_closed():
+        if handed is not None and _driver_of(handed).is_closed():
             await _give_back(handed)
             handed = None
         held = handed or await self._connected()
         opening = f"rollback; {self._begin}" if handed else self._begin
-        reader = Reader(held.driver_connection, {"database": self}, opening)
+        reader = Reader(_driver_of(held), {"database": self}, opening)
         try:
             yield reader
         except BaseException:
@@ -104,7 +104,7 @@ class Database:
         except BaseException:
             self._turns.give()
             raise
-        driver: asyncpg.Connection = held.driver_connection
+        driver = _driver_of(held)
         if driver.is_in_transaction():
             driver.terminate()  # nobody leaves one open; were it so, what it may see would be somebody else's
         return held
@@ -198,9 +198,13 @@ _KNOWN: Final = 4096
 _PATIENCE: Final = 1.0
 
 
+def _driver_of(held: PoolProxiedConnection) -> asyncpg.Connection:
+    return held.driver_connection
+
+
 async def _give_back(held: PoolProxiedConnection) -> None:
     """End a transaction that wrote nothing; a connection that can't say so is not used again."""
-    driver: asyncpg.Connection = held.driver_connection
+    driver = _driver_of(held)
     try:
         async with asyncio.timeout(_PATIENCE):
             await driver.execute("rollback")
