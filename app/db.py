@@ -20,10 +20,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from app.connections import beginning, open_engine
-from app.errors import (
-    NotFound,
-    Overloaded,
-)
+from app.errors import NotFound, Overloaded
 from app.outages import UNREACHABLE
 from app.security import Keys
 from app.settings import Settings
@@ -241,10 +238,7 @@ async def _begun(reader: Reader) -> asyncpg.Connection:
 
 
 async def opened_by(reader: Reader, sql: str) -> bool:
-    """Begin a reading with a statement that returns nothing, in one round trip.
-
-    False where it says, by CHANGED, that something has: then the next statement begins the reading anew.
-    """
+    """Begin a reading with a statement that returns nothing; False where it says CHANGED: then the next one begins it."""
     try:
         await reader.driver.execute(f"{reader.opening}; {sql}")
     except (*UNREACHABLE, asyncpg.PostgresError) as error:
