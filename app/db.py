@@ -238,7 +238,7 @@ async def _begun(reader: Reader) -> asyncpg.Connection:
 
 
 async def opened_by(reader: Reader, sql: str) -> bool:
-    """Begin a reading with a statement that returns nothing; False where it says CHANGED: then the next one begins it."""
+    """Begin a reading with a statement that returns nothing; False where it says CHANGED: the next one begins it."""
     try:
         await reader.driver.execute(f"{reader.opening}; {sql}")
     except (*UNREACHABLE, asyncpg.PostgresError) as error:
