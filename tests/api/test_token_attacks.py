@@ -85,8 +85,8 @@ async def test_an_attack_is_refused(http: httpx.AsyncClient, forger: Forger, ask
         if attack.held_against == "itself":
             # a key that nobody has heard of may be new: the ring is read again, once a second at most
             rereads = len([one for one in asked if "signing_key" in one])
-            assert asked.count("connection") == rereads <= 1, case
-            assert len(asked) == 2 * rereads, case
+            assert asked.count("connection") <= rereads <= 1, case
+            assert len([one for one in asked if one != "connection"]) == rereads, case
         else:
             assert len(asked) > 1, case
             assert not [sql for sql in asked if sql.lstrip().lower().startswith(WRITES)], case

