@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 #: Seconds: less than a request takes, so that who asks one after the other meets what it left.
-REST: Final = 0.005
+REST = 0.005
 
 
 class Turns(Generic[T]):

@@ -17,6 +17,7 @@ from growth import GROWING
 from sqlalchemy import event
 from statements import heard
 
+from app import turns
 from app.db import Database
 
 _TOLD: Final = {
@@ -140,11 +141,17 @@ def explained(database: Database) -> Iterator[Plans]:
         for name, told in _TOLD.items():
             cursor.execute(f"set auto_explain.{name} = '{told}'")
         cursor.close()
+        connection.commit()  # a transaction that was begun here would be taken for somebody else's
         connection.driver_connection.add_log_listener(note)
 
     event.listen(engine, "connect", listen)
+    rest, turns.REST = (
+        turns.REST,
+        0.0,
+    )  # one connection for all: what a page costs depends on what it has made plans for
     try:
         with heard(database, plans.sent.add):
             yield plans
     finally:
+        turns.REST = rest
         event.remove(engine, "connect", listen)
