@@ -116,7 +116,7 @@ def descendants(pid: int) -> list[int]:
     """The processes below one, at any depth."""
     found: list[int] = []
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(FileNotFoundError):  # it has ended
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
             for child in map(int, listed.read_text().split()):
                 found += [child, *descendants(child)]
     return found
@@ -128,7 +128,7 @@ def spent(pid: int) -> float:
     for one in (pid, *descendants(pid)):
         try:
             fields = Path(f"/proc/{one}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # the latter while it is read
             continue
         total += sum(int(field) for field in fields[11:15]) / _TICKS
     return total
