@@ -80,9 +80,9 @@ class Database:
         Where others wait to read, its connection is handed on as it is: their first message ends what it left.
         """
         handed = await self._turn(reads=True)
-        if handed is not None and _driver_of(handed).is_closed():
-            await _give_back(handed)
-            handed = None
+        while handed is not None and _driver_of(handed).is_closed():
+            self._put_back(handed)
+            handed = await self._turn(reads=True)
         held = handed or await self._connected()
         opening = f"rollback; {self._begin}" if handed else self._begin
         reader = Reader(_driver_of(held), {"database": self}, opening)

@@ -75,9 +75,8 @@ def _keep(child: Child, grace: float, enough: Event) -> None:
 
 def _accompany(wanted: Child, grace: float, enough: Event) -> int:
     """Start a child and stay with it until it ends, of itself or because it is enough; its exit status."""
-    inherited = {
-        name: value for name, value in os.environ.items() if name != "SIMPUL_OWNER_URL"
-    }  # none of its business
+    # who owns the tables is none of its business
+    inherited = {name: value for name, value in os.environ.items() if name != "SIMPUL_OWNER_URL"}
     environment = {**inherited, "SIMPUL_DATABASE_URL": wanted.url, "SIMPUL_WORKER_URL": wanted.url}
     command = [sys.executable, "-m", wanted.module, wanted.argument]
     # it ends when our end of its pipe closes, however we end

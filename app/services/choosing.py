@@ -53,17 +53,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The list that is chosen for: SQL of `select`, `source` (begins with `from`) and `where`, and their parameters."""
+    """The list that is chosen for: SQL of its `source` (begins with `from`) and `where`, and the parameters of both."""
 
-    select: str
     source: str
     where: str
     given: Mapping[str, Any]
 
-    def page(self, keyset: Keyset) -> tuple[str, dict[str, Any]]:
+    def page(self, keyset: Keyset, columns: str) -> tuple[str, dict[str, Any]]:
         """The statement of a page by the order of all, and its parameters; raises CursorMismatch."""
-        after, tail, place = keyset.clauses()
-        return f"select {self.select} {self.source} where {self.where} and {after} {tail}", {**self.given, **place}
+        return keyset.statement(columns, self.source, self.where, self.given)
 
     def number(self, most: int | None) -> str:
         """The statement of how many there are, at most so many."""
@@ -75,14 +73,14 @@ class Listed:
         return replace(self, where=f"{id} = any(array(select record from f)) and {self.where}")
 
 
-async def page(executor: Executor, choice: Choice | None, listed: Listed, keyset: Keyset) -> list[Row]:
+async def page(executor: Executor, choice: Choice | None, listed: Listed, keyset: Keyset, columns: str) -> list[Row]:
     """The rows of a page, with `_key` and `_id`, and one more if there are more; raises CursorMismatch.
 
     Nearly all pages take one look: what is chosen is shown, but where a filter can't be chosen by, or somebody's sight
     has just changed. Without a choice it is the order of all that is walked, and so it is in the end.
     """
     if choice is not None:
-        chosen, values = listed.among(keyset.id).page(keyset)
+        chosen, values = listed.among(keyset.id).page(keyset, columns)
         statement = (
             f"with f as materialized ({_CHOSEN}) select n.candidates as _candidates, x.* from"
             f" (select count(*) as candidates from f) n left join ({chosen}) x on true"
@@ -94,7 +92,7 @@ async def page(executor: Executor, choice: Choice | None, listed: Listed, keyset
             kept = [one for one in found if one["_id"] is not None]
             if found[0]["_candidates"] < most or len(kept) > keyset.limit:
                 return kept
-    statement, values = listed.page(keyset)
+    statement, values = listed.page(keyset, columns)
     return await db.rows(executor, statement, **values)
 
 

@@ -33,12 +33,10 @@ async def list_deadlines(executor: Executor, caller: Caller, keys: Keys, query: 
     keyset = Keyset("c.due_at", "c.id", query.sort.startswith("-"), bound, keys, query.limit, query.cursor)
     where = " and ".join([visible(caller), *(_FILTERS[name] for name in given)])
     values = {**given, **visibility.reach(caller)}
-    listed = choosing.Listed(f"{COLUMNS}, {keyset.key} as _key, c.id as _id", source(caller), where, values)
-    found = await choosing.page(
-        executor, choosing.Choice("deadline", given, in_full=True, few=False, sort=query.sort), listed, keyset
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
+    choice = choosing.Choice("deadline", given, in_full=True, few=False, sort=query.sort)
+    listed = choosing.Listed(source(caller), where, values)
+    found = await choosing.page(executor, choice, listed, keyset, COLUMNS)
+    return Page.of(*keyset.page(found, without_place))
 
 
 async def compute(executor: Executor, query: ComputationQuery) -> dict[str, Any]:

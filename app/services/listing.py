@@ -102,10 +102,10 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     await filters.require_known(executor, _given(query))
     keyset, (parts, where, values) = _keyset(caller, keys, query), _parts(caller, query)
     state = "" if query.as_of is None else ", p.state as _state"
-    select = f"{columns(names)}{state}, {keyset.key} as _key, t.id as _id"
+    select = f"{columns(names)}{state}"
     if query.q is None:
-        nearly, listed = None, choosing.Listed(select, f"from task t {parts}", where, values)
-        found = await choosing.page(executor, await _choice(executor, caller, query), listed, keyset)
+        nearly, listed = None, choosing.Listed(f"from task t {parts}", where, values)
+        found = await choosing.page(executor, await _choice(executor, caller, query), listed, keyset, select)
     else:
         search = _search(query, parts, where, values)
         found, nearly = await searching.page(executor, search, keyset, select)
@@ -128,7 +128,7 @@ async def count_tasks(
     most = None if query.count == "exact" else _COUNT_LIMIT
     if nearly is None:
         source, where, values = _to_count(caller, query)
-        choice, listed = await _choice(executor, caller, query), choosing.Listed("", source, where, values)
+        choice, listed = await _choice(executor, caller, query), choosing.Listed(source, where, values)
         number = await choosing.count(executor, choice, listed, id="t.id", most=most)
     else:
         search = _search(query, *_parts(caller, query))

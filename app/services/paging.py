@@ -52,6 +52,15 @@ class Keyset:
             return "true", tail, {}
         return f"({self.key}, {self.id}) {sign} (:_key, :_id)", tail, {"_key": place[0], "_id": place[1]}
 
+    def select(self, columns: str) -> str:
+        """The select list of these columns, with `_key` and `_id` that tell the place of a row."""
+        return f"{columns}, {self.key} as _key, {self.id} as _id"
+
+    def statement(self, columns: str, source: str, where: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The statement of a page of `source` (SQL that begins with `from`), its parameters; raises CursorMismatch."""
+        after, tail, place = self.clauses()
+        return f"select {self.select(columns)} {source} where {where} and {after} {tail}", {**given, **place}
+
     def order(self, key: str, id: str) -> str:
         """The total order in terms of these columns."""
         direction = "desc" if self.descending else "asc"
@@ -92,13 +101,5 @@ async def read_page(
     executor: Executor, keyset: Keyset, *, columns: str, source: str, where: Sequence[str], given: Mapping[str, Any]
 ) -> Page:
     """The page of `columns`, `source` (SQL that begins with `from`), where all hold; raises CursorMismatch."""
-    after, tail, place = keyset.clauses()
-    found = await db.rows(
-        executor,
-        f"select {columns}, {keyset.key} as _key, {keyset.id} as _id {source}"
-        f" where {' and '.join([*where, after])} {tail}",
-        **given,
-        **place,
-    )
-    items, following = keyset.page(found, without_place)
-    return Page.of(items, following)
+    statement, values = keyset.statement(columns, source, " and ".join(where) or "true", given)
+    return Page.of(*keyset.page(await db.rows(executor, statement, **values), without_place))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.db import Row, Writer
+from app.db import Executor, Row, Writer
 from app.entries import insert
 from app.errors import Fault, ValidationFailed
 from app.models import Referral
@@ -17,6 +18,7 @@ from app.rules.facts import EventKind
 from app.rules.law import Outcome, Resolution
 from app.rules.vocabulary import ReferralStatus, Status
 from app.services import assignments
+from app.services.escalations import escalated
 from app.services.log import Fact
 from app.services.referral_moves import waiting
 
@@ -47,16 +49,20 @@ class Placement:
         return self.values | ({"open_referral": waiting(self.referral)} if self.referral else {})
 
 
-def decide_placement(task: Placeable, answer: Resolution, *, at: datetime) -> Placement:
+async def decide_placement(
+    executor: Executor, task: Placeable, answer: Resolution, *, vulnerabilities: Sequence[UUID], at: datetime
+) -> Placement:
     """A task goes to the competent agency: accepted at once when that is the logger, else by a referral.
 
-    Raises ValidationFailed if chosen supporters are not the mandate's.
+    Who is informed the mandate says, and how far its vulnerabilities reach. Raises ValidationFailed if chosen
+    supporters are not the mandate's.
     """
     if answer.mandate is None or answer.accountable is None or answer.outcome is not Outcome.RESOLVED:
         raise AssertionError(answer)
     supporting = _supporting(task.chosen_supporting, answer)
-    party = assignments.Party(answer.accountable, answer.mandate.id, supporting, answer.informed)
-    values: dict[str, Any] = {"supporting": list(supporting), "informed": list(answer.informed)}
+    informed = await escalated(executor, answer, vulnerabilities)
+    party = assignments.Party(answer.accountable, answer.mandate.id, supporting, informed)
+    values: dict[str, Any] = {"supporting": list(supporting), "informed": list(informed)}
     referral: Row | None = None
     if party.agency == task.logged_by:
         values |= {"status": Status.ACCEPTED, "accountable": party.agency, "holder": party.agency}

@@ -142,15 +142,14 @@ async def page(
     text = given.pop("q", None)
     await require_known_filters(executor, given)
     where = " and ".join([visibility.register_visible(table), *(conditions[name] for name in given)])
-    select, values = f"{columns}, t.recorded_at as _key, t.id as _id", {**given, **visibility.reach(caller)}
+    values = {**given, **visibility.reach(caller)}
     if text is None:
-        after, tail, place = keyset.clauses()
-        statement = f"select {select} from {table} t where {where} and {after} {tail}"
-        items, following = keyset.page(await db.rows(executor, statement, **values, **place), without_place)
+        statement, values = keyset.statement(columns, f"from {table} t", where, values)
+        items, following = keyset.page(await db.rows(executor, statement, **values), without_place)
         return Page.of(items, following, matched=None)
     source = f"{table} t on t.id = f.record"
     search = searching.Search(table, text, source, where, values, "-recorded_at", filtered=bool(given))
-    found, nearly = await searching.page(executor, search, keyset, select)
+    found, nearly = await searching.page(executor, search, keyset, columns)
     items, following = keyset.page(found, without_place, nearly)
     return Page.of(items, following, matched=searching.MATCHED[nearly])
 

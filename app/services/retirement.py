@@ -93,7 +93,7 @@ async def retire(database: Database, *, year: int, folder: Path, declaration: st
             " has, with all that is sealed beside them: write a new one with `simpul log export --sealed`."
         )
     async with database.writing() as writer:
-        await execute(writer, "set local statement_timeout = 0")
+        await _unhurried(writer)
         await execute(writer, _PATIENCE)
         await execute(writer, f"lock table years.event_{year} in share mode")  # nothing is added from here on
         await work(writer)
@@ -119,7 +119,7 @@ async def drop(database: Database, *, year: int, folder: Path, declaration: str,
     """
     exported = await _verified(database, folder, year)
     async with database.writing() as writer:
-        await execute(writer, "set local statement_timeout = 0")
+        await _unhurried(writer)
         await execute(writer, _PATIENCE)
         await work(writer)
         await locks.wait(writer, Lock.RETIREMENT)
@@ -142,7 +142,7 @@ async def drop(database: Database, *, year: int, folder: Path, declaration: str,
 
 async def _require_free(writer: Writer, year: int) -> None:
     """Refuse a year that something holds; raises NotRetired."""
-    await execute(writer, "set local statement_timeout = 0")
+    await _unhurried(writer)
     first, beyond = retention.span(year)
     found = await one(writer, _STANDING, first=first, beyond=beyond)
     standing = retention.Standing(
@@ -210,7 +210,7 @@ async def _online(database: Database, year: int) -> Facts:
     facts, (first, beyond) = Facts(), retention.span(year)
     while True:
         async with database.working() as writer:
-            await execute(writer, "set local statement_timeout = 0")
+            await _unhurried(writer)
             found = await rows(writer, _FACTS, after=facts.until, first=first, beyond=beyond, step=_STEP)
         for fact in found:
             facts.add(fact)
@@ -267,6 +267,11 @@ async def _record(
     }
     year, now = str(kept["year"]), datetime.now(UTC)
     await log.record(writer, itself("cli"), EventKind.LOG_RETIRED, on="log", id=year, effective_at=now, payload=said)
+
+
+async def _unhurried(writer: Writer) -> None:
+    """Let statements take as long as a year of facts asks for."""
+    await execute(writer, "set local statement_timeout = 0")
 
 
 async def _become_owner(writer: Writer) -> None:

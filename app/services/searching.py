@@ -42,7 +42,7 @@ class Search:
     in_status: list[str] | None = None
 
 
-async def page(executor: Executor, search: Search, keyset: Keyset, select: str) -> tuple[list[Row], bool]:
+async def page(executor: Executor, search: Search, keyset: Keyset, columns: str) -> tuple[list[Row], bool]:
     """The rows of a page and one more if there are more, and whether near words found them; raises CursorMismatch.
 
     The index gives the next records in the order of the list, so most pages take one look; one that filters leave short
@@ -57,8 +57,8 @@ async def page(executor: Executor, search: Search, keyset: Keyset, select: str) 
         f"with f as materialized (select * from {_FOUND})"
         " select n.candidates as _candidates, n.near as _near, x.* from"
         " (select count(*) as candidates, bool_or(near) as near from f) n left join"
-        f" (select {select} from f join {search.source} where {search.where} and {condition} {tail}) x on true"
-        f" order by {keyset.order('x._key', 'x._id')}"
+        f" (select {keyset.select(columns)} from f join {search.source} where {search.where} and {condition} {tail}) x"
+        f" on true order by {keyset.order('x._key', 'x._id')}"
     )
     while True:
         found = await db.rows(executor, statement, **_asked(search, place, nearly=nearly, most=most), **after)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -27,7 +26,6 @@ from app.rules.policy import Permission
 from app.rules.vocabulary import Classification, RequestedClassification, Standing, Status
 from app.schemas.tasks import TaskInput, TaskPatch
 from app.services import law, log, moments, records, visibility
-from app.services.escalations import escalated
 from app.services.log import Fact
 from app.services.moves import available, shown
 from app.services.placement import Placeable, Placement, decide_placement, place
@@ -102,9 +100,8 @@ async def _placement(
     writer: Writer, caller: Caller, input: TaskInput, bearing: Law, asked: Question, *, id: UUID
 ) -> Placement:
     answer = law.decide(bearing, asked, proposed=input.proposed_owner, pointer="/proposed_owner")
-    informed = await escalated(writer, answer, input.vulnerabilities)
     task = Placeable(id, caller.body, input.function, input.variant, input.supporting)
-    return decide_placement(task, replace(answer, informed=informed), at=asked.at)
+    return await decide_placement(writer, task, answer, vulnerabilities=input.vulnerabilities, at=asked.at)
 
 
 def _given(caller: Caller, input: TaskInput, context: Row) -> Row:

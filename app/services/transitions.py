@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NoReturn
 from uuid import UUID
@@ -15,7 +14,6 @@ from app.rules.vocabulary import Action, ReferralStatus, Standing, Status
 from app.rules.workflow import Transition
 from app.schemas.transitions import TransitionInput
 from app.services import clock_moves, law, log, moments, records, visibility
-from app.services.escalations import escalated
 from app.services.log import Fact
 from app.services.moves import available, needed, shown
 from app.services.placement import Placeable, Placement, decide_placement, place
@@ -148,5 +146,4 @@ async def _placement(writer: Writer, task: Row, at: datetime) -> Placement:
     asked = law.question_of(task, at=at)
     answer = await law.determine(writer, asked, proposed=task["proposed_owner"], pointer="/proposed_owner")
     draft = Placeable(**{name: task[name] for name in ("id", "logged_by", "function", "variant", "chosen_supporting")})
-    informed = await escalated(writer, answer, task["vulnerabilities"])
-    return decide_placement(draft, replace(answer, informed=informed), at=at)
+    return await decide_placement(writer, draft, answer, vulnerabilities=task["vulnerabilities"], at=at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -37,6 +37,15 @@ async def waiting() -> None:
     """Let whoever was started come to where it waits."""
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def ahead(database: Database, agency: Agency, app: FastAPI) -> AsyncIterator[Reader]:
+    """An agency reads; whoever is started meanwhile waits by the end of it."""
+    async with database.reading() as reader:
+        await enter(reader, agency, app)
+        yield reader
+        await waiting()
 
 
 async def test_a_reading_that_follows_another_on_its_connection_sees_its_own_and_nothing_left_behind(
@@ -74,10 +83,8 @@ async def test_a_reading_that_follows_another_on_its_connection_sees_its_own_and
 async def test_a_reading_in_which_nothing_was_asked_hands_on_nobodys_sight(
     narrow: Database, app: FastAPI, kpu: Agency
 ) -> None:
-    async with narrow.reading() as first:
-        await enter(first, kpu, app)
+    async with ahead(narrow, kpu, app):
         idle, last = asyncio.create_task(_idle(narrow)), asyncio.create_task(_sight(narrow))
-        await waiting()
     await idle
     assert not await last
 
@@ -99,12 +106,10 @@ async def test_who_writes_comes_in_turn_and_begins_a_transaction_of_its_own(
             await value(reader, _SIGHT)
             order.append("read")
 
-    async with narrow.reading() as first:
-        await enter(first, kpu, app)
+    async with ahead(narrow, kpu, app):
         writes = asyncio.create_task(write())
         await waiting()
         reads = asyncio.create_task(read())
-        await waiting()
     await reads
     assert not await writes
     assert order == ["write", "read"]
@@ -113,18 +118,14 @@ async def test_who_writes_comes_in_turn_and_begins_a_transaction_of_its_own(
 async def test_who_gives_up_while_it_is_handed_a_turn_loses_it_for_nobody(
     narrow: Database, app: FastAPI, kpu: Agency
 ) -> None:
-    async with narrow.reading() as first:
-        await enter(first, kpu, app)
+    async with ahead(narrow, kpu, app):
         given_up, last = asyncio.create_task(_sight(narrow)), asyncio.create_task(_sight(narrow))
-        await waiting()
     given_up.cancel()  # handed the turn, and not yet running
     with pytest.raises(asyncio.CancelledError):
         await given_up
     assert not await last
-    async with narrow.reading() as alone:
-        await enter(alone, kpu, app)
+    async with ahead(narrow, kpu, app):
         given_up = asyncio.create_task(_sight(narrow))
-        await waiting()
     given_up.cancel()
     with pytest.raises(asyncio.CancelledError):
         await given_up
@@ -133,18 +134,25 @@ async def test_who_gives_up_while_it_is_handed_a_turn_loses_it_for_nobody(
 
 async def test_what_failed_is_not_handed_on_nor_is_its_turn_lost(narrow: Database, app: FastAPI, kpu: Agency) -> None:
     with suppress(ZeroDivisionError):
-        async with narrow.reading() as first:
-            await enter(first, kpu, app)
+        async with ahead(narrow, kpu, app):
             last = asyncio.create_task(_sight(narrow))
             await waiting()
             raise ZeroDivisionError
     assert not await last
-    async with narrow.reading() as lost:
-        await enter(lost, kpu, app)
+    async with ahead(narrow, kpu, app) as lost:
         lost.driver.terminate()
         last = asyncio.create_task(_sight(narrow))
-        await waiting()
     assert not await last
+
+
+async def test_what_was_lost_while_it_rested_is_put_back_and_another_connection_serves(
+    narrow: Database, app: FastAPI, kpu: Agency
+) -> None:
+    async with ahead(narrow, kpu, app) as resting:
+        pass
+    resting.driver.terminate()
+    assert not await _sight(narrow)
+    assert not await _sight(narrow)
 
 
 async def test_who_waits_too_long_is_told_so_and_the_turn_goes_to_the_next(url: str, settings: Settings) -> None:

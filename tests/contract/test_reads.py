@@ -112,10 +112,11 @@ def test_every_read_is_counted(app: FastAPI) -> None:
     assert of_resources == set(READS)
 
 
-async def test_a_task_is_logged_in_twelve_statements(app: FastAPI, kpu: Agency) -> None:
+async def test_a_task_is_logged_in_eleven_statements(app: FastAPI, kpu: Agency) -> None:
+    await kpu.log()  # the keys of the log's receipts are read once
     with statements(app) as seen:
         await kpu.log()
-    assert len(seen) == 12, "\n\n".join(seen)
+    assert len(seen) == 11, "\n\n".join(seen)
 
 
 @pytest.mark.parametrize("operation", READS)
