@@ -63,6 +63,7 @@ def open_engine(url: str, settings: Settings) -> AsyncEngine:
         url,
         pool_size=settings.pool_size,
         max_overflow=0,
+        pool_use_lifo=True,  # the one that knows the statements best
         pool_timeout=settings.pool_timeout,
         pool_pre_ping=False,
         json_serializer=lambda value: orjson.dumps(value).decode(),

@@ -25,7 +25,7 @@ from app.outages import UNREACHABLE
 from app.security import Keys
 from app.settings import Settings
 from app.sql import Statement, statement
-from app.turns import Turns
+from app.turns import Turn, Turns
 
 Row = dict[str, Any]
 
@@ -57,7 +57,7 @@ class Database:
         self._begin = beginning(settings)
         # in front of the pool, which lets newcomers pass those who wait
         self._turns = Turns[PoolProxiedConnection](
-            settings.pool_size, patience=settings.pool_timeout, put_back=self._put_back
+            settings.pool_size, busy=settings.pool_busy, patience=settings.pool_timeout, put_back=self._put_back
         )
         self._giving: set[asyncio.Task[None]] = set()
         #: Who holds a token, as the database said last, and how it is to say whether that still holds.
@@ -79,56 +79,59 @@ class Database:
 
         Where others wait to read, its connection is handed on as it is: their first message ends what it left.
         """
-        handed = await self._turn(reads=True)
-        while handed is not None and _driver_of(handed).is_closed():
-            self._put_back(handed)
-            handed = await self._turn(reads=True)
-        held = handed or await self._connected()
-        opening = f"rollback; {self._begin}" if handed else self._begin
-        reader = Reader(_driver_of(held), {"database": self}, opening)
+        turn = await self._turn(reads=True)
+        while turn.work is not None and _driver_of(turn.work).is_closed():
+            self._put_back(turn)
+            turn = await self._turn(reads=True)
+        opening = self._begin if turn.work is None else f"rollback; {self._begin}"
+        driver = await self._connected(turn)
         try:
-            yield reader
+            yield Reader(driver, {"database": self}, opening)
         except BaseException:
-            await asyncio.shield(self._put_back(held))
+            await asyncio.shield(self._put_back(turn))
             raise
-        if reader.driver.is_closed() or not self._turns.hand_on(held):
-            await asyncio.shield(self._put_back(held))
+        if driver.is_closed() or not self._turns.hand_on(turn):
+            await asyncio.shield(self._put_back(turn))
 
-    async def _connected(self) -> PoolProxiedConnection:
-        """A connection of the pool, in no transaction, for whoever has the turn."""
+    async def _connected(self, turn: Turn[PoolProxiedConnection]) -> asyncpg.Connection:
+        """The connection that came with a turn, or one of the pool, in no transaction."""
+        if turn.work is not None:
+            return _driver_of(turn.work)
         try:
-            held = await self.engine.raw_connection()
+            turn.work = await self.engine.raw_connection()
         except BaseException:
-            self._turns.give()
+            self._turns.give(turn)
             raise
-        driver = _driver_of(held)
-        if driver.is_in_transaction():
+        if (driver := _driver_of(turn.work)).is_in_transaction():
             driver.terminate()  # nobody leaves one open; were it so, what it may see would be somebody else's
-        return held
+        return driver
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:
         """One transaction: committed when the block ends, rolled back when it raises. Nobody else commits."""
-        await self._turn(reads=False)
+        turn = await self._turn(reads=False)
         try:
             session = AsyncSession(self.engine, info={"database": self}, expire_on_commit=False, autoflush=False)
             async with session, session.begin():
                 yield session
         finally:
-            self._turns.give()
+            self._turns.give(turn)
 
-    def _put_back(self, held: PoolProxiedConnection) -> asyncio.Task[None]:
+    def _put_back(self, turn: Turn[PoolProxiedConnection]) -> asyncio.Task[None]:
         """End a reading, give its connection back and then its turn, however often whoever had them is cancelled."""
-        giving = asyncio.create_task(_give_back(held))
+        giving = asyncio.create_task(self._give_back(turn))
         self._giving.add(giving)
-        giving.add_done_callback(self._given)
+        giving.add_done_callback(self._giving.discard)
         return giving
 
-    def _given(self, giving: asyncio.Task[None]) -> None:
-        self._giving.discard(giving)
-        self._turns.give()
+    async def _give_back(self, turn: Turn[PoolProxiedConnection]) -> None:
+        try:
+            if turn.work is not None:
+                await _end(turn.work)
+        finally:
+            self._turns.give(turn)
 
-    async def _turn(self, *, reads: bool) -> PoolProxiedConnection | None:
+    async def _turn(self, *, reads: bool) -> Turn[PoolProxiedConnection]:
         """A connection's worth of room, perhaps with the connection of a reading that ended; raises Overloaded."""
         try:
             return await self._turns.take(reads=reads)
@@ -199,7 +202,7 @@ def _driver_of(held: PoolProxiedConnection) -> asyncpg.Connection:
     return held.driver_connection
 
 
-async def _give_back(held: PoolProxiedConnection) -> None:
+async def _end(held: PoolProxiedConnection) -> None:
     """End a transaction that wrote nothing; a connection that can't say so is not used again."""
     driver = _driver_of(held)
     try:
@@ -288,9 +291,7 @@ def encode(content: Any) -> bytes:
 
 def _plain(other: Any) -> Any:
     """Driver types that orjson does not know: asyncpg's UUID, tuples and sets of text."""
-    if isinstance(other, set | frozenset):
-        return sorted(other)
-    return str(other)
+    return sorted(other) if isinstance(other, set | frozenset) else str(other)
 
 
 def digest(content: bytes) -> str:

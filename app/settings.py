@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="Processes that serve the API on the one port.")
     postgres_binaries: Path | None = Field(None, description="Folder with `postgres` and `initdb`; empty: the wheel's.")
     pool_size: int = Field(16, ge=1, le=200, description="Database connections of one process.")
+    pool_busy: int = Field(4, ge=1, le=200, description="How many of them work at once, but for those that take long.")
     pool_timeout: float = Field(0.8, gt=0, description="How long a request waits for a connection.")
     statement_timeout: float = Field(5.0, gt=0, description="How long one statement may run.")
     issuer: str = Field("simpul", description="`iss` and `aud` of access tokens.")

@@ -1,47 +1,66 @@
-"""Turns on the connections of a process: who comes first is served first."""
+"""Turns on the connections of a process: who comes first is served first, and few work at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 #: Seconds: less than a request takes, so that who asks one after the other meets what it left.
 REST = 0.005
+#: Seconds: longer than nearly all transactions take. One that takes longer waits for something; another may join.
+LONG = 0.05
+
+
+class Turn(Generic[T]):
+    """A turn, and what its holder works with, if it was handed that or has found some."""
+
+    __slots__ = ("since", "work")
+
+    def __init__(self) -> None:
+        self.work: T | None = None
+        self.since = 0.0
 
 
 class Turns(Generic[T]):
     """So many turns, and those who wait for one. Whoever has one may hand on, with the turn, what it worked with.
 
-    Where nobody waits, it rests a moment (`REST`) for who comes next. `put_back` puts away what nobody goes on with,
-    and then gives the turn that came with it.
+    No more than `busy` of them are younger than `LONG`: more at once take caches from each other and finish later.
+    Where nobody waits, what a turn worked with rests a moment (`REST`) for who comes next. `put_back` puts away what
+    nobody goes on with, and then gives the turn.
     """
 
-    def __init__(self, free: int, *, patience: float, put_back: Callable[[T], object]) -> None:
+    def __init__(self, free: int, *, busy: int, patience: float, put_back: Callable[[Turn[T]], object]) -> None:
         self._free = free
+        self._busy = busy
         self._patience = patience
         self._put_back = put_back
-        self._waiting: deque[tuple[asyncio.Future[T | None], bool]] = deque()
-        self._resting: deque[tuple[T, asyncio.TimerHandle]] = deque()
+        self._young: dict[Turn[T], None] = {}  # the oldest first
+        self._waiting: deque[tuple[asyncio.Future[Turn[T]], bool]] = deque()
+        self._resting: deque[tuple[Turn[T], asyncio.TimerHandle]] = deque()
+        self._growing_up: asyncio.TimerHandle | None = None
 
-    async def take(self, *, reads: bool) -> T | None:
+    async def take(self, *, reads: bool) -> Turn[T]:
         """Wait for a turn: with what somebody handed on, where one that `reads` gets it, or with nothing.
 
         Raises TimeoutError when none comes in time (`patience`, seconds).
         """
-        if reads and self._resting:
-            work, timer = self._resting.pop()
-            timer.cancel()
-            return work
-        if self._free:
-            self._free -= 1
-            return None
-        self._wake()
-        mine: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
+        if self._room():
+            if reads and self._resting:
+                turn, timer = self._resting.pop()
+                timer.cancel()
+                return self._begun(turn)
+            if self._free:
+                self._free -= 1
+                return self._begun(Turn())
+            self._wake()
+        mine: asyncio.Future[Turn[T]] = asyncio.get_running_loop().create_future()
         self._waiting.append((mine, reads))
+        self._await_room()
         try:
             async with asyncio.timeout(self._patience):
                 return await mine
@@ -54,46 +73,76 @@ class Turns(Generic[T]):
                 self._decline(mine.result())
             raise
 
-    def _decline(self, work: T | None) -> None:
-        if work is None:
-            self.give()
-        elif not self.hand_on(work):
-            self._put_back(work)
-
-    def hand_on(self, work: T) -> bool:
-        """Give one's turn to the next one together with what it worked with, unless the next one doesn't read."""
+    def hand_on(self, turn: Turn[T]) -> bool:
+        """Give one's turn to the next one together with what it worked with, unless the next one may not have that."""
+        self._young.pop(turn, None)
         following = self._next()
         if following is None:
-            self._resting.append((work, asyncio.get_running_loop().call_later(REST, self._wake)))
+            self._resting.append((turn, asyncio.get_running_loop().call_later(REST, self._wake)))
             return True
-        if not following[1]:
+        if not following[1] or not self._room():
             return False
         self._waiting.popleft()
-        following[0].set_result(work)
+        following[0].set_result(self._begun(turn))
         return True
+
+    def give(self, turn: Turn[T]) -> None:
+        """Give one's turn to the next one, if anybody waits."""
+        self._young.pop(turn, None)
+        self._free += 1
+        self._serve()
 
     def end(self) -> None:
         """Put back all that rests."""
         while self._resting:
             self._wake()
 
+    def _begun(self, turn: Turn[T]) -> Turn[T]:
+        turn.since = monotonic()
+        self._young[turn] = None
+        return turn
+
+    def _room(self) -> bool:
+        """Whether one more may begin."""
+        if len(self._young) >= self._busy:
+            grown = monotonic() - LONG
+            while self._young and (oldest := next(iter(self._young))).since <= grown:
+                del self._young[oldest]
+        return len(self._young) < self._busy
+
+    def _serve(self) -> None:
+        """Let begin who may."""
+        while self._free and (following := self._next()) and self._room():
+            self._waiting.popleft()
+            self._free -= 1
+            following[0].set_result(self._begun(Turn()))
+        self._await_room()
+
+    def _await_room(self) -> None:
+        """See to it that who waits is let in when a turn has grown old, if none ends before."""
+        if self._growing_up is None and self._waiting and self._free and self._young:
+            oldest = next(iter(self._young))
+            wait = max(0.0, oldest.since + LONG - monotonic())
+            self._growing_up = asyncio.get_running_loop().call_later(wait, self._grown_up)
+
+    def _grown_up(self) -> None:
+        self._growing_up = None
+        self._serve()
+
+    def _decline(self, turn: Turn[T]) -> None:
+        if turn.work is None:
+            self.give(turn)
+        elif not self.hand_on(turn):
+            self._put_back(turn)
+
     def _wake(self) -> None:
         """Put back what has rested longest, if anything rests."""
         if self._resting:
-            work, timer = self._resting.popleft()
+            turn, timer = self._resting.popleft()
             timer.cancel()
-            self._put_back(work)
+            self._put_back(turn)
 
-    def give(self) -> None:
-        """Give one's turn to the next one, if anybody waits."""
-        following = self._next()
-        if following is None:
-            self._free += 1
-        else:
-            self._waiting.popleft()
-            following[0].set_result(None)
-
-    def _next(self) -> tuple[asyncio.Future[T | None], bool] | None:
+    def _next(self) -> tuple[asyncio.Future[Turn[T]], bool] | None:
         while self._waiting and self._waiting[0][0].done():
             self._waiting.popleft()
         return self._waiting[0] if self._waiting else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from random import Random
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -16,6 +18,7 @@ from app.db import Database, Reader, value
 from app.errors import Overloaded
 from app.services import callers, signing
 from app.settings import Settings
+from app.turns import LONG, Turn, Turns
 
 _SIGHT = "select current_setting('app.sight', true)"
 
@@ -162,6 +165,71 @@ async def test_who_waits_too_long_is_told_so_and_the_turn_goes_to_the_next(url: 
             await _sight(hasty)
     assert not await _sight(hasty)
     await hasty.close()
+
+
+async def _working(turns: Turns[str], seconds: float, began: list[float], at_once: list[int]) -> None:
+    turn = await turns.take(reads=False)
+    at_once.append(at_once[-1] + 1 if at_once else 1)
+    began.append(monotonic())
+    await asyncio.sleep(seconds)
+    at_once.append(at_once[-1] - 1)
+    turns.give(turn)
+
+
+async def test_few_begin_at_once_and_nobody_waits_long_for_those_that_take_long() -> None:
+    turns = Turns[str](8, busy=2, patience=5.0, put_back=lambda _: None)
+    quick: list[int] = []
+    await asyncio.gather(*(_working(turns, LONG / 10, [], quick) for _ in range(12)))
+    assert (max(quick), quick[-1]) == (2, 0)
+    slow: list[int] = []
+    began: list[float] = []
+    await asyncio.gather(*(_working(turns, LONG * 20, began, slow) for _ in range(8)))
+    assert (max(slow), slow[-1]) == (8, 0)
+    assert began[2] - began[0] >= LONG
+    await asyncio.gather(*(_working(turns, 0, [], quick) for _ in range(20)))
+    assert max(quick) == 2
+
+
+async def test_no_turn_is_lost_however_they_are_taken_and_given_up() -> None:
+    """Thousands of holders at random, quick and slow, reading and writing, some of whom give up."""
+    dice, out = Random(6), 0  # noqa: S311
+    turns: Turns[str]
+
+    def put_back(turn: Turn[str]) -> None:
+        asyncio.get_running_loop().call_later(dice.random() / 500, turns.give, turn)
+
+    turns = Turns[str](5, busy=2, patience=0.03, put_back=put_back)
+
+    async def hold() -> None:
+        nonlocal out
+        reads = dice.random() < 0.7
+        await asyncio.sleep(dice.random() * 0.8)
+        with suppress(TimeoutError):
+            turn = await turns.take(reads=reads)
+            out += 1
+            assert out <= 5
+            try:
+                await asyncio.sleep(dice.choice((0, 0, 0.001, LONG * 1.5)))
+            finally:
+                out -= 1
+                turn.work = "connection" if reads else None
+                if not (reads and turns.hand_on(turn)):
+                    put_back(turn) if reads else turns.give(turn)
+
+    holders = [asyncio.create_task(hold()) for _ in range(2_000)]
+    for one in dice.sample(holders, 300):
+        asyncio.get_running_loop().call_later(dice.random(), one.cancel)
+    found = await asyncio.gather(*holders, return_exceptions=True)
+    assert {type(one) for one in found} <= {type(None), asyncio.CancelledError}
+    await asyncio.sleep(2 * LONG)
+    left = [await turns.take(reads=True) for _ in range(2)]
+    await asyncio.sleep(2 * LONG)
+    left += [await turns.take(reads=False) for _ in range(2)]
+    await asyncio.sleep(2 * LONG)
+    left.append(await turns.take(reads=True))
+    with pytest.raises(TimeoutError):
+        await turns.take(reads=True)
+    assert len(set(left)) == 5
 
 
 async def _idle(database: Database) -> None:
