@@ -37,27 +37,23 @@ insert into task (id, reference, title, description, category, function, region_
 select gen_random_uuid(), 'NAT-' || n, case when n % 100 < 5 then 'Gudang logistik kebanjiran'
         when n % 100 < 9 then 'Logistik terlambat' when n % 100 < 12 then 'Kotak di gudang' else 'Pengawasan' end,
     a.said || ' ' || b.said || case when n % (1 + :count / 40) = 0 then ' kudanil' else '' end,
-    'asn_neutrality', 'prevention', spot.code,
-    class, 'medium', author.code, author.code, '{}', '{}', '{}', 'assigned', '{}',
-    array(select unnest(array[author.code, '*'])
-        union select 'region:' || p from unnest(spot.path) p where class = 'terbuka'),
-    array(select 'coordinator:' || p from unnest(spot.path) p where class = 'terbatas'),
+    'asn_neutrality', 'prevention', place.code,
+    class, 'medium', logger.code, logger.code, '{}', '{}', '{}', 'assigned', '{}',
+    array(select unnest(array[logger.code, '*'])
+        union select 'region:' || p from unnest(place.path) p where class = 'terbuka'),
+    array(select 'coordinator:' || p from unnest(place.path) p where class = 'terbatas'),
     moment, moment, moment, moment, moment + interval '30 days', 1
 from generate_series(1, :count) n
 join sentence a on a.number = n * 7907::bigint % 20000 join sentence b on b.number = n * 6481::bigint / 7 % 20000
 cross join lateral (select timestamptz '2024-01-01' + n * interval '1 minute' as moment,
-    case when n % 20 = 0 then 'rahasia' when n % 3 = 0 then 'terbuka' else 'terbatas' end as class,
-    :city > 0 and abs(hashint8(n)::bigint) % (:count / greatest(:city, 1)) = 0 as of_city) o
+    case when n % 20 = 0 then 'rahasia' when n % 3 = 0 then 'terbuka' else 'terbatas' end as class) o
 join (select code, region_path(code) || ''::text as path, row_number() over (order by code) as place,
         count(*) over () as places
-    from region where level in ('city', 'regency') and (:city = 0 or code <> '35.73') offset 0) place
+    from region where level in ('city', 'regency') offset 0) place
     on place.place = 1 + (n * 7919::bigint) % place.places
 join (select code, row_number() over (order by code) as place, count(*) over () as places
-    from agency where level in ('city', 'regency') and (:city = 0 or code <> 'KPU_KOTA_MALANG')) logger
+    from agency where level in ('city', 'regency')) logger
     on logger.place = 1 + (n * 104729::bigint) % logger.places
-cross join lateral (select case when of_city then '35.73' else place.code end as code,
-    case when of_city then array['35', '35.73', ''] else place.path end as path) spot
-cross join lateral (select case when of_city then 'KPU_KOTA_MALANG' else logger.code end as code) author
 """
 
 
@@ -91,11 +87,8 @@ from task t cross join lateral (select t.reference like 'NAT-%01' as late) o whe
 """
 
 
-async def settle(url: str, *, count: int, city: int = 0) -> None:
-    """Write so many tasks into a database, as its owner, and let the planner know of them.
-
-    About `city` of them lie in Kota Malang and were logged by its KPU, and no others; 0 lets both have their share.
-    """
+async def settle(url: str, *, count: int) -> None:
+    """Write so many tasks into a database, as its owner, and let the planner know of them."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         # by set: what is kept row by row is kept at the end, and indexes of words are made of all rows at once
@@ -106,7 +99,7 @@ async def settle(url: str, *, count: int, city: int = 0) -> None:
         for name, _ in indexes:
             await connection.execute(text(f"drop index {name}"))
         await connection.execute(text(_SENTENCES))
-        await connection.execute(text(_TASKS), {"count": count, "city": city})
+        await connection.execute(text(_TASKS), {"count": count})
         await connection.execute(text(_SPELLINGS))
         await connection.execute(text(_REFERRALS))
         await connection.execute(text(_DEADLINES))
@@ -120,7 +113,7 @@ async def settle(url: str, *, count: int, city: int = 0) -> None:
     await engine.dispose()
 
 
-async def founded(url: str, var: Path, *, count: int, city: int = 0) -> list[dict[str, Any]]:
+async def founded(url: str, var: Path, *, count: int) -> list[dict[str, Any]]:
     """Migrate and load a database, make its first clients, and `settle` it; returns the clients."""
     settings = Settings(var=var)
     await start.migrate(url)
@@ -132,5 +125,5 @@ async def founded(url: str, var: Path, *, count: int, city: int = 0) -> list[dic
         await start.first_clients(database, keys, var)
     finally:
         await database.close()
-    await settle(url, count=count, city=city)
+    await settle(url, count=count)
     return list(json.loads((var / start.CREDENTIALS).read_text()))

@@ -71,13 +71,13 @@ async def listen(served: Running, kept: list[dict[str, Any]], console: Console) 
 
 async def caught_up(http: httpx.AsyncClient, bearer: str) -> int:
     """The end of the log."""
-    after = -1
+    headers = {"Authorization": f"Bearer {bearer}"}
+    after = int((await http.get("/v1/log/head", headers=headers)).json()["size"]) - 1
     while True:
-        params = {"after": max(0, after), "limit": 200}
-        found = (await http.get("/v1/events", params=params, headers={"Authorization": f"Bearer {bearer}"})).json()
+        found = (await http.get("/v1/events", params={"after": after, "limit": 200}, headers=headers)).json()
         if found["after"] == after:
             return after
-        after = found["after"]
+        after = int(found["after"])
 
 
 async def hear(stream: Listening) -> float:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from benchmarks.contest import ground, processes
-from benchmarks.contest.cases import FILTERED, NEWEST
-from benchmarks.contest.ground import CITY, Ground, Size, Tokens
+from benchmarks.contest.cases import KIND, NEWEST
+from benchmarks.contest.ground import CITY, NATION, Ground, Size, Tokens
 from benchmarks.contest.load import Asked, replay
 from benchmarks.contest.measure import Case, Measured, Meter, ratios, spread
 from benchmarks.contest.processes import Served
@@ -46,18 +46,23 @@ def sizes(many: Served, few: Served, of: Mapping[str, Tokens], meter: Meter, siz
     """The same read in the large and in a small nation, in turns."""
     goals = []
     both = Meter(meter.on, {"c": many, "few": few}, meter.console)
-    for name, path in (("single read", ""), ("newest 50", NEWEST), ("filtered list", FILTERED)):
-        asked = {letter: _reading(tokens, path) for letter, tokens in of.items()}
+    for name, agency, path in (
+        ("single read", CITY, ""),
+        ("newest 50, city", CITY, NEWEST),
+        ("newest 50, nation", NATION, NEWEST),
+        ("filtered list", NATION, KIND),
+    ):
+        asked = {letter: _reading(tokens, path, agency) for letter, tokens in of.items()}
         found = both.measure(Case(f"{name}, two sizes", asked), rounds=size.rounds, seconds=size.seconds)
         told_ = ratios(found.rates("few"), found.rates("c"))
         goals.append(Goal(f"{name}: time at {size.tasks:,} to {size.few:,} tasks", told_, 1.2, least=False))
     return goals
 
 
-def _reading(tokens: Tokens, path: str) -> Callable[[], list[Asked]]:
+def _reading(tokens: Tokens, path: str, agency: str = CITY) -> Callable[[], list[Asked]]:
     tasks = [one["id"] for one in tokens.get(CITY, NEWEST).json()["items"] if one["access"] == "full"]
     paths = [path] if path else [f"/v1/tasks/{task}" for task in tasks]
-    return lambda: [Asked(one, tokens.headers(CITY)) for one in paths]
+    return lambda: [Asked(one, tokens.headers(agency)) for one in paths]
 
 
 def workers(tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,21 +16,21 @@ from typing import Any
 import httpx
 from benchmarks.contest import processes
 from benchmarks.contest.processes import Served
-from nation import founded
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import embedded, start
 
 CITY, NATION = "KPU_KOTA_MALANG", "KPU_RI"
+SEED = 2024
 
 
 @dataclass(frozen=True)
 class Size:
     """How much is measured: tasks, of the small nation too, rounds of blocks and their seconds, requests for memory.
 
-    The city that asks has as many tasks in either nation, `city`: what it sees is no larger in the larger one.
-    `longest` bounds the seconds that these last may take.
+    `longest` bounds the seconds that these last may take. Only a `whole` run compares two nations and two processes,
+    and measures memory and start-up.
     """
 
     tasks: int
@@ -38,17 +39,18 @@ class Size:
     seconds: float
     many_requests: int
     longest: float
-    city: int
+    whole: bool = True
 
     @classmethod
     def chosen(cls) -> Size:
         """The full size, or the short one where SIMPUL_BENCH says so; single figures may be set beside it."""
-        whole = cls(1_000_000, 10_000, 9, 4, 1_000_000, 1_200, 1_000)
-        short = cls(20_000, 2_000, 3, 1, 5_000, 5, 400)
+        whole = cls(1_000_000, 10_000, 9, 4, 1_000_000, 1_200)
+        short = cls(5_000, 0, 2, 1, 0, 0, whole=False)
         size = short if os.environ.get("SIMPUL_BENCH") == "short" else whole
         named = {"tasks": "TASKS", "few": "FEW", "rounds": "ROUNDS", "many_requests": "REQUESTS"}
         given = {name: os.environ.get(f"SIMPUL_BENCH_{word}") for name, word in named.items()}
-        return replace(size, **{name: int(content) for name, content in given.items() if content})
+        chosen: dict[str, Any] = {name: int(content) for name, content in given.items() if content}
+        return replace(size, **chosen)
 
 
 @dataclass
@@ -82,14 +84,34 @@ async def another(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
-def lay(url: str, postmaster: int, folder: Path, name: str, *, tasks: int, city: int) -> Ground:
-    """A nation and where its server keeps what is its own."""
+def lay(url: str, postmaster: int, folder: Path, name: str, *, tasks: int) -> Ground:
+    """A nation, simulated, and where its server keeps what is its own."""
     var, logs = folder / name, folder / "logs"
     for one in (var, logs):
         one.mkdir(parents=True, exist_ok=True)
-    if not (var / start.CREDENTIALS).exists():
-        asyncio.run(founded(url, var, count=tasks, city=city))
-    return Ground(url, var, logs, postmaster)
+    simulate(url, var, tasks=tasks)
+    asyncio.run(_tidy(url))
+    kept = json.loads((var / start.CREDENTIALS).read_text())
+    return Ground(url, var, logs, postmaster, {one["agency"]: one for one in kept if one["role"] == "supervisor"})
+
+
+def simulate(url: str, var: Path, *, tasks: int) -> None:
+    """`simpul simulate` on an empty database, with the first clients and one of the nation's KPU."""
+    subprocess.run(
+        [processes.PYTHON, "-m", "app.cli", "simulate", f"--tasks={tasks}", f"--seed={SEED}", "--clients=1"],
+        check=True,
+        cwd=processes.ROOT,
+        env=processes.plain_environment() | {"SIMPUL_DATABASE_URL": url, "SIMPUL_VAR": str(var)},
+        timeout=processes.LONGEST,
+    )
+
+
+async def _tidy(url: str) -> None:
+    """Do now what autovacuum would do amid the measuring."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text("vacuum analyze"))
+    await engine.dispose()
 
 
 @contextmanager
@@ -109,21 +131,6 @@ def ours(ground: Ground) -> Iterator[Served]:
         served = Served(pid, port)
         processes.await_answer(served, "/readyz", ready=200)
         yield served
-
-
-def meet(ground: Ground, served: Served) -> None:
-    """The clients that are measured: the first ones, and one of the nation's KPU."""
-    kept = json.loads((ground.var / start.CREDENTIALS).read_text())
-    ground.clients = {one["agency"]: one for one in kept if one["role"] == "supervisor"}
-    operator = next(one for one in kept if one["agency"] is None)
-    with httpx.Client(base_url=served.address, timeout=60) as http:
-        made = http.post(
-            "/v1/clients",
-            json={"agency": NATION, "role": "supervisor", "purpose": "Bench"},
-            headers={"Authorization": f"Bearer {granted(http, operator)}", "Idempotency-Key": f"bench-{ground.var}"},
-        )
-    made.raise_for_status()
-    ground.clients[NATION] = made.json()
 
 
 def granted(http: httpx.Client, client: dict[str, Any]) -> str:

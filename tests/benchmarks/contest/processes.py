@@ -66,7 +66,7 @@ def started(
         process = subprocess.Popen(
             bounded,
             cwd=ROOT,
-            env={**_plain_environment(), **environment},
+            env={**plain_environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
@@ -84,7 +84,8 @@ def started(
             process.wait()
 
 
-def _plain_environment() -> dict[str, str]:
+def plain_environment() -> dict[str, str]:
+    """The environment of a process that is told no more than a stranger's."""
     left_out = ("SIMPUL_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
     return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
 

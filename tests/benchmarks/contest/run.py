@@ -8,12 +8,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks.contest import goals, ground, peer, processes, report
 from benchmarks.contest.cases import Questions
 from benchmarks.contest.ground import CITY, NATION, OWNER, Ground, Size, Tokens
-from benchmarks.contest.measure import Case, Meter
+from benchmarks.contest.measure import Meter
 from benchmarks.contest.processes import Served
 from benchmarks.contest.report import Goal
 from rich.console import Console
@@ -37,23 +38,22 @@ def bare(on: Ground, kept: dict[str, str], folder: Path) -> Iterator[Served]:
         yield one
 
 
-def sizes(stack: ExitStack, on: Ground, tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
+def sizes(on: Ground, tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
     """The goals that want a small nation beside the large one: another database of the cluster, a server over it."""
     url = asyncio.run(ground.another(on.url, "few"))
-    few = ground.lay(url, on.postmaster, on.var.parent, "few", tasks=size.few, city=size.city)
-    served = stack.enter_context(ground.ours(few))
-    ground.meet(few, served)
-    both = {"c": tokens, "few": Tokens(few, served)}
-    return goals.sizes(meter.contestants["c"], served, both, meter, size)
+    few = ground.lay(url, on.postmaster, on.var.parent, "few", tasks=size.few)
+    with ground.ours(few) as served:
+        both = {"c": tokens, "few": Tokens(few, served)}
+        return goals.sizes(meter.contestants["c"], served, both, meter, size)
 
 
-def beyond(stack: ExitStack, on: Ground, tokens: Tokens, meter: Meter, size: Size) -> Iterator[list[Goal]]:
-    """The goals that the operations don't tell of."""
-    yield sizes(stack, on, tokens, meter, size)
+def beyond(on: Ground, tokens: Tokens, meter: Meter, size: Size) -> Iterator[list[Goal]]:
+    """The goals that neither the operations nor two nations tell of."""
     yield goals.crowd(tokens, meter, size)
-    yield goals.workers(tokens, meter, size)
-    yield goals.memory(tokens, meter, size)
-    yield goals.start_up(on, size)
+    if size.whole:
+        yield goals.workers(tokens, meter, size)
+        yield goals.memory(tokens, meter, size)
+        yield goals.start_up(on, size)
 
 
 def main() -> None:
@@ -64,34 +64,31 @@ def main() -> None:
         folder.chmod(0o755)
         url, postmaster = stack.enter_context(ground.cluster(folder))
         began = time.perf_counter()
-        on = ground.lay(url, postmaster, folder, "many", tasks=size.tasks, city=size.city)
+        on = ground.lay(url, postmaster, folder, "many", tasks=size.tasks)
         console.print(f"{size.tasks:,} tasks in {time.perf_counter() - began:.0f} s")
-        many = 1_000 + round(2_000 * size.seconds)
-        for mark, count in (("WRK", many), ("TRP", 8)):
-            asyncio.run(ground.put_to_work(on.url, mark=mark, count=count))
         contestants: dict[str, Served] = {"c": stack.enter_context(ground.ours(on))}
-        ground.meet(on, contestants["c"])
         contestants["b"] = stack.enter_context(
             processes.module("benchmarks.contest.hand", hand(on), log=on.logs / "hand.log", probe="/")
         )
         if peer.installed():
             contestants["d"] = stack.enter_context(peer.served(on, folder))
-        tokens = Tokens(on, contestants["c"])
+        tokens, many = Tokens(on, contestants["c"]), 1_000 + round(2_000 * size.seconds)
         questions = Questions(on, contestants, tokens, many=many)
         reads = questions.reads()
         contestants["a"] = stack.enter_context(bare(on, questions.kept(reads), folder))
         meter = Meter(on, contestants, console)
 
-        def cases() -> Iterator[Case]:
-            yield from reads
-            yield from questions.writes()
-            yield from questions.alone()  # the feed tells of what was written
-
-        found = [meter.measure(case, rounds=size.rounds, seconds=size.seconds) for case in cases()]
+        measured = partial(meter.measure, rounds=size.rounds, seconds=size.seconds)
+        found = [measured(case) for case in reads]
+        reached = sizes(on, tokens, meter, size) if size.whole else []
+        for mark, count in (("WRK", many), ("TRP", 8)):
+            asyncio.run(ground.put_to_work(on.url, mark=mark, count=count))
+        found += [measured(case) for case in questions.writes()]
+        found += [measured(case) for case in questions.alone()]  # the feed tells of what was written
+        reached += goals.told(found)
         facts = {"Tasks": f"{size.tasks:,}", "Rounds": f"{size.rounds} of {size.seconds:g} s"}
-        reached = goals.told(found)
         report.write(OUT, found, reached, facts)  # the rest may take as long again
-        for further in beyond(stack, on, tokens, meter, size):
+        for further in beyond(on, tokens, meter, size):
             reached += further
             report.write(OUT, found, reached, facts)
     report.show(console, found, reached)
