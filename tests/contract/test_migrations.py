@@ -186,3 +186,14 @@ def test_migrations_pass_squawk(offline: str, tmp_path: Path) -> None:
     file.write_text(offline, encoding="utf-8")
     said = subprocess.run([SQUAWK, file], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+async def test_raising_the_walls_again_leaves_who_hears_what_as_it_is_now(clone: Callable[[], Awaitable[str]]) -> None:
+    engine = create_async_engine(await clone())
+    policy = text("select qual from pg_policies where tablename = 'event' and policyname = 'may_select'")
+    async with engine.begin() as connection:
+        now = (await connection.execute(policy)).scalar_one()
+        await connection.execute(text("alter policy may_select on event using (false)"))
+        await connection.execute(text("call app.raise_walls()"))
+        assert (await connection.execute(policy)).scalar_one() == now
+    await engine.dispose()

@@ -15,6 +15,7 @@ import pytest
 from catalogued import kinds_told
 from fastapi import FastAPI
 from notary import Notary, witness
+from plans import explained
 from support import Agency, Contract, scaled
 from typer.testing import CliRunner, Result
 
@@ -124,6 +125,20 @@ async def test_it_is_refused_where_there_are_tasks_and_in_production(
     guarded = f"postgresql+asyncpg://simpul:{secrets.token_hex(16)}@127.0.0.1/simpul"
     ran = await simulate(guarded, *words(), **fit)
     assert (ran.exit_code, "never simulated in production" in ran.stderr) == (1, True)
+
+
+async def test_a_fact_that_one_does_not_hear_of_is_passed_by_in_one_look(
+    nation: str, settings: Settings, made: list[dict[str, Any]]
+) -> None:
+    app = create_app(settings, nation)
+    with explained(app.state.database) as told:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simpul") as http:
+            city = await Agency(http, made[-1]).sign_in()
+            told.ran.clear()
+            page = (await city.get("/v1/events?after=0&limit=200")).json()
+    await app.state.database.close()
+    assert 0 < len(page["items"]) < page["after"] / 8
+    assert len(told.ran) < page["after"] / 2  # those within functions too
 
 
 async def test_the_same_seed_gives_the_same_rows_and_another_seed_others(
