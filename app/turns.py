@@ -49,7 +49,7 @@ class Turns(Generic[T]):
 
         Raises TimeoutError when none comes in time (`patience`, seconds).
         """
-        if self._room():
+        if self._next() is None and self._room():
             if reads and self._resting:
                 turn, timer = self._resting.pop()
                 timer.cancel()
@@ -60,7 +60,7 @@ class Turns(Generic[T]):
             self._wake()
         mine: asyncio.Future[Turn[T]] = asyncio.get_running_loop().create_future()
         self._waiting.append((mine, reads))
-        self._await_room()
+        self._serve()
         try:
             async with asyncio.timeout(self._patience):
                 return await mine

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from random import Random
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import asyncpg
@@ -188,6 +188,21 @@ async def test_few_begin_at_once_and_nobody_waits_long_for_those_that_take_long(
     assert began[2] - began[0] >= LONG
     await asyncio.gather(*(_working(turns, 0, [], quick) for _ in range(20)))
     assert max(quick) == 2
+
+
+async def test_nobody_passes_who_waits_for_a_turn_to_grow_old() -> None:
+    turns, order = Turns[str](3, busy=1, patience=5.0, put_back=lambda _: None), list[str]()
+
+    async def come(name: str) -> None:
+        await turns.take(reads=True)
+        order.append(name)
+
+    await come("long")
+    first = asyncio.create_task(come("first"))
+    await waiting()
+    sleep(LONG * 1.2)  # noqa: ASYNC251 - the loop is to see to nothing meanwhile
+    await asyncio.gather(asyncio.create_task(come("second")), first)
+    assert order == ["long", "first", "second"]
 
 
 async def test_no_turn_is_lost_however_they_are_taken_and_given_up() -> None:
