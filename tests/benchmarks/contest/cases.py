@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -98,7 +100,8 @@ class Questions:
             {key: value for key, value in json.loads(body).items() if key not in VARYING} for body in (ours, theirs)
         )
         if one != other:
-            raise Differs(f"{name}: {ours[:2000]!r} is not {theirs[:2000]!r}")
+            told = [json.dumps(both, indent=0, sort_keys=True).splitlines() for both in (one, other)]
+            raise Differs("\n".join([name, *islice(difflib.unified_diff(*told, "ours", "by hand"), 60)]))
 
     def _deep(self) -> tuple[str, str, int]:
         """Page 200 of the nation's list, or the last full one, as ours and b name it."""

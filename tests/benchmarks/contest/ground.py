@@ -23,6 +23,8 @@ from app import embedded, start
 
 CITY, NATION = "KPU_KOTA_MALANG", "KPU_RI"
 SEED = 2024
+#: Seconds of a look at what processes spend, and what part of a core they may take at rest.
+_LOOK, _AT_REST = 4.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,17 @@ async def drain(url: str) -> None:
             await asyncio.sleep(0.05)
     await engine.dispose()
     await asyncio.sleep(0.3)
+
+
+def rest(served: Served, postmaster: int, *, patience: float = 1800.0) -> None:
+    """Wait until the background process has caught up with what fell due long ago, and next to nothing is done."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        before = processes.spent(served.pid) + processes.spent(postmaster)
+        time.sleep(_LOOK)
+        if processes.spent(served.pid) + processes.spent(postmaster) - before < _AT_REST * _LOOK:
+            return
+    raise RuntimeError("the background process finds no rest")
 
 
 class Tokens:

@@ -43,6 +43,7 @@ def sizes(on: Ground, tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
     url = asyncio.run(ground.another(on.url, "few"))
     few = ground.lay(url, on.postmaster, on.var.parent, "few", tasks=size.few)
     with ground.ours(few) as served:
+        ground.rest(served, on.postmaster)
         both = {"c": tokens, "few": Tokens(few, served)}
         return goals.sizes(meter.contestants["c"], served, both, meter, size)
 
@@ -72,6 +73,7 @@ def main() -> None:
         )
         if peer.installed():
             contestants["d"] = stack.enter_context(peer.served(on, folder))
+        ground.rest(contestants["c"], postmaster)
         tokens, many = Tokens(on, contestants["c"]), 1_000 + round(2_000 * size.seconds)
         questions = Questions(on, contestants, tokens, many=many)
         reads = questions.reads()
