@@ -100,8 +100,8 @@ class Questions:
             {key: value for key, value in json.loads(body).items() if key not in VARYING} for body in (ours, theirs)
         )
         if one != other:
-            told = [json.dumps(both, indent=0, sort_keys=True).splitlines() for both in (one, other)]
-            raise Differs("\n".join([name, *islice(difflib.unified_diff(*told, "ours", "by hand"), 60)]))
+            first, second = (json.dumps(told, indent=0, sort_keys=True).splitlines() for told in (one, other))
+            raise Differs("\n".join([name, *islice(difflib.unified_diff(first, second, "ours", "by hand"), 60)]))
 
     def _deep(self) -> tuple[str, str, int]:
         """Page 200 of the nation's list, or the last full one, as ours and b name it."""
