@@ -25,7 +25,7 @@ from app.errors import (
 from app.lagging import MayLag
 from app.parameters import known_to, refuse_unknown
 from app.problems import responses
-from app.provided import Mark, hand_out
+from app.provided import Mark, handed_out
 from app.refusals import UNKNOWN
 from app.rules.caller import Caller
 from app.rules.policy import Permission, may_enter
@@ -146,9 +146,11 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Any:
         """Wrap the framework's handler in the guard."""
-        hand_out(self.dependant)
+        said = self.dependant
+        self.dependant = handed_out(said)
         handle = super().get_route_handler()
-        known = known_to(self.dependant)
+        self.dependant = said  # which the documents are made of
+        known = known_to(said)
         read = self._read if self.may_lag is None else self._read_somewhere
 
         async def guarded(request: Request) -> Response:
