@@ -85,22 +85,25 @@ class Known:
     caller: Caller
 
     @cached_property
-    def keys(self) -> tuple[str, str]:
-        """SQL: under which names among a task's readers the caller finds itself, for all of it and for its summary."""
-        places = ("",) if self.caller.national else self.caller.regions
-        own = [*self.caller.acts_for, *(f"region:{place}" for place in places)]
-        brief = [*own, *(f"coordinator:{place}" for place in places if self.caller.coordinator)]
-        return _array(own), _array(brief)
-
-    @cached_property
     def whole(self) -> str:
         """SQL: the caller reads all of the task."""
-        return f"t.readers && {self.keys[0]}"
+        return self._named("t.readers", [])
 
     @cached_property
     def brief(self) -> str:
         """SQL: the caller reads the summary of the task."""
-        return f"t.summary_readers && {self.keys[1]}"
+        return self._named("t.summary_readers", [f"coordinator:{place}" for place in self._places])
+
+    @property
+    def _places(self) -> tuple[str, ...]:
+        return ("",) if self.caller.national else self.caller.regions
+
+    def _named(self, readers: str, more: list[str]) -> str:
+        """SQL: the caller finds itself among the readers; where its office is recused, by its own name or its place."""
+        own = [*self.caller.acts_for[:1], *(f"region:{place}" for place in self._places)]
+        all_ = [*own, *self.caller.acts_for[1:], *(more if self.caller.coordinator else [])]
+        recused = f"'{self.caller.office}' = any(t.recused_offices)"
+        return f"({readers} && {_array(all_)} and (not {recused} or {readers} && {_array(own)}))"
 
     @cached_property
     def cleared(self) -> str:
