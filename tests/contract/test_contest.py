@@ -23,6 +23,9 @@ from app.simulate_cli import populate
 ALIKE = ("id", "reference", "effective_at", "recorded_at", "updated_at", "version", "available_transitions")
 
 
+LOGGER = "BAKESBANGPOL_KOTA_MALANG"
+
+
 class Both(NamedTuple):
     """Ours and the one by hand, over the same database."""
 
@@ -47,7 +50,7 @@ async def both(
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simpul") as http,
         httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://hand") as by_hand,
     ):
-        ours = {name: await Agency(http, clients[name]).sign_in() for name in (CITY, OWNER)}
+        ours = {name: await Agency(http, clients[name]).sign_in() for name in (CITY, OWNER, LOGGER)}
         yield Both(ours, by_hand, app.state.database)
     await app.state.database.close()
 
@@ -84,6 +87,17 @@ async def test_every_kind_of_task_by_hand_is_ours(both: Both, form: str) -> None
     for task in kinds.values():
         ours, by_hand = await answers(both, f"/v1/tasks/{task}", form)
         assert by_hand == ours
+
+
+@pytest.mark.parametrize("form", ["rows", "json"])
+async def test_a_case_about_the_callers_own_people_is_hidden_by_hand_too(both: Both, form: str) -> None:
+    case = {"category": "organizer_integrity", "function": "handling", "variant": "subject_kpu"}
+    about_nobody = await both.ours[LOGGER].log(**case, classification="terbatas")
+    about_kpu = await both.ours[LOGGER].log(**case, subject_kind="kpu_member", classification="terbatas")
+    ours, by_hand = await answers(both, cases.NEWEST, form)
+    assert by_hand == ours
+    seen = {one["id"] for one in by_hand["items"]}
+    assert (about_nobody["id"] in seen, about_kpu["id"] in seen) == (True, False)
 
 
 async def test_statistics_by_hand_are_ours(both: Both) -> None:
