@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,7 +59,7 @@ class Database:
         self._turns = Turns[PoolProxiedConnection](
             settings.pool_size, busy=settings.pool_busy, patience=settings.pool_timeout, put_back=self._put_back
         )
-        self._giving: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         #: Who holds a token, as the database said last, and how it is to say whether that still holds.
         self.known: LRUCache[Any, Any] = LRUCache(maxsize=_KNOWN)
         #: Who sees much of the nation, as the database said within the last minute.
@@ -80,9 +80,9 @@ class Database:
         Where others wait to read, its connection is handed on as it is: their first message ends what it left.
         """
         turn = await self._turn(reads=True)
-        while turn.work is not None and _driver_of(turn.work).is_closed():
-            self._put_back(turn)
-            turn = await self._turn(reads=True)
+        if turn.work is not None and _driver_of(turn.work).is_closed():
+            self._see_to(_end(turn.work))
+            turn.work = None
         opening = self._begin if turn.work is None else f"rollback; {self._begin}"
         driver = await self._connected(turn)
         try:
@@ -119,10 +119,13 @@ class Database:
 
     def _put_back(self, turn: Turn[PoolProxiedConnection]) -> asyncio.Task[None]:
         """End a reading, give its connection back and then its turn, however often whoever had them is cancelled."""
-        giving = asyncio.create_task(self._give_back(turn))
-        self._giving.add(giving)
-        giving.add_done_callback(self._giving.discard)
-        return giving
+        return self._see_to(self._give_back(turn))
+
+    def _see_to(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     async def _give_back(self, turn: Turn[PoolProxiedConnection]) -> None:
         try:
@@ -148,7 +151,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         self._turns.end()
-        await asyncio.gather(*self._giving, return_exceptions=True)
+        await asyncio.gather(*self._ending, return_exceptions=True)
         await self.engine.dispose()
 
 
@@ -192,10 +195,8 @@ async def work(writer: Writer) -> None:
 
 #: The SQLSTATE of a statement that says that what it was told of has changed.
 CHANGED: Final = "SI001"
-#: Of how many holders of tokens a process knows what it was told.
-_KNOWN: Final = 4096
-#: Seconds that a server has for the end of a transaction that wrote nothing.
-_PATIENCE: Final = 1.0
+_KNOWN: Final = 4096  # holders of tokens of whom a process knows what it was told
+_PATIENCE: Final = 1.0  # seconds that a server has for the end of a transaction that wrote nothing
 
 
 def _driver_of(held: PoolProxiedConnection) -> asyncpg.Connection:

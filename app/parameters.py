@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
-from pydantic import BaseModel
 
 from app.errors import Fault, UnknownParameter
+from app.provided import model_of
 from app.wire import nameable
 
 
@@ -14,9 +14,8 @@ def known_to(dependant: Dependant) -> frozenset[str]:
     """The names of the query parameters that a route knows, those inside a query model included."""
     names: set[str] = set()
     for field in dependant.query_params:
-        kind = field.field_info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            names |= kind.model_fields.keys()
+        if (model := model_of(field)) is not None:
+            names |= model.model_fields.keys()
         else:
             names.add(field.alias)
     return frozenset(names).union(*(known_to(one) for one in dependant.dependencies))

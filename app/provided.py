@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, get_args, get_origin
+from itertools import chain
+from typing import Any
 
 from fastapi import Request
-from fastapi._compat import ModelField
+from fastapi._compat import ModelField, field_annotation_is_sequence
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
@@ -21,7 +22,7 @@ class Mark:
 
 
 class Provided:
-    """A dependency that only takes something from the request; where `hand_out` sees it, nobody solves it."""
+    """A dependency that only takes something from the request; where `handed_out` sees it, nobody solves it."""
 
     def __init__(self, take: Callable[[Request], Any]) -> None:
         self.take = take
@@ -32,14 +33,17 @@ class Provided:
 
 
 def handed_out(dependant: Dependant) -> Dependant:
-    """What is left for the framework to solve: a handler is called with what is provided, and with what its query says.
+    """A route's handler with what it asks, but for what we hand to it: what is provided, and what its query says.
 
     Each dependency that the framework solves costs a request as much as a statement to the database, and a model of the
-    query as much again: it asks anew of each of its members, for each request, whether it is a list.
+    query as much again: it asks anew of each of its members, for each request, whether it is a list. One that stands
+    beside other parameters is left to it, so that their faults are told together.
     """
     taken = {str(one.name): one.call.take for one in dependant.dependencies if isinstance(one.call, Provided)}
-    models = [] if dependant.body_params else [one for one in dependant.query_params if _is_model(one)]
-    taken |= {one.name: _reading(one) for one in models}
+    asked = _parameters(dependant)
+    model = model_of(asked[0]) if len(asked) == len(dependant.query_params) == 1 else None
+    if model is not None:
+        taken[asked[0].name] = _reading(asked[0], model)
     endpoint, asks = dependant.call, dependant.request_param_name
     if not taken or endpoint is None:
         return dependant
@@ -51,32 +55,31 @@ def handed_out(dependant: Dependant) -> Dependant:
         return await call(**values, **{parameter: take(request) for parameter, take in taken.items()})
 
     left = [one for one in dependant.dependencies if not isinstance(one.call, Provided)]
-    asked = [one for one in dependant.query_params if one not in models]
-    return replace(dependant, request_param_name=name, call=handed, dependencies=left, query_params=asked)
+    solved = dependant.query_params if model is None else []
+    return replace(dependant, request_param_name=name, call=handed, dependencies=left, query_params=solved)
 
 
-def _is_model(field: ModelField) -> bool:
+def model_of(field: ModelField) -> type[BaseModel] | None:
+    """The model that a parameter of a handler is, if it is one."""
     kind = field.field_info.annotation
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def _reading(field: ModelField) -> Callable[[Request], Any]:
+def _parameters(dependant: Dependant) -> list[ModelField]:
+    own = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params)
+    return [*chain(*own, dependant.body_params), *chain(*map(_parameters, dependant.dependencies))]
+
+
+def _reading(field: ModelField, model: type[BaseModel]) -> Callable[[Request], Any]:
     """How a model is read from the query; that raises RequestValidationError."""
-    model: Any = field.field_info.annotation
-    lists = {name for name, one in model.model_fields.items() if _several(one.annotation)}
+    lists = {name for name, one in model.model_fields.items() if field_annotation_is_sequence(one.annotation)}
 
     def read(request: Request) -> Any:
         query = request.query_params
-        found, errors = field.validate(
-            {name: query.getlist(name) if name in lists else query[name] for name in query}, loc=("query",)
-        )
+        given = {name: query.getlist(name) if name in lists else query[name] for name in query}
+        found, errors = field.validate(given, loc=("query",))
         if errors:
             raise RequestValidationError(errors)
         return found
 
     return read
-
-
-def _several(annotation: Any) -> bool:
-    """Whether a member may be given several times."""
-    return any(get_origin(one) in {list, set, frozenset, tuple} for one in (annotation, *get_args(annotation)))

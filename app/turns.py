@@ -1,4 +1,4 @@
-"""Turns on the connections of a process: who comes first is served first, and few work at once."""
+"""Turns on the connections of a process: who comes first is served first, and few begin at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Turn(Generic[T]):
 class Turns(Generic[T]):
     """So many turns, and those who wait for one. Whoever has one may hand on, with the turn, what it worked with.
 
-    No more than `busy` of them are younger than `LONG`: more at once take caches from each other and finish later.
+    No more than `busy` who have one are younger than `LONG`: more at once take caches from each other and finish later.
     Where nobody waits, what a turn worked with rests a moment (`REST`) for who comes next. `put_back` puts away what
     nobody goes on with, and then gives the turn.
     """
@@ -57,9 +57,10 @@ class Turns(Generic[T]):
             if self._free:
                 self._free -= 1
                 return self._begun(Turn())
-            self._wake()
         mine: asyncio.Future[Turn[T]] = asyncio.get_running_loop().create_future()
         self._waiting.append((mine, reads))
+        if not self._free:
+            self._wake()
         self._serve()
         try:
             async with asyncio.timeout(self._patience):
@@ -74,13 +75,17 @@ class Turns(Generic[T]):
             raise
 
     def hand_on(self, turn: Turn[T]) -> bool:
-        """Give one's turn to the next one together with what it worked with, unless the next one may not have that."""
+        """Give one's turn to the next one together with what it worked with.
+
+        False where the next one doesn't read, or may not begin yet: then both are to be put back.
+        """
         self._young.pop(turn, None)
         following = self._next()
         if following is None:
             self._resting.append((turn, asyncio.get_running_loop().call_later(REST, self._wake)))
             return True
         if not following[1] or not self._room():
+            self._serve()
             return False
         self._waiting.popleft()
         following[0].set_result(self._begun(turn))

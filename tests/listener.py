@@ -26,7 +26,7 @@ async def sequence(database: Database) -> int:
     return head
 
 
-async def heard(agency: Agency, *, after: int = 0, **params: str) -> list[dict[str, Any]]:
+async def heard(agency: Agency, *, after: int = 0, **params: str | list[str]) -> list[dict[str, Any]]:
     """All that an agency hears after a place in the log, page by page."""
     found: list[dict[str, Any]] = []
     while True:

@@ -48,16 +48,23 @@ _HEARD: Final = f"""
 
 
 async def read(
-    executor: Executor, caller: Caller, keys: Keys, *, after: int, types: frozenset[EventKind] | None, limit: int
+    executor: Executor,
+    caller: Caller,
+    keys: Keys,
+    *,
+    after: int,
+    types: frozenset[EventKind] | None,
+    limit: int,
+    looked_at: int | None = None,
 ) -> Heard:
     """What the caller hears of the entries after a place in the log, at most `limit` (200 or fewer), of some kinds.
 
-    It looks at LOOKED_AT entries at most, so that there may be nothing to hear although more comes after. Raises
-    InvalidParameter for a place that the log has not reached, and for one before what was retired.
+    It looks at `looked_at` entries at most (LOOKED_AT), so that there may be nothing to hear although more comes after.
+    Raises InvalidParameter for a place that the log has not reached, and for one before what was retired.
     """
     standing = await one(executor, _STANDING)
     _require_place(after, standing)
-    until = min(after + LOOKED_AT, standing["size"])
+    until = min(after + (looked_at or LOOKED_AT), standing["size"])
     if until <= after:
         return Heard([], after, standing["head"])
     found = await rows(

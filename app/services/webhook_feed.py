@@ -52,16 +52,22 @@ async def heard_once(writer: Writer, webhook: Row, event: UUID) -> Envelope | No
     if found is None:
         return None
     alone = frozenset({EventKind(found["kind"])})
-    there, _ = await _heard(writer, webhook, found["index"] - 1, alone, 1)
-    return there[0] if there and there[0].index == found["index"] else None
+    there, _ = await _heard(writer, webhook, found["index"] - 1, alone, 1, looked_at=1)
+    return there[0] if there else None
 
 
 async def _heard(
-    writer: Writer, webhook: Row, after: int, types: frozenset[EventKind] | None, limit: int
+    writer: Writer,
+    webhook: Row,
+    after: int,
+    types: frozenset[EventKind] | None,
+    limit: int,
+    *,
+    looked_at: int | None = None,
 ) -> tuple[list[Envelope], int]:
     viewer = await callers.hearer_of(writer, webhook["agency"], clearance=webhook["clearance"])
     parts = [
-        await feed.read(writer, one, keys_of(writer), after=after, types=types, limit=limit)
+        await feed.read(writer, one, keys_of(writer), after=after, types=types, limit=limit, looked_at=looked_at)
         for one in (viewer, replace(viewer, role=Role.AGENCY_ADMIN))
     ]
     through = min(part.after for part in parts)

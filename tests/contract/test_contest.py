@@ -20,10 +20,8 @@ from app.main import create_app
 from app.settings import Settings
 from app.simulate_cli import populate
 
-ALIKE = ("id", "reference", "effective_at", "recorded_at", "updated_at", "version", "available_transitions")
-
-
 LOGGER = "BAKESBANGPOL_KOTA_MALANG"
+ALIKE = ("id", "reference", "effective_at", "recorded_at", "updated_at", "version", "available_transitions")
 
 
 class Both(NamedTuple):

@@ -188,9 +188,10 @@ def test_migrations_pass_squawk(offline: str, tmp_path: Path) -> None:
     assert said.returncode == 0, said.stdout + said.stderr
 
 
-async def test_raising_the_walls_again_leaves_who_hears_what_as_it_is_now(clone: Callable[[], Awaitable[str]]) -> None:
+async def test_raising_the_walls_again_says_anew_who_hears_what(clone: Callable[[], Awaitable[str]]) -> None:
     engine = create_async_engine(await clone())
-    policy = text("select qual from pg_policies where tablename = 'event' and policyname = 'may_select'")
+    asked = "polrelid = 'event'::regclass and polname = 'may_select'"
+    policy = text(f"select pg_get_expr(polqual, polrelid) from pg_policy where {asked}")
     async with engine.begin() as connection:
         now = (await connection.execute(policy)).scalar_one()
         await connection.execute(text("alter policy may_select on event using (false)"))

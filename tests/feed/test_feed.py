@@ -144,6 +144,7 @@ async def test_types_choose_kinds_and_families(database: Database, kpu: Agency) 
     assert "task.logged" in chosen
     assert "referral.sent" in chosen
     assert {one for one in chosen if not one.startswith("referral.")} == {"task.logged"}
+    assert {one["type"] for one in await heard(kpu, types=["task.logged", "referral.*"])} == chosen
 
 
 @pytest.mark.parametrize("types", ["task.nope", "nope.*", "task", "task.*.*", "*", "", "Task.*"])

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
@@ -28,9 +29,9 @@ TASK = {
     "region": "35.73",
 }
 NEWEST = "/v1/tasks?limit=50"
-KIND = f"{NEWEST}&status=closed&category=asn_neutrality"
-FILTERS = {"status": "closed", "category": "asn_neutrality", "region": "35.73"}
-FILTERED = f"{KIND}&region=35.73"
+KIND = {"status": "closed", "category": "asn_neutrality"}
+FILTERS = {**KIND, "region": "35.73"}
+OF_KIND, FILTERED = (f"{NEWEST}&{urlencode(filters)}" for filters in (KIND, FILTERS))
 WORD = "hujan"
 SEARCH = f"{NEWEST}&q={WORD}"
 STATISTICS = "/v1/statistics/tasks"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from benchmarks.contest import ground, processes
-from benchmarks.contest.cases import KIND, NEWEST
+from benchmarks.contest.cases import NEWEST, OF_KIND
 from benchmarks.contest.ground import CITY, NATION, Ground, Size, Tokens
 from benchmarks.contest.load import Asked, replay
 from benchmarks.contest.measure import Case, Measured, Meter, ratios, spread
@@ -47,21 +47,25 @@ def sizes(many: Served, few: Served, of: Mapping[str, Tokens], meter: Meter, siz
     goals = []
     both = Meter(meter.on, {"c": many, "few": few}, meter.console)
     for name, agency, path in (
-        ("single read", CITY, ""),
+        ("single read", CITY, None),
         ("newest 50, city", CITY, NEWEST),
         ("newest 50, nation", NATION, NEWEST),
-        ("filtered list", NATION, KIND),
+        ("filtered list, nation", NATION, OF_KIND),
     ):
-        asked = {letter: _reading(tokens, path, agency) for letter, tokens in of.items()}
+        asked = {letter: _reading(tokens, agency, path) for letter, tokens in of.items()}
         found = both.measure(Case(f"{name}, two sizes", asked), rounds=size.rounds, seconds=size.seconds)
         told_ = ratios(found.rates("few"), found.rates("c"))
         goals.append(Goal(f"{name}: time at {size.tasks:,} to {size.few:,} tasks", told_, 1.2, least=False))
     return goals
 
 
-def _reading(tokens: Tokens, path: str, agency: str = CITY) -> Callable[[], list[Asked]]:
-    tasks = [one["id"] for one in tokens.get(CITY, NEWEST).json()["items"] if one["access"] == "full"]
-    paths = [path] if path else [f"/v1/tasks/{task}" for task in tasks]
+def _reading(tokens: Tokens, agency: str = CITY, path: str | None = None) -> Callable[[], list[Asked]]:
+    """Reads of one path, or of the newest tasks of which the agency sees all, one by one."""
+    paths = (
+        [path]
+        if path
+        else [f"/v1/tasks/{one['id']}" for one in tokens.get(agency, NEWEST).json()["items"] if one["access"] == "full"]
+    )
     return lambda: [Asked(one, tokens.headers(agency)) for one in paths]
 
 
@@ -78,8 +82,8 @@ def workers(tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
             for many in (1, 2)
         )
         both = Meter(on, {"c": one, "two": two}, meter.console)
-        for name, path in (("single read", ""), ("newest 50", NEWEST)):
-            asked = dict.fromkeys(("c", "two"), _reading(tokens, path))
+        for name, path in (("single read", None), ("newest 50", NEWEST)):
+            asked = dict.fromkeys(("c", "two"), _reading(tokens, path=path))
             case = Case(f"{name}, one process and two", asked, connections=CROWD)
             for letter in case.letters:
                 both.block(case, letter, 2 * size.seconds)  # a process that has just begun knows no statement yet
@@ -92,7 +96,7 @@ def workers(tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
 
 def crowd(tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
     """How long the unluckiest of 64 clients wait."""
-    case = Case(f"single read, {CROWD} clients", {"c": _reading(tokens, "")}, connections=CROWD)
+    case = Case(f"single read, {CROWD} clients", {"c": _reading(tokens)}, connections=CROWD)
     found = meter.measure(case, rounds=size.rounds, seconds=size.seconds)
     refused = sum(block.refused for block in found.blocks["c"])
     share = spread([block.p99 / block.p50 for block in found.blocks["c"] if block.p50] or [math.inf])
@@ -102,7 +106,7 @@ def crowd(tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
 
 def memory(tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
     """What the API process keeps in memory after many requests, and whether it has grown since half of them."""
-    served, asked = meter.contestants["c"], _reading(tokens, "")
+    served, asked = meter.contestants["c"], _reading(tokens)
     api = processes.descendants(served.pid)[0]
     done, sizes_, began = 0, [processes.resident(api)], time.monotonic()
     while done < size.many_requests and time.monotonic() < began + size.longest:

@@ -198,7 +198,7 @@ async def drain(url: str) -> None:
 
 
 def rest(served: Served, postmaster: int, *, patience: float = 1800.0) -> None:
-    """Wait until the background process has caught up with what fell due long ago, and next to nothing is done."""
+    """Wait until the background process has caught up with what fell due long ago, and four fifths of a core rest."""
     until = time.monotonic() + patience
     while time.monotonic() < until:
         before = processes.spent(served.pid) + processes.spent(postmaster)

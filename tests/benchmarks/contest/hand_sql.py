@@ -98,12 +98,12 @@ class Known:
     def _places(self) -> tuple[str, ...]:
         return ("",) if self.caller.national else self.caller.regions
 
-    def _named(self, readers: str, more: list[str]) -> str:
-        """SQL: the caller finds itself among the readers; where its office is recused, by its own name or its place."""
+    def _named(self, column: str, more: list[str]) -> str:
+        """SQL: the caller finds itself among these; where its office is recused, by its own name or its place."""
         own = [*self.caller.acts_for[:1], *(f"region:{place}" for place in self._places)]
-        all_ = [*own, *self.caller.acts_for[1:], *(more if self.caller.coordinator else [])]
+        names = [*own, *self.caller.acts_for[1:], *(more if self.caller.coordinator else [])]
         recused = f"'{self.caller.office}' = any(t.recused_offices)"
-        return f"({readers} && {_array(all_)} and (not {recused} or {readers} && {_array(own)}))"
+        return f"({column} && {_array(names)} and (not {recused} or {column} && {_array(own)}))"
 
     @cached_property
     def cleared(self) -> str:
