@@ -105,7 +105,8 @@ async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     select = f"{columns(names)}{state}"
     if query.q is None:
         nearly, listed = None, choosing.Listed(f"from task t {parts}", where, values)
-        found = await choosing.page(executor, await _choice(executor, caller, query), listed, keyset, select)
+        choice = await _choice(executor, caller, query, begun=query.cursor is not None)
+        found = await choosing.page(executor, choice, listed, keyset, select)
     else:
         search = _search(query, parts, where, values)
         found, nearly = await searching.page(executor, search, keyset, select)
@@ -128,7 +129,8 @@ async def count_tasks(
     most = None if query.count == "exact" else _COUNT_LIMIT
     if nearly is None:
         source, where, values = _to_count(caller, query)
-        choice, listed = await _choice(executor, caller, query), choosing.Listed(source, where, values)
+        choice = await _choice(executor, caller, query, begun=False)
+        listed = choosing.Listed(source, where, values)
         number = await choosing.count(executor, choice, listed, id="t.id", most=most)
     else:
         search = _search(query, *_parts(caller, query))
@@ -170,14 +172,15 @@ def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
     )
 
 
-async def _choice(executor: Executor, caller: Caller, query: TaskQuery) -> choosing.Choice | None:
+async def _choice(executor: Executor, caller: Caller, query: TaskQuery, *, begun: bool) -> choosing.Choice | None:
     """How the tasks of a list are chosen.
 
-    None where nothing is asked for and the caller sees much: the order of all is as good.
+    None where nothing is asked for and the caller sees much: the order of all is as good, but for a page after one that
+    has `begun` it, which PostgreSQL would plan anew for each place.
     """
     few = not await breadth.sees_many(executor, caller)
     choice = _chosen(caller, query, few=few)
-    return choice if choice.asked or few else None
+    return choice if choice.asked or few or begun else None
 
 
 def _chosen(caller: Caller, asked: TaskFilters, *, few: bool) -> choosing.Choice:
