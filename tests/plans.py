@@ -30,6 +30,7 @@ _TOLD: Final = {
     "log_format": "json",
 }
 _GROWING: Final = re.compile(rf"({'|'.join(GROWING)})(_p?\d\w*)?")
+_FEW: Final = 5
 _SORTS: Final = ("Sort", "Incremental Sort")
 
 
@@ -69,7 +70,7 @@ class Ran:
             for one in self.used
             if one["Node Type"] == "Seq Scan"
             and _GROWING.fullmatch(one["Relation Name"])
-            and one["Actual Rows"] + one.get("Rows Removed by Filter", 0)  # a year that is empty is no way to go
+            and one["Actual Rows"] + one.get("Rows Removed by Filter", 0) > _FEW  # a year that is all but empty
         }
 
     @property
