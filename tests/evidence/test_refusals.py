@@ -231,11 +231,11 @@ async def test_counts_are_entered_when_their_minute_is_over_and_when_the_process
 async def test_what_can_not_be_entered_now_is_entered_later(door: FastAPI, settings: Settings) -> None:
     nowhere = Database("postgresql+asyncpg://127.0.0.1:1/none", settings)
     kept, door.state.refusals._database = door.state.refusals._database, nowhere
-    async with seen_from(door, "192.0.2.7") as stranger:
+    async with seen_from(door, "192.0.2.77") as stranger:
         assert (await stranger.get("/v1/me")).status_code == 401
     await door.state.refusals.enter()
-    assert await failures(kept, "192.0.2.7") == []
+    assert await failures(kept, "192.0.2.77") == []
     door.state.refusals._database = kept
     await door.state.refusals.enter()
-    (fact,) = await failures(kept, "192.0.2.7")
+    (fact,) = await failures(kept, "192.0.2.77")
     assert fact["payload"]["count"] == 1
