@@ -59,4 +59,4 @@ async def list_events(
         after = query.after if last_event_id is None else last_event_id
         await feed.require_place(reader, after)
         return streams.EventStream(request, after=after, types=types)
-    return answers.heard(await feed.read(reader, caller, keys, after=query.after, types=types, limit=query.limit))
+    return answers.heard(await feed.read(reader, caller, keys, feed.Part(query.after, types, query.limit)))

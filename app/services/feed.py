@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from app.db import Executor, Row, one, rows
@@ -18,6 +19,19 @@ from app.sql import limit_literal
 LOOKED_AT: Final = 2_000
 
 Envelope = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the log: what comes after a place in it, of some kinds or of all, at most `limit` (200 or fewer).
+
+    `looked_at` entries are looked at for it at most, LOOKED_AT where nothing else is said.
+    """
+
+    after: int
+    types: frozenset[EventKind] | None
+    limit: int
+    looked_at: int | None = None
 
 
 class Heard(NamedTuple):
@@ -47,38 +61,30 @@ _HEARD: Final = f"""
 """
 
 
-async def read(
-    executor: Executor,
-    caller: Caller,
-    keys: Keys,
-    *,
-    after: int,
-    types: frozenset[EventKind] | None,
-    limit: int,
-    looked_at: int | None = None,
-) -> Heard:
-    """What the caller hears of the entries after a place in the log, at most `limit` (200 or fewer), of some kinds.
+async def read(executor: Executor, caller: Caller, keys: Keys, part: Part) -> Heard:
+    """What the caller hears of a part of the log; there may be nothing to hear although more comes after.
 
-    It looks at `looked_at` entries at most (LOOKED_AT), so that there may be nothing to hear although more comes after.
     Raises InvalidParameter for a place that the log has not reached, and for one before what was retired.
     """
     standing = await one(executor, _STANDING)
-    _require_place(after, standing)
-    until = min(after + (looked_at or LOOKED_AT), standing["size"])
-    if until <= after:
-        return Heard([], after, standing["head"])
+    _require_place(part.after, standing)
+    until = min(part.after + (part.looked_at or LOOKED_AT), standing["size"])
+    if until <= part.after:
+        return Heard([], part.after, standing["head"])
     found = await rows(
         executor,
         _HEARD.format(
-            chosen="" if types is None else "and e.kind = any(:types)", heard=heard(caller), limit=limit_literal(limit)
+            chosen="" if part.types is None else "and e.kind = any(:types)",
+            heard=heard(caller),
+            limit=limit_literal(part.limit),
         ),
-        after=after,
+        after=part.after,
         until=until,
-        **({} if types is None else {"types": sorted(types)}),
+        **({} if part.types is None else {"types": sorted(part.types)}),
         **hearing(caller),
     )
-    items = [_envelope(keys, caller, row) for row in found[:limit]]
-    return Heard(items, items[-1]["logindex"] if len(found) > limit else until, standing["head"])
+    items = [_envelope(keys, caller, row) for row in found[: part.limit]]
+    return Heard(items, items[-1]["logindex"] if len(found) > part.limit else until, standing["head"])
 
 
 async def require_place(executor: Executor, after: int) -> None:

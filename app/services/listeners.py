@@ -177,7 +177,7 @@ class Listeners:
 
 
 async def _heard(reader: Reader, caller: Caller, *, ask: Ask, after: int) -> tuple[feed.Heard, frozenset[str]]:
-    found = await feed.read(reader, caller, keys_of(reader), after=after, types=ask.types, limit=PAGE)
+    found = await feed.read(reader, caller, keys_of(reader), feed.Part(after, ask.types, PAGE))
     return found, words(caller)
 
 

@@ -17,6 +17,7 @@ from app.rules.facts import EventKind, kinds
 from app.rules.vocabulary import Role
 from app.services import callers, feed
 from app.services.deliveries import PING
+from app.services.feed import Part
 
 #: How many entries are taken in one go.
 _TAKEN: Final = 50
@@ -39,7 +40,7 @@ async def newest_head(executor: Executor) -> str:
 
 async def heard(writer: Writer, webhook: Row) -> tuple[list[Envelope], int]:
     """What a webhook hears next, in the order of the log, and the index up to which that is all there is."""
-    return await _heard(writer, webhook, webhook["position"], kinds(webhook["types"]), _TAKEN)
+    return await _heard(writer, webhook, Part(webhook["position"], kinds(webhook["types"]), _TAKEN))
 
 
 async def heard_once(writer: Writer, webhook: Row, event: UUID) -> Envelope | None:
@@ -52,26 +53,17 @@ async def heard_once(writer: Writer, webhook: Row, event: UUID) -> Envelope | No
     if found is None:
         return None
     alone = frozenset({EventKind(found["kind"])})
-    there, _ = await _heard(writer, webhook, found["index"] - 1, alone, 1, looked_at=1)
+    there, _ = await _heard(writer, webhook, Part(found["index"] - 1, alone, 1, looked_at=1))
     return there[0] if there else None
 
 
-async def _heard(
-    writer: Writer,
-    webhook: Row,
-    after: int,
-    types: frozenset[EventKind] | None,
-    limit: int,
-    *,
-    looked_at: int | None = None,
-) -> tuple[list[Envelope], int]:
+async def _heard(writer: Writer, webhook: Row, part: Part) -> tuple[list[Envelope], int]:
     viewer = await callers.hearer_of(writer, webhook["agency"], clearance=webhook["clearance"])
-    parts = [
-        await feed.read(writer, one, keys_of(writer), after=after, types=types, limit=limit, looked_at=looked_at)
-        for one in (viewer, replace(viewer, role=Role.AGENCY_ADMIN))
+    both = [
+        await feed.read(writer, one, keys_of(writer), part) for one in (viewer, replace(viewer, role=Role.AGENCY_ADMIN))
     ]
-    through = min(part.after for part in parts)
-    by_index = {one["logindex"]: one for part in parts for one in part.items if one["logindex"] <= through}
+    through = min(found.after for found in both)
+    by_index = {one["logindex"]: one for found in both for one in found.items if one["logindex"] <= through}
     return [_outgoing(by_index[index]) for index in sorted(by_index)], through
 
 
