@@ -19,7 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Scope
 
 from app import errors
@@ -159,11 +159,9 @@ def _advice(problem: Problem | type[Problem]) -> dict[str, str]:
 
 def _problem(error: Exception, scope: Scope) -> Problem:
     match error:
-        case Problem():
-            return error
-        case HTTPException(__cause__=Problem() as cause):
+        case (Problem() as refused) | HTTPException(__cause__=Problem() as refused):
             # FastAPI wraps whatever was raised while it read the body.
-            return cause
+            return refused
         case HTTPException(status_code=405):
             # The framework names the methods of the first route with this path only.
             allowed = ", ".join(_methods(scope))
@@ -172,6 +170,9 @@ def _problem(error: Exception, scope: Scope) -> Problem:
             return _example(_BY_STATUS.get(status, errors.Internal))
         case RequestValidationError():
             return _invalid(error, scope)
+        case ClientDisconnect():
+            # A body that broke off; nobody reads the answer, but the log shall not say that the fault is ours.
+            return errors.MalformedJson()
         case _:
             return problem_of(error) or errors.Internal()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ import pytest
 from bodies import Case, cases
 from fastapi import FastAPI
 from inputs import CANARY, Schemas
-from running import Running, running
+from running import PATIENCE, Running, running
 from snapshot import rested, snapshot
 from statements import heard
 from support import JSON, PROBLEM, Agency, scaled, task
@@ -156,6 +157,26 @@ def test_an_endless_body_is_not_read_to_its_end(served: Running, lawful: dict[st
         except OSError:  # it closed the connection
             pass
     assert sent < 32 * 2**20  # most of it waits in the buffers of two sockets
+
+
+def test_who_hangs_up_amid_a_body_has_sent_none(served: Running, lawful: dict[str, Case]) -> None:
+    case, request_id = lawful["logTask"], f"amid-{uuid4()}"
+    headers = "".join(f"{name}: {value}\r\n" for name, value in {**headers_of(case), "Request-Id": request_id}.items())
+    with socket.create_connection(("127.0.0.1", served.port), timeout=5) as line:
+        line.sendall(f"POST {case.path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: 99\r\n\r\n{{".encode())
+        time.sleep(0.2)  # until it waits for the rest
+    (access,) = (json.loads(one) for one in awaited(served, request_id))
+    assert (access["event"], access["status"], access["problem"]) == ("request", 400, "malformed-json")
+    quiet(served)
+
+
+def awaited(served: Running, word: str) -> list[str]:
+    """The lines with this word in what the process says, once there is one and a moment has passed."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and not any(word in one for one in served.said):
+        time.sleep(0.05)
+    time.sleep(0.2)
+    return [one for one in served.said if word in one]
 
 
 def test_another_content_type_is_415(line: httpx.Client, lawful: dict[str, Case]) -> None:
