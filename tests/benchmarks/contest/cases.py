@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from benchmarks.contest.load import Asked, replay
 from benchmarks.contest.measure import Case
 from benchmarks.contest.processes import Served
 
-SINGLES, DEEP, PAGES, LISTENERS = 100, 200, 20, 40
+SINGLES, DEEP, CALLS, LISTENERS = 100, 200, 20, 40
 TASK = {
     "title": "Bandingkan",
     "description": "Dugaan ketidaknetralan aparatur sipil negara di sebuah kelurahan.",
@@ -35,8 +36,6 @@ OF_KIND, FILTERED = (f"{NEWEST}&{urlencode(filters)}" for filters in (KIND, FILT
 WORD = "hujan"
 SEARCH = f"{NEWEST}&q={WORD}"
 STATISTICS = "/v1/statistics/tasks"
-#: What differs from one answer to the next, or is each contestant's own.
-VARYING = ("next_cursor", "at")
 
 
 class Differs(RuntimeError):
@@ -44,65 +43,90 @@ class Differs(RuntimeError):
 
 
 class Questions:
-    """What is asked, once each contestant is known."""
+    """What is asked, once each contestant is known; `many` requests are enough for a block of writes."""
 
-    def __init__(self, on: Ground, contestants: Mapping[str, Served], tokens: Tokens, *, many: int) -> None:
-        self.on, self.contestants, self.tokens, self.many = on, contestants, tokens, many
+    def __init__(self, on: Ground, contestants: Mapping[str, Served], tokens: Tokens, *, many: int, tries: int) -> None:
+        self.on, self.contestants, self.tokens, self.many, self.tries = on, contestants, tokens, many, tries
         self.hand = httpx.Client(base_url=contestants["b"].address, timeout=60)
-        self.forms: dict[str, str] = {}
+        #: What ours answered, by agency and path, for a to answer it from memory.
+        self.kept: dict[str, str] = {}
+        #: The first and the late page of the nation's list.
+        self.pages = (NEWEST, NEWEST)
 
     # reads
 
     def reads(self) -> list[Case]:
         """The reads that several contestants answer."""
-        singles = [f"/v1/tasks/{one['id']}" for one in self._tasks() if one["access"] == "full"][:SINGLES]
-        records = self._records(SINGLES)
+        whole = [one["id"] for one in self._tasks() if one["access"] == "full"][:SINGLES]
+        singles, records = [f"/v1/tasks/{one}" for one in whole], [f"{peer.RECORDS}/{one}" for one in whole]
         deep, deeper, number = self._deep()
+        self.pages = (NEWEST, deep)
         return [
             self._read("single read", CITY, singles, singles, records),
-            self._read("newest 50, city", CITY, [NEWEST], [NEWEST], None),
+            self._read("newest 50, city", CITY, [NEWEST], [NEWEST]),
             self._read("newest 50, nation", NATION, [NEWEST], [NEWEST], [peer.newest()]),
-            self._read("filtered list", CITY, [FILTERED], [FILTERED], [peer.newest(FILTERS)]),
+            self._read("filtered list, city", CITY, [FILTERED], [FILTERED]),
+            self._read("filtered list, nation", NATION, [OF_KIND], [OF_KIND], [peer.newest(KIND)]),
             self._read(f"deep page ({number})", NATION, [deep], [deeper], self._deep_of_peer(number)),
-            self._read("search", CITY, [SEARCH], [f"/search?q={WORD}"], None),
-            self._read("statistics", CITY, [STATISTICS], ["/statistics"], None),
+            self._read("search", CITY, [SEARCH], [f"/search?q={WORD}"]),
+            self._read("statistics", CITY, [STATISTICS], ["/statistics"]),
         ]
 
     def _tasks(self) -> list[dict[str, Any]]:
         return list(self.tokens.get(CITY, "/v1/tasks?limit=200").json()["items"])
 
-    def _read(self, name: str, agency: str, ours: list[str], hands: list[str], peers: list[str] | None) -> Case:
-        form = self._faster(name, agency, ours, hands)
+    def _read(
+        self, name: str, agency: str, ours: list[str], hands: list[str], peers: Sequence[str] | None = None
+    ) -> Case:
+        answers = {path: self.tokens.get(agency, path) for path in ours}
+        self.kept |= {_of_bare(agency, path): answer.text for path, answer in answers.items()}
+        told_ = [answer.json() for answer in answers.values()]
+        forms = ("rows",) if name == "statistics" else ("rows", "json")
+        for form in forms:
+            for one, path in zip(told_, hands, strict=True):
+                self._same(f"{name}, {form}", one, self.hand.get(of_hand(form, agency, path)))
+        form = self._faster([[of_hand(form, agency, path) for path in hands] for form in forms], forms)
         asked: dict[str, Callable[[], Sequence[Asked]]] = {
-            "a": lambda: [Asked(path, {}) for path in ours],
+            "a": lambda: [Asked(_of_bare(agency, path), {}) for path in ours],
             "b": lambda: [Asked(of_hand(form, agency, path), {}) for path in hands],
             "c": lambda: [Asked(path, self.tokens.headers(agency)) for path in ours],
         }
         if peers and "d" in self.contestants:
+            self._alike(name, told_, peers)
             asked["d"] = lambda: [Asked(path, peer.HEADERS) for path in peers]
         return Case(name, asked, note=f"b: {'rows, orjson' if form == 'rows' else 'JSON by PostgreSQL'}")
 
-    def _faster(self, name: str, agency: str, ours: list[str], hands: list[str]) -> str:
-        """Which of its two ways b takes, after both gave our answer."""
-        rates: dict[str, float] = {}
-        for form in ("rows", "json"):
-            for path, other in zip(ours[:5], hands[:5], strict=True):
-                found = self.hand.get(of_hand(form, agency, other))
-                if found.status_code == 404:
-                    break
-                self._same(name, self.tokens.get(agency, path).content, found.content)
-            else:
-                asked = [Asked(of_hand(form, agency, path), {}) for path in hands]
-                rates[form] = replay(self.contestants["b"].port, asked, connections=8, seconds=1)["requests"]
-        return max(rates, key=lambda form: rates[form])
+    def _faster(self, paths: Sequence[list[str]], forms: Sequence[str]) -> str:
+        """Which of its ways is the fastest for b, asked in turns."""
+        rates: dict[str, list[float]] = {form: [] for form in forms}
+        for _ in range(self.tries if len(forms) > 1 else 0):
+            for form, asked in zip(forms, paths, strict=True):
+                load = [Asked(path, {}) for path in asked]
+                rates[form].append(replay(self.contestants["b"].port, load, connections=8, seconds=1)["requests"])
+        return max(forms, key=lambda form: statistics.median(rates[form] or [0]))
 
-    def _same(self, name: str, ours: bytes, theirs: bytes) -> None:
-        one, other = (
-            {key: value for key, value in json.loads(body).items() if key not in VARYING} for body in (ours, theirs)
-        )
+    def _same(self, name: str, ours: dict[str, Any], theirs: httpx.Response) -> None:
+        """The answer by hand is ours; raises Differs."""
+        theirs.raise_for_status()
+        one, other = comparable(ours), comparable(theirs.json())
         if one != other:
             first, second = (json.dumps(told, indent=0, sort_keys=True).splitlines() for told in (one, other))
             raise Differs("\n".join([name, *islice(difflib.unified_diff(first, second, "ours", "by hand"), 60)]))
+
+    def _alike(self, name: str, ours: Sequence[dict[str, Any]], paths: Sequence[str]) -> None:
+        """A record of the peer is our task but for its moves, a page as long as ours; raises Differs."""
+        with self._peer() as http:
+            for one, path in zip(ours, paths, strict=True):
+                answer = http.get(path)
+                answer.raise_for_status()
+                if "items" in one:
+                    alike = len(one["items"]) == len(peer.items(answer)) > 0
+                else:
+                    alike = {**one, "available_transitions": None} == {
+                        **peer.document(answer.json()["data"]), "available_transitions": None,
+                    }  # fmt: skip
+                if not alike:
+                    raise Differs(f"{name}: {path}")
 
     def _deep(self) -> tuple[str, str, int]:
         """Page 200 of the nation's list, or the last full one, as ours and b name it."""
@@ -137,16 +161,6 @@ class Questions:
             for _ in range(number - 1):
                 path = http.get(path).headers["next-page"].removeprefix(self.contestants["d"].address)
         return [path]
-
-    def kept(self, cases: Sequence[Case]) -> dict[str, str]:
-        """The bytes that ours answers to every read, for a to answer them from memory."""
-        return {
-            one.path: self.tokens.get(
-                NATION if case.name.startswith(("deep", "newest 50, nation")) else CITY, one.path
-            ).text
-            for case in cases
-            for one in case.asked["a"]()
-        }
 
     # writes
 
@@ -184,7 +198,7 @@ class Questions:
 
     def alone(self) -> list[Case]:
         """What has no counterpart elsewhere."""
-        feed = self._feed()
+        feed, told_ = self._feed()
 
         def caught_up(served: Served, seconds: float) -> dict[str, float]:
             asked = [Asked(path, self.tokens.headers(CITY)) for path in feed]
@@ -193,7 +207,7 @@ class Questions:
         return [
             Case("referral, there and accepted", runners={"c": self._trips}, writes=True, note="read, refer, accept"),
             Case("batch of 200 logged", runners={"c": self._batches}, writes=True, note="one transaction"),
-            Case("feed of events, pages of 200", runners={"c": caught_up}, note=f"{len(feed)} pages, one reader"),
+            Case("feed of events, a call", runners={"c": caught_up}, note=told_),
             Case(f"an event to {LISTENERS} listeners", runners={"c": self._told}, note="rate: events all have heard"),
         ]
 
@@ -208,28 +222,36 @@ class Questions:
         operations = [{"operation": "log", "input": TASK}] * 200
         body = json.dumps({"operations": operations}).encode()
         asked = [self._post("c", CITY, "/v1/tasks/batch", body) for _ in range(100)]
-        return replay(served.port, asked, connections=1, seconds=seconds, once="batches", generator=load.OURS)
+        return replay(served.port, asked, connections=1, seconds=seconds, once=True, generator=load.OURS)
 
     def _told(self, served: Served, seconds: float) -> dict[str, float]:
         token = self.tokens.headers(CITY)["Authorization"]
         told = {"port": served.port, "token": token, "listeners": LISTENERS, "seconds": seconds}
         return _said("benchmarks.contest.fanout", [json.dumps(told)], seconds)
 
-    def _feed(self) -> list[str]:
-        paths: list[str] = []
-        after = 0
-        while len(paths) < PAGES:
-            path = f"/v1/events?after={after}&limit=200"
-            page = self.tokens.get(CITY, path).json()
-            if page["after"] == after:
-                break
-            paths.append(path)
-            after = page["after"]
-        return paths
+    def _feed(self) -> tuple[list[str], str]:
+        """Calls from places all over the log, as one who catches up makes them, and what a call brings."""
+        size = self.tokens.get(CITY, "/v1/log/head").json()["size"]
+        places = [size * place // CALLS for place in range(CALLS)]
+        paths = [f"/v1/events?after={after}&limit=200" for after in places]
+        pages = [self.tokens.get(CITY, path).json() for path in paths]
+        passed = sum(page["after"] - after for page, after in zip(pages, places, strict=True)) / CALLS
+        heard = sum(len(page["items"]) for page in pages) / CALLS
+        return paths, f"one reader; a call passes {passed:,.0f} entries, hears {heard:,.0f}"
 
 
 def _move(status: str) -> bytes:
     return json.dumps({"action": "await_info" if status == "in_progress" else "resume"}).encode()
+
+
+def comparable(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer without the instant at which it was made; of a cursor, each one's own, only whether there is one."""
+    found = {name: content for name, content in answer.items() if name != "at"}
+    return found | ({"next_cursor": found["next_cursor"] is not None} if "next_cursor" in found else {})
+
+
+def _of_bare(agency: str, path: str) -> str:
+    return f"/{agency}{path}"
 
 
 def of_hand(form: str, agency: str, path: str) -> str:

@@ -117,8 +117,11 @@ async def _tidy(url: str) -> None:
 
 
 @contextmanager
-def ours(ground: Ground) -> Iterator[Served]:
-    """Contestant c: `simpul serve`, its worker included, its access log written to a file; only quotas are raised."""
+def ours(ground: Ground, **settings: str) -> Iterator[Served]:
+    """Contestant c: `simpul serve`, its worker included, its access log written to a file; only quotas are raised.
+
+    Further `settings` by their names: `SIMPUL_WORKERS="2"`.
+    """
     port = processes.free_port()
     rates = ("CLIENT", "AGENCY", "FAILURE", "GRANT_FAILURE")
     environment = {f"SIMPUL_{name}_RATE": "1000000/second" for name in rates}
@@ -128,6 +131,7 @@ def ours(ground: Ground) -> Iterator[Served]:
         "SIMPUL_PORT": str(port),
         "SIMPUL_REGISTER_ON_START": "false",
     }
+    environment |= settings
     command = [processes.PYTHON, "-m", "app.cli", "serve"]
     with processes.started(command, environment=environment, log=ground.logs / "ours.log") as pid:
         served = Served(pid, port)
@@ -184,17 +188,42 @@ async def in_work(url: str, *, mark: str) -> list[tuple[str, int, str]]:
     return [(task, version, status) for task, version, status in found]
 
 
-async def drain(url: str) -> None:
-    """Wait until the log has caught up and the last answers are written: what one block left must not slow the next."""
+_LOGGED = "select not exists (select from unsequenced)"
+_IDLE = """
+select not exists (select from pg_stat_activity where backend_type = 'client backend' and state <> 'idle'
+    and pid <> pg_backend_pid())
+"""
+
+
+async def drained(url: str) -> None:
+    """Wait until the log has caught up; raises RuntimeError when it does not."""
+    await _until(url, _LOGGED, patience=60)
+
+
+async def idle(url: str) -> None:
+    """Wait until nobody asks anything any more, so that what one left does not slow the next; raises RuntimeError."""
+    await _until(url, _IDLE, patience=300)
+
+
+async def _until(url: str, asked: str, *, patience: float) -> None:
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            until = time.monotonic() + patience
+            while not (await connection.execute(text(asked))).scalar_one():
+                if time.monotonic() > until:
+                    raise RuntimeError(f"not within {patience:g} s: {asked}")
+                await asyncio.sleep(0.02)
+    finally:
+        await engine.dispose()
+
+
+async def checkpoint(url: str) -> None:
+    """Write now what PostgreSQL would write amid the measuring."""
     engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            if (await connection.execute(text("select not exists (select from unsequenced)"))).scalar_one():
-                break
-            await asyncio.sleep(0.05)
+        await connection.execute(text("checkpoint"))
     await engine.dispose()
-    await asyncio.sleep(0.3)
 
 
 def rest(served: Served, postmaster: int, *, patience: float = 1800.0) -> None:

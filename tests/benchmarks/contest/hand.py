@@ -58,6 +58,8 @@ class Hand:
             max_size=POOL,
             server_settings={"jit": "off", "timezone": "UTC", "application_name": "hand"},
             init=_embed,
+            reset=_keep,
+            max_queries=2**31,
         ) as self.pool:
             self.writes = Writes(self.pool, database, Keys.open(self.var / "keys", issuer=settings.issuer))
             yield
@@ -127,6 +129,10 @@ class Hand:
 async def _embed(connection: asyncpg.Connection[Any]) -> None:
     """Documents go from the database into the answer as they are."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=orjson.Fragment)
+
+
+async def _keep(_: asyncpg.Connection[Any]) -> None:
+    """A connection is put back as it is, without a round trip: nothing here leaves anything in it."""
 
 
 def _shown(found: asyncpg.Record) -> dict[str, Any]:

@@ -25,27 +25,37 @@ def statistics(*, seen: str, whole: str) -> str:
     which = f"grouping({', '.join(_PLAIN)})"
     named = " ".join(f"when {flag} then '{name}'" for name, flag in flags.items())
     valued = " ".join(f"when {flag} then {name}" for name, flag in flags.items())
-    holds = "(e.region_code is null or e.region_code = any(n.places)) and " + listing.DAY_HELD.format(day="n.day")
+    deepest = "(select coalesce(max(length(region_code)), 0) from election)"
+    held = f"{listing.DAY_HELD.format(day='p.day')} and (e.region_code is null or starts_with(p.place, e.region_code))"
     return f"""
         with seen as materialized (
-            select t.id, {whole} as whole, t.region_path as places, t.status, t.category, t.accountable,
-                case when length(t.region_code) >= 8 then left(t.region_code, 8) end as district,
+            select t.id, {whole} as whole, left(t.region_code, {deepest}) as place, t.status, t.category,
+                t.accountable, case when length(t.region_code) >= 8 then left(t.region_code, 8) end as district,
                 cast(coalesce(t.event_at, t.effective_at) at time zone z.time_zone as date) as day,
                 case when not {whole} then null when t.status in ({_ENDED}) then '{Age.ENDED}' {_BOUNDS}
                     else '{Age.OLDER}' end as age
             from task t join region z on z.code = t.region_code where {seen}
+        ), linked as materialized (
+            select n.id, array_agg(v.stage) as stages from seen n join task_vulnerability l on l.task_id = n.id
+                join vulnerability v on v.id = l.vulnerability_id where n.whole and v.stage is not null group by n.id
+        ), days as materialized (
+            select n.place, n.day, n.whole, l.stages as more, count(*) as tasks
+            from seen n left join linked l using (id) group by 1, 2, 3, 4
         ), staged as (
-            select n.id, s.code as stage from seen n
-                join (stage s join election e on e.code = s.election_code) on {holds} where n.whole
-            union select l.task_id, v.stage from seen n join task_vulnerability l on l.task_id = n.id
-                join vulnerability v on v.id = l.vulnerability_id where n.whole and v.stage is not null
-        ), clocked as (
+            select array(
+                select s.code from stage s join election e on e.code = s.election_code where p.whole and {held}
+                union select unnest(p.more)
+            ) as stages, p.tasks from days p
+        ), clocked as materialized (
             select distinct c.task_id as id, c.status from seen n join deadline c on c.task_id = n.id where n.whole
         )
         select case {which} {named} else 'total' end as dimension, case {which} {valued} end as value, count(*)
             from seen group by grouping sets ({sets})
-        union all select 'stage', g.stage, count(*) from seen left join staged g using (id) group by 2
-        union all select 'deadline_status', g.status, count(*) from seen left join clocked g using (id) group by 2
+        union all select 'stage', g.stage, cast(sum(p.tasks) as bigint)
+            from staged p left join unnest(p.stages) g (stage) on true group by 2
+        union all select 'deadline_status', status, count(*) from clocked group by 2
+        union all select 'deadline_status', null, b.without from (
+            select (select count(*) from seen) - count(distinct id) as without from clocked) b where b.without > 0
     """
 
 

@@ -55,10 +55,10 @@ def replay(
     *,
     connections: int,
     seconds: float,
-    once: str = "",
+    once: bool = False,
     generator: str = GENERATOR,
 ) -> dict[str, float]:
-    """Put these requests to a port, in turns; `once` says what may not be asked twice. Raises Exhausted.
+    """Put these requests to a port, in turns, and none of them twice where `once`. Raises Exhausted.
 
     wrk leaves when the time is over and counts what was answered; ours waits for what is on its way.
     """

@@ -6,8 +6,9 @@ import asyncio
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from benchmarks.contest import ground, processes
 from benchmarks.contest.load import Asked, replay
@@ -20,14 +21,17 @@ FEW = 3  # rounds of a short run
 
 @dataclass(frozen=True)
 class Block:
-    """What one block measured: requests a second, milliseconds of half and of 99 %, processor milliseconds each."""
+    """What one block measured: answers a second, milliseconds of half and of 99 %, processor milliseconds each.
+
+    An answer is one that was not refused.
+    """
 
     rate: float
     p50: float
     p99: float
     server: float
     database: float
-    requests: int
+    answers: int
     refused: int
 
 
@@ -45,12 +49,12 @@ class Case:
     runners: Mapping[str, Runner] = field(default_factory=dict)
     note: str = ""
 
-    def run(self, letter: str, served: Served, seconds: float) -> dict[str, float]:
-        """One block of load."""
+    def load(self, letter: str, served: Served, seconds: float) -> Callable[[], dict[str, float]]:
+        """One block of load, ready to be put: whatever must be asked of others for it has been asked."""
         if letter in self.runners:
-            return self.runners[letter](served, seconds)
-        once = self.name if self.writes else ""
-        return replay(served.port, self.asked[letter](), connections=self.connections, seconds=seconds, once=once)
+            return partial(self.runners[letter], served, seconds)
+        asked = self.asked[letter]()
+        return partial(replay, served.port, asked, connections=self.connections, seconds=seconds, once=self.writes)
 
     @property
     def letters(self) -> list[str]:
@@ -66,29 +70,54 @@ class Measured:
     blocks: dict[str, list[Block]]
 
     def rates(self, letter: str) -> list[float]:
-        """Requests a second, round by round."""
+        """Answers a second, round by round."""
         return [block.rate for block in self.blocks[letter]]
 
 
 class Meter:
     """Measures on one ground."""
 
-    def __init__(self, on: ground.Ground, contestants: Mapping[str, Served], console: Console) -> None:
+    def __init__(
+        self,
+        on: ground.Ground,
+        contestants: Mapping[str, Served],
+        console: Console,
+        *,
+        beside: Collection[Served] = (),
+    ) -> None:
         self.on, self.contestants, self.console = on, contestants, console
+        self.all = {*contestants.values(), *beside}
+
+    def another(self, contestants: Mapping[str, Served]) -> Meter:
+        """One for other contestants, in whose time those of this one do nothing."""
+        return Meter(self.on, contestants, self.console, beside=self.all)
 
     def block(self, case: Case, letter: str, seconds: float) -> Block:
-        """One block; what it was about to write is written before the next begins."""
+        """One block, alone: what the one before left is done, and the others are stilled.
+
+        Placing its facts in the log counts as what a contestant spends; only ours has to.
+        """
         served = self.contestants[letter]
-        if case.writes:
-            asyncio.run(ground.drain(self.on.url))
-        before = processes.spent(served.pid), processes.spent(self.on.postmaster)
-        found = case.run(letter, served, seconds)
-        after = processes.spent(served.pid), processes.spent(self.on.postmaster)
-        done = max(1, round(found["requests"]))
-        server, database = ((late - early) * 1000 / done for early, late in zip(before, after, strict=True))
-        rate = found["requests"] / found["seconds"]
+        load = case.load(letter, served, seconds)
+        asyncio.run(self._quiet(case))
+        with processes.stilled(self.all - {served}):
+            before = self._spent(served)
+            found = load()
+            if case.writes and letter == "c":
+                asyncio.run(ground.drained(self.on.url))
+            after = self._spent(served)
+        done = round(found["requests"] - found["refused"])
+        server, database = ((late - early) * 1000 / max(1, done) for early, late in zip(before, after, strict=True))
         refused = round(found["refused"] + found["broken"])
-        return Block(rate, found["p50"], found["p99"], server, database, round(found["requests"]), refused)
+        return Block(done / found["seconds"], found["p50"], found["p99"], server, database, done, refused)
+
+    async def _quiet(self, case: Case) -> None:
+        if case.writes:
+            await ground.drained(self.on.url)
+        await ground.idle(self.on.url)
+
+    def _spent(self, served: Served) -> tuple[float, float]:
+        return processes.spent(served.pid), processes.spent(self.on.postmaster)
 
     def measure(self, case: Case, *, rounds: int, seconds: float) -> Measured:
         """All rounds of a case, the order turned about in every second one; the first of a long run only warms."""

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import httpx
@@ -107,8 +108,10 @@ async def _load(ours: str, theirs: str) -> None:
     chunks: asyncio.Queue[bytes | None] = asyncio.Queue(64)
 
     async def read() -> None:
-        await source.copy_from_query(documents(), output=chunks.put, format="text")
-        await chunks.put(None)
+        try:
+            await source.copy_from_query(documents(), output=chunks.put, format="text")
+        finally:
+            await chunks.put(None)
 
     async def given() -> AsyncIterator[bytes]:
         while (chunk := await chunks.get()) is not None:
@@ -126,15 +129,16 @@ async def _load(ours: str, theirs: str) -> None:
 
 
 def newest(filters: Mapping[str, str] | None = None, *, limit: int = 50) -> str:
-    """The address of its newest records."""
-    asked = "".join(f"&{name}={content}" for name, content in (filters or {}).items())
+    """The address of its newest records; a filter compares as JSON, in which a text has quotes."""
+    asked = "".join(f"&{name}={quote(json.dumps(content))}" for name, content in (filters or {}).items())
     return f"{RECORDS}?_sort=-last_modified&_limit={limit}{asked}"
 
 
 def items(answer: httpx.Response) -> list[dict[str, Any]]:
     """The documents of a page, without what is Kinto's own."""
-    return [_ours(one) for one in json.loads(answer.content)["data"]]
+    return [document(one) for one in json.loads(answer.content)["data"]]
 
 
-def _ours(record: dict[str, Any]) -> dict[str, Any]:
+def document(record: dict[str, Any]) -> dict[str, Any]:
+    """The document that a record is, without what is Kinto's own."""
     return {name: content for name, content in record.items() if name not in {"last_modified", "schema"}}

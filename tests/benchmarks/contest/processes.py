@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,6 @@ import httpx
 ROOT = Path(__file__).resolve().parents[3]
 LONGEST = 4 * 3600  # seconds
 PATIENCE = 60.0
-SETTLING = 5.0  # seconds until every one of several processes listens
 PYTHON = sys.executable
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -40,19 +39,15 @@ class Served:
 
 
 @contextmanager
-def module(name: str, told: Mapping[str, Any], *, log: Path, probe: str, workers: int = 1) -> Iterator[Served]:
-    """A module of ours, in so many processes that share a socket to serve on, until the block ends."""
+def module(name: str, told: Mapping[str, Any], *, log: Path, probe: str) -> Iterator[Served]:
+    """A module of ours on a socket that it inherits, until the block ends."""
     with ExitStack() as stack:
         bound = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
         command = [PYTHON, "-m", name, json.dumps({**told, "fd": bound.fileno()})]
         environment = {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
-        pids = [
-            stack.enter_context(started(command, environment=environment, log=log, keep=bound)) for _ in range(workers)
-        ]
-        served = Served(pids[0], bound.getsockname()[1])
+        pid = stack.enter_context(started(command, environment=environment, log=log, keep=bound))
+        served = Served(pid, bound.getsockname()[1])
         await_answer(served, probe)
-        if workers > 1:
-            time.sleep(SETTLING)
         yield served
 
 
@@ -80,8 +75,26 @@ def started(
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             for pid in (*descendants(process.pid), process.pid):
-                os.kill(pid, signal.SIGKILL)
+                _signal(pid, signal.SIGKILL)
             process.wait()
+
+
+@contextmanager
+def stilled(served: Collection[Served]) -> Iterator[None]:
+    """Let these do nothing until the block ends: no background process of one works in the time of another."""
+    pids = [pid for one in served for pid in (one.pid, *descendants(one.pid))]
+    try:
+        for pid in pids:
+            _signal(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            _signal(pid, signal.SIGCONT)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # it has ended
+        os.kill(pid, number)
 
 
 def plain_environment() -> dict[str, str]:

@@ -7,6 +7,7 @@ import math
 import os
 import platform
 import statistics
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from benchmarks.contest import processes
+from benchmarks.contest.ground import Size
 from benchmarks.contest.load import GENERATOR
 from benchmarks.contest.measure import CONNECTIONS, Block, Measured, ratios, spread
 from rich.console import Console
@@ -25,7 +28,8 @@ HEAD = (
     "server ms b, c, d", "database ms b, c, d",
 )  # fmt: skip
 NOTES = (
-    "Requests a second, medians of the rounds with quartiles; ratios round by round, with quartiles.",
+    """Answers that are no refusals a second, medians of the rounds with quartiles; ratios round by round, with
+  quartiles. While one is measured the others are stopped.""",
     "a: a bare ASGI application returns the bytes of ours from memory, under the same server.",
     """b: Starlette and asyncpg by hand, the same members of the same rows; no authentication, no access rules but the
   condition that chooses the caller's rows, no validation. Its writes leave the same rows in one transaction.""",
@@ -33,7 +37,8 @@ NOTES = (
     """d: Kinto on PostgreSQL (storage, permissions, cache), one process under waitress. Every caller sees every record;
   there are no visibility rules, moves, law, history or log; a write is one record, and some are refused when two come
   in one millisecond. It has no search and no statistics. Its city and nation are the same list.""",
-    "Processor milliseconds are those of the whole contestant (of c with its background process) and of PostgreSQL.",
+    """Processor milliseconds are those of the whole contestant (of c with its background process, until its writes
+  stand in the log) and of PostgreSQL.""",
     "-: no counterpart.",
 )
 
@@ -52,6 +57,17 @@ class Goal:
     def reached(self) -> bool:
         """Whether the median is there."""
         return self.found[1] >= self.goal if self.least else self.found[1] <= self.goal
+
+
+def facts(size: Size) -> dict[str, str]:
+    """What else tells what was measured."""
+    asked = ["git", "-C", str(processes.ROOT), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(asked, check=False, capture_output=True, text=True).stdout.strip()
+    return {
+        "Tasks": f"{size.tasks:,}, in the small nation {size.few:,}",
+        "Rounds": f"{size.rounds} of {size.seconds:g} s",
+        "Commit": commit or "unknown",
+    }
 
 
 def machine() -> str:
@@ -81,7 +97,7 @@ def _rate(one: Measured, letter: str) -> str:
         return "-"
     low, middle, high = spread(one.rates(letter))
     refused = sum(block.refused for block in one.blocks[letter])
-    share = refused / max(1, sum(block.requests for block in one.blocks[letter]))
+    share = refused / max(1, refused + sum(block.answers for block in one.blocks[letter]))
     told = f"{_short(middle)} ({_short(low)}..{_short(high)})"
     return f"{told}, {share:.0%} refused" if refused else told
 

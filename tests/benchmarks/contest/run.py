@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -44,7 +46,7 @@ def sizes(on: Ground, tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
     few = ground.lay(url, on.postmaster, on.var.parent, "few", tasks=size.few)
     with ground.ours(few) as served:
         ground.rest(served, on.postmaster)
-        both = {"c": tokens, "few": Tokens(few, served)}
+        both = {"many": tokens, "few": Tokens(few, served)}
         return goals.sizes(meter.contestants["c"], served, both, meter, size)
 
 
@@ -59,6 +61,7 @@ def beyond(on: Ground, tokens: Tokens, meter: Meter, size: Size) -> Iterator[lis
 
 def main() -> None:
     """Start everything, measure, stop everything."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of every `finally`
     console, size = Console(width=200, highlight=False), Size.chosen()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simpul-bench-")))
@@ -75,26 +78,28 @@ def main() -> None:
             contestants["d"] = stack.enter_context(peer.served(on, folder))
         ground.rest(contestants["c"], postmaster)
         tokens, many = Tokens(on, contestants["c"]), 1_000 + round(2_000 * size.seconds)
-        questions = Questions(on, contestants, tokens, many=many)
+        questions = Questions(on, contestants, tokens, many=many, tries=3 if size.whole else 1)
         reads = questions.reads()
-        contestants["a"] = stack.enter_context(bare(on, questions.kept(reads), folder))
+        contestants["a"] = stack.enter_context(bare(on, questions.kept, folder))
         meter = Meter(on, contestants, console)
 
         measured = partial(meter.measure, rounds=size.rounds, seconds=size.seconds)
         found = [measured(case) for case in reads]
-        reached = sizes(on, tokens, meter, size) if size.whole else []
+        reached = goals.depth(questions.pages, tokens, meter, size)
+        reached += sizes(on, tokens, meter, size) if size.whole else []
         for mark, count in (("WRK", many), ("TRP", 8)):
             asyncio.run(ground.put_to_work(on.url, mark=mark, count=count))
+        asyncio.run(ground.checkpoint(on.url))
         found += [measured(case) for case in questions.writes()]
-        found += [measured(case) for case in questions.alone()]  # the feed tells of what was written
+        found += [measured(case) for case in questions.alone()]
         reached += goals.told(found)
-        facts = {"Tasks": f"{size.tasks:,}", "Rounds": f"{size.rounds} of {size.seconds:g} s"}
-        report.write(OUT, found, reached, facts)  # the rest may take as long again
+        facts, out = report.facts(size), OUT / f"{size.tasks}"
+        report.write(out, found, reached, facts)  # the rest may take as long again
         for further in beyond(on, tokens, meter, size):
             reached += further
-            report.write(OUT, found, reached, facts)
+            report.write(out, found, reached, facts)
     report.show(console, found, reached)
-    console.print(f"Written to {OUT}: bench.md, bench.json, bench.svg")
+    console.print(f"Written to {out}: bench.md, bench.json, bench.svg")
 
 
 if __name__ == "__main__":
