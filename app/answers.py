@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
-from app.db import digest, encode
+from app.db import encode
 from app.errors import Problem
 from app.problems import language_of
 from app.services.batch import Result
 from app.services.feed import Heard
 from app.services.paging import Page
+from app.services.versions import digest
 
 _JSON: Final = "application/json"
 _READ: Final = "private, no-cache"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from app.connections import beginning, open_engine
-from app.errors import NotFound, Overloaded
+from app.errors import NotFound, Overloaded, Problem
 from app.outages import UNREACHABLE
 from app.security import Keys
 from app.settings import Settings
@@ -57,7 +56,11 @@ class Database:
         self._begin = beginning(settings)
         # in front of the pool, which lets newcomers pass those who wait
         self._turns = Turns[PoolProxiedConnection](
-            settings.pool_size, busy=settings.pool_busy, patience=settings.pool_timeout, put_back=self._put_back
+            settings.pool_size,
+            busy=settings.pool_busy,
+            patience=settings.pool_timeout,
+            put_back=self._put_back,
+            rests=not settings.pooled,  # a pooler lends others what is in no transaction
         )
         self._ending: set[asyncio.Task[None]] = set()
         #: Who holds a token, as the database said last, and how it is to say whether that still holds.
@@ -77,26 +80,29 @@ class Database:
     async def reading(self) -> AsyncIterator[Reader]:
         """A read-only transaction. Until somebody enters it, no row that belongs to an agency is seen in it.
 
-        Where others wait to read, its connection is handed on as it is: their first message ends what it left.
+        Where others wait to read, or come at once, its connection is handed on as it is: their first message ends what
+        it left.
         """
         turn = await self._turn(reads=True)
-        if turn.work is not None and _driver_of(turn.work).is_closed():
-            self._see_to(_end(turn.work))
-            turn.work = None
-        opening = self._begin if turn.work is None else f"rollback; {self._begin}"
-        driver = await self._connected(turn)
+        driver, opening = await self._connected(turn)
+        sound = False
         try:
             yield Reader(driver, {"database": self}, opening)
-        except BaseException:
-            await asyncio.shield(self._put_back(turn))
+            sound = True
+        except Problem:
+            sound = True
             raise
-        if driver.is_closed() or not self._turns.hand_on(turn):
-            await asyncio.shield(self._put_back(turn))
+        finally:
+            if not sound or driver.is_closed() or not self._turns.hand_on(turn):
+                self._put_back(turn)
 
-    async def _connected(self, turn: Turn[PoolProxiedConnection]) -> asyncpg.Connection:
-        """The connection that came with a turn, or one of the pool, in no transaction."""
+    async def _connected(self, turn: Turn[PoolProxiedConnection]) -> tuple[asyncpg.Connection, str]:
+        """The connection that came with a turn, or one of the pool, and the SQL by which a reading begins on it."""
         if turn.work is not None:
-            return _driver_of(turn.work)
+            if not (driver := _driver_of(turn.work)).is_closed():
+                return driver, f"rollback; {self._begin}"
+            self._see_to(_end(turn.work))
+            turn.work = None
         try:
             turn.work = await self.engine.raw_connection()
         except BaseException:
@@ -104,7 +110,7 @@ class Database:
             raise
         if (driver := _driver_of(turn.work)).is_in_transaction():
             driver.terminate()  # nobody leaves one open; were it so, what it may see would be somebody else's
-        return driver
+        return driver, self._begin
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:
@@ -117,15 +123,14 @@ class Database:
         finally:
             self._turns.give(turn)
 
-    def _put_back(self, turn: Turn[PoolProxiedConnection]) -> asyncio.Task[None]:
-        """End a reading, give its connection back and then its turn, however often whoever had them is cancelled."""
-        return self._see_to(self._give_back(turn))
+    def _put_back(self, turn: Turn[PoolProxiedConnection]) -> None:
+        """End a reading, give its connection back and then its turn; nobody waits for it."""
+        self._see_to(self._give_back(turn))
 
-    def _see_to(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _see_to(self, ending: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(ending)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
-        return task
 
     async def _give_back(self, turn: Turn[PoolProxiedConnection]) -> None:
         try:
@@ -293,8 +298,3 @@ def encode(content: Any) -> bytes:
 def _plain(other: Any) -> Any:
     """Driver types that orjson does not know: asyncpg's UUID, tuples and sets of text."""
     return sorted(other) if isinstance(other, set | frozenset) else str(other)
-
-
-def digest(content: bytes) -> str:
-    """A short name of some bytes: the same bytes, the same name."""
-    return hashlib.sha256(content).hexdigest()[:12]

@@ -420,7 +420,7 @@ class FourEyes(Problem):
     code, status = "four-eyes", 422
     title = "Four eyes", "Empat mata"
     detail = (
-        "What one client has resolved or proposed another judges, who is in other hands; let another client do so.",
+        "Whoever resolved or proposed something does not judge it: let another client do so, one in other hands.",
         "Yang diselesaikan atau diusulkan satu klien dinilai oleh klien lain di tangan lain; gunakan klien lain.",
     )
 

@@ -22,7 +22,7 @@ _SHAPES: Final = sorted({row.shape for row in CATALOGUE.values()}, key=lambda sh
 _HEARD: Final = "Heard. Of a matter that is not `terbuka` a webhook brings ids only."
 #: What a delivery brings beside its body; `ping` too.
 _SENT: Final = {
-    "webhook-id": "The same whenever this is sent again: what you had under it you need not have twice.",
+    "webhook-id": "The same whenever this is sent again: ignore what you have had under it already.",
     "webhook-timestamp": "When it was sent, in seconds since 1970: refuse what is five minutes off.",
     "webhook-signature": "One or two, with a space between them: `v1a,` or `v1,` and base64 of the signature over"
     " `webhook-id`, `.`, `webhook-timestamp`, `.` and the body as it came. Ed25519 with the key after `whpk_`, or"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -41,8 +42,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 _BEARER: Final = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ACTING_USER: Final = re.compile(r"[\x21-\x7e]{1,100}", re.ASCII)
-#: Seconds that a transaction waits for a body, which most bring along with their headers.
-_PROMPT: Final = 0.01
 _KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control", "preference-applied", "audit-receipt")
 
 
@@ -95,15 +94,7 @@ def needs(permission: Permission, *refusals: type[Problem]) -> Any:
     return Depends(Needs(permission, *refusals))
 
 
-async def _idempotency_key(
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="Required on every POST: a fresh value for each intent, the same one for its retries; "
-            "the answer is replayed for 72 hours.",
-        ),
-    ] = None,
-) -> None:
+async def _idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) -> None:
     """Documents the header, which the guard reads itself."""
 
 
@@ -146,11 +137,11 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Any:
         """Wrap the framework's handler in the guard."""
-        said = self.dependant
-        self.dependant = handed_out(said)
+        whole = self.dependant
+        self.dependant = handed_out(whole)
         handle = super().get_route_handler()
-        self.dependant = said  # which the documents are made of
-        known = known_to(said)
+        self.dependant = whole  # which the documents are made of
+        known = known_to(whole)
         read = self._read if self.may_lag is None else self._read_somewhere
 
         async def guarded(request: Request) -> Response:
@@ -203,21 +194,17 @@ class GuardedRoute(APIRoute):
 
     async def _write(self, request: Request, handle: Handler, known: frozenset[str]) -> Response:
         database, claims = request.app.state.database, await _claims(request)
-        async with database.writing() as writer:
-            await self._enter(request, writer, claims)
-            refuse_unknown(request, known)
-            body = asyncio.create_task(request.body())
-            try:
-                await asyncio.wait((body,), timeout=_PROMPT)
-            except asyncio.CancelledError:
-                body.cancel()
-                raise
-            if body.done():
-                return await self._carry_out(request, writer, handle, await body)
-        content = await body  # long in coming: nobody waits for its connection meanwhile
-        async with database.writing() as writer:
-            await self._enter(request, writer, claims)  # anew: much may have happened
-            return await self._carry_out(request, writer, handle, content)
+        async with AsyncExitStack() as stack:
+            async with database.writing() as writer:
+                await self._enter(request, writer, claims)
+                refuse_unknown(request, known)
+                body = await stack.enter_async_context(_arriving(request))
+                if body.done():
+                    return await self._carry_out(request, writer, handle, await body)
+            content = await body  # long in coming: nobody waits for its connection meanwhile
+            async with database.writing() as writer:
+                await self._enter(request, writer, claims)  # anew: much may have happened
+                return await self._carry_out(request, writer, handle, content)
 
     async def _carry_out(self, request: Request, writer: Writer, handle: Handler, body: bytes) -> Response:
         keys, request.state.writer = request.app.state.keys, writer
@@ -246,6 +233,18 @@ class GuardedRoute(APIRoute):
         await request.app.state.quota.spend(request, caller)
         if not may_enter(Role(caller.role), self.permission):
             raise PermissionDenied(permission=self.permission.value)
+
+
+@asynccontextmanager
+async def _arriving(request: Request) -> AsyncIterator[asyncio.Task[bytes]]:
+    """The body of a request: done where it is there already, as most are by now. Left unread when the block ends."""
+    body = asyncio.create_task(request.body())
+    try:
+        await asyncio.sleep(0)  # what is there is read in one turn of the loop
+        yield body
+    finally:
+        body.cancel()
+        await asyncio.gather(body, return_exceptions=True)
 
 
 async def _promised(request: Request, response: Response) -> Response:

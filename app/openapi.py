@@ -10,94 +10,21 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from app import event_pages
-from app.claims import b64
+from app import event_pages, openapi_headers
 from app.problems import SCHEMA, TYPE, ProblemDocument, shown_example
 from app.rules.policy import Permission
 from app.rules.vocabulary import Role
 from app.settings import ROOT
-from app.statements import Kind
-
-_RECEIPT: Final[dict[str, Any]] = {
-    "iat": 1_795_326_630,
-    "iss": "simpul",
-    "leaves": ["8592003fcf7a749dd9516e74da01d279e741df9c18c04dc882ab656faee5c449"],
-    "request_id": "01a201ce-5ba2-75e8-9b88-37558a95c7a8",
-    "within": 3600,
-}
-
-
-def _unsigned(kind: Kind, said: dict[str, Any]) -> str:
-    """What a statement looks like, under a signature that nobody made."""
-    header = {"alg": "ES256", "kid": "QfdAVh52_1VMDaPy", "typ": kind}
-    return ".".join((*(b64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, said)), "A" * 86))
-
 
 EXAMPLES: Final = ROOT / "openapi" / "examples"
 #: The document as it was generated last, which is what callers get: a test holds it to the code.
 KEPT: Final = ROOT / "openapi" / "openapi.json"
 
-_SCHEME: Final = "client"
-_ACTING_USER: Final[dict[str, Any]] = {
-    "name": "acting-user",
-    "in": "header",
-    "required": False,
-    "description": "The person who acts, an opaque staff id of your own: recorded, never a source of rights.",
-    "schema": {"type": "string", "maxLength": 100},
-}
-
-
-#: Shapes that are counted anew for each asking: they bear no ETag, and are never 304.
-_OF_ONE_INSTANT: Final = tuple(f"/{name}'}}" for name in ("TaskStatistics", "DeadlineStatistics", "FollowUp"))
-_HEADERS: Final[dict[str, Any]] = {
-    "Request-Id": {"description": "Yours, or ours: name it when you ask for help.", "schema": {"type": "string"}},
-    "ETag": {
-        "description": "The version you see and a digest of it, for If-Match and If-None-Match; it may differ between"
-        ' agencies. If-Match needs the version alone (`"7"`), as a 412 names it; `*` fits nothing.',
-        "schema": {"type": "string"},
-    },
-    "Location": {
-        "description": "Where the new record is, or the list that it is in; absent where there is nothing to read.",
-        "schema": {"type": "string"},
-    },
-    "Idempotent-Replayed": {"description": "`true` on the kept answer to a retry.", "schema": {"type": "string"}},
-    "RateLimit-Policy": {
-        "description": "The quotas of the client and of its agency: `q` requests in `w` seconds.",
-        "schema": {"type": "string"},
-        "example": '"client";q=6000;w=60, "agency";q=12000;w=60',
-    },
-    "RateLimit": {
-        "description": "What is left of each: `r` requests, more in `t` seconds.",
-        "schema": {"type": "string"},
-        "example": '"client";r=5999;t=42, "agency";r=11998;t=42',
-    },
-    "Audit-Receipt": {
-        "description": "A signed promise (compact JWS, ES256, `typ` `simpul-receipt+jwt`, a key of"
-        " `/.well-known/log-keys.json`) that the facts of this request will stand in the log `within` so many seconds"
-        " of `iat`. Its payload is `{iss, iat, request_id, within, leaves}`: `leaves` are their hashes (hex), each to"
-        " be looked for in `/v1/log/proofs/inclusion?leaf=`. Of more than ten, which stand one after another, there are"
-        " in place of `leaves` only the `first`, the `count`, and the `root` of the tree (RFC 6962) that they make."
-        " Absent where nothing was entered.",
-        "schema": {"type": "string"},
-        "example": _unsigned(Kind.RECEIPT, _RECEIPT),
-    },
-    "Total-Count": {
-        "description": "Of a file, where `count` asks for it: how many tasks it holds; `;relation=at_least` when"
-        " counting stopped early.",
-        "schema": {"type": "string"},
-        "example": "10000;relation=at_least",
-    },
-    "Link": {"description": 'The next page, `rel="next"`, if there is one.', "schema": {"type": "string"}},
-}
-
-
-_IF_NONE_MATCH: Final[dict[str, Any]] = {
-    "name": "if-none-match",
-    "in": "header",
-    "required": False,
-    "description": "ETags of what you hold, with commas: where one still holds, the answer is 304.",
-    "schema": {"type": "string"},
-}
+_SCHEME, _LOGIN = "client", "login"
+#: Shapes that are made anew for each asking: they bear no ETag, and are never 304.
+_OF_ONE_INSTANT: Final = tuple(
+    f"/{name}'}}" for name in ("TaskStatistics", "DeadlineStatistics", "FollowUp", "BatchReport")
+)
 _NOT_MODIFIED: Final = "304.not-modified"
 
 
@@ -125,7 +52,7 @@ def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> 
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
     event_pages.describe(document)
     _drop_titles(document["paths"], components["schemas"])
-    components["securitySchemes"] = {_SCHEME: _security()}
+    components["securitySchemes"] = {_SCHEME: _security(), _LOGIN: _BASIC}
     for path, method, operation in operations(document):
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _sent(parameter["schema"])
@@ -134,10 +61,16 @@ def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> 
         if path.startswith("/v1"):
             operation["security"] = [{_SCHEME: []}]
             _say_headers(operation, method, components.setdefault("parameters", {}))
+        elif path.startswith("/oauth2"):
+            _say_login(operation, components["schemas"])
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
-        _say_response_headers(operation["responses"], path, method, components.setdefault("headers", _HEADERS))
+        _say_response_headers(
+            operation["responses"], path, method, components.setdefault("headers", openapi_headers.HEADERS)
+        )
         _say_conditional(operation, method, components)
+        if path.startswith("/v1"):
+            _say_preference(operation, components)
         _share_refusals(operation["responses"], components)
         if operation["operationId"] in examples:
             _show(operation, examples[operation["operationId"]])
@@ -167,10 +100,29 @@ def _security() -> dict[str, Any]:
     }
 
 
-def _sent(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter: left out or given, never null; its description stands beside it already."""
+#: In the form instead, or by an assertion: then without it.
+_BASIC: Final = {"type": "http", "scheme": "basic", "description": "Client id and secret; or send them in the form."}
+
+
+def _say_login(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Say how a client shows itself where there is no token yet, and which field of the form must be there."""
+    operation["security"] = [{_LOGIN: []}, {}]
+    operation["parameters"] = [one for one in operation.get("parameters", ()) if one["name"] != "authorization"]
+    content = operation["requestBody"]["content"]["application/x-www-form-urlencoded"]
+    form = schemas[content["schema"]["$ref"].rpartition("/")[2]]
+    form["properties"] = {name: _sent(dict(one), described=True) for name, one in form["properties"].items()}
+    form["required"] = ["grant_type" if "grant_type" in form["properties"] else "token"]
+    operation["requestBody"]["required"] = True
+    operation["responses"]["401"]["headers"] = {
+        "WWW-Authenticate": {"description": "`Basic`, with our realm.", "schema": {"type": "string"}}
+    }
+
+
+def _sent(schema: dict[str, Any], *, described: bool = False) -> dict[str, Any]:
+    """The schema of what is left out or given, never null; that of a parameter is described beside it, not in it."""
     kinds: list[dict[str, Any]] = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
-    schema.pop("description", None)
+    if not described:
+        schema.pop("description", None)
     return schema | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
 
 
@@ -181,9 +133,9 @@ def _say_headers(operation: dict[str, Any], method: str, shared: dict[str, Any])
     for header in headers.values():
         parameters.remove(header)
         if header["name"] != "last-event-id":
-            header |= {"required": True, "schema": {"type": "string", "maxLength": 255}}
+            header.update(openapi_headers.asked(header["name"]))
     if method != "get":
-        headers[_ACTING_USER["name"]] = _ACTING_USER
+        headers[openapi_headers.ACTING_USER["name"]] = openapi_headers.ACTING_USER
     shared |= headers
     parameters += [{"$ref": f"#/components/parameters/{name}"} for name in headers]
 
@@ -203,7 +155,10 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
             "RateLimit": True,
             "Link": "Page'}" in schema and listed,
             "Total-Count": "text/csv" in response.get("content", {}),
-            "ETag": not listed and not schema.endswith(_OF_ONE_INSTANT),
+            "ETag": "application/json" in response.get("content", {})
+            and not listed
+            and not schema.endswith(_OF_ONE_INSTANT),
+            "Preference-Applied": False,
         }
         names |= {"Location": status == "201", "Idempotent-Replayed": method == "post"}
         names["Audit-Receipt"] = method != "get"
@@ -215,13 +170,31 @@ def _say_conditional(operation: dict[str, Any], method: str, components: dict[st
     """Say that who holds a record reads it again only when it has changed."""
     if method != "get" or "ETag" not in operation["responses"].get("200", {}).get("headers", {}):
         return
-    components["parameters"].setdefault(_IF_NONE_MATCH["name"], _IF_NONE_MATCH)
+    components["parameters"].setdefault(openapi_headers.IF_NONE_MATCH["name"], openapi_headers.IF_NONE_MATCH)
     components.setdefault("responses", {}).setdefault(
         _NOT_MODIFIED,
         {"description": "You hold it already", "headers": {"ETag": {"$ref": "#/components/headers/ETag"}}},
     )
-    operation["parameters"].append({"$ref": f"#/components/parameters/{_IF_NONE_MATCH['name']}"})
+    operation["parameters"].append({"$ref": f"#/components/parameters/{openapi_headers.IF_NONE_MATCH['name']}"})
     operation["responses"]["304"] = {"$ref": f"#/components/responses/{_NOT_MODIFIED}"}
+
+
+def _say_preference(operation: dict[str, Any], components: dict[str, Any]) -> None:
+    """Say that who writes may do without the body of the answer."""
+    responses = operation["responses"]
+    headers = (responses.get("200") or responses.get("201") or {}).get("headers", {})
+    if "Audit-Receipt" not in headers:
+        return
+    components["parameters"].setdefault(openapi_headers.PREFER["name"], openapi_headers.PREFER)
+    operation["parameters"].append({"$ref": f"#/components/parameters/{openapi_headers.PREFER['name']}"})
+    applied = {"Preference-Applied": {"$ref": "#/components/headers/Preference-Applied"}}
+    if "200" in responses and "ETag" in headers:
+        name = f"204.{'-'.join(sorted(headers))}"
+        minimal = {"description": "As you preferred: without a body", "headers": headers | applied}
+        components.setdefault("responses", {}).setdefault(name, minimal)
+        responses["204"] = {"$ref": f"#/components/responses/{name}"}
+    else:
+        headers |= applied
 
 
 def _share_refusals(responses: dict[str, Any], components: dict[str, Any]) -> None:

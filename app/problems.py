@@ -102,7 +102,10 @@ class ProblemError(BaseModel):
 
 
 class ProblemDocument(BaseModel):
-    """A refusal (RFC 9457); the facts of the case are further members."""
+    """A refusal (RFC 9457); further members are the facts of the case, as the example of each code shows them.
+
+    A batch adds `operation` and `refused`, what is told of the past `told_from`, the feed of events `retired_until`.
+    """
 
     model_config = ConfigDict(title="Problem", extra="allow")
 

@@ -40,18 +40,18 @@ def handed_out(dependant: Dependant) -> Dependant:
     beside other parameters is left to it, so that their faults are told together.
     """
     taken = {str(one.name): one.call.take for one in dependant.dependencies if isinstance(one.call, Provided)}
-    asked = _parameters(dependant)
-    model = model_of(asked[0]) if len(asked) == len(dependant.query_params) == 1 else None
+    parameters = _parameters(dependant)
+    model = model_of(parameters[0]) if len(parameters) == len(dependant.query_params) == 1 else None
     if model is not None:
-        taken[asked[0].name] = _reading(asked[0], model)
-    endpoint, asks = dependant.call, dependant.request_param_name
+        taken[parameters[0].name] = _reading(parameters[0], model)
+    endpoint, asks_for_it = dependant.call, dependant.request_param_name is not None
     if not taken or endpoint is None:
         return dependant
-    name = asks or "request"
+    name = dependant.request_param_name or "request"
     call: Callable[..., Awaitable[Any]] = endpoint
 
     async def handed(**values: Any) -> Any:
-        request = values[name] if asks else values.pop(name)
+        request = values[name] if asks_for_it else values.pop(name)
         return await call(**values, **{parameter: take(request) for parameter, take in taken.items()})
 
     left = [one for one in dependant.dependencies if not isinstance(one.call, Provided)]

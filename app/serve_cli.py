@@ -92,9 +92,13 @@ async def _prepare(chosen: Settings, logins: start.Logins) -> list[dict[str, Any
 
 
 def _welcome(chosen: Settings, port: int, made: list[dict[str, Any]]) -> None:
-    """Print the clients, one curl that works as pasted, and where the docs are."""
+    """Print the clients, one curl that works as pasted, and where the docs are; no secrets in production."""
     address = address_of(chosen.host, port)
-    if made:
+    if made and chosen.env == "production":
+        print(
+            f"The clients of the first run are in {chosen.var / start.CREDENTIALS}: hand them over, and move it away."
+        )
+    elif made:
         _show_clients(chosen, address, made)
     else:
         print(

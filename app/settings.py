@@ -71,7 +71,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
-    var: Path = Field(ROOT / "var", description="Folder of the embedded database, keys and first credentials.")
+    var: Path = Field(
+        ROOT / "var", description="Folder of the embedded database, the pepper and the first credentials."
+    )
     database_url: SecretStr | None = Field(None, description="Any PostgreSQL 15 or newer; empty: the embedded one.")
     owner_url: SecretStr | None = Field(
         None, description="The same database as who owns it, migrates, loads and runs the commands; empty: as above."
@@ -93,7 +95,7 @@ class Settings(BaseSettings):
     pool_busy: int = Field(4, ge=1, le=200, description="How many of them work at once, but for those that take long.")
     pool_timeout: float = Field(0.8, gt=0, description="How long a request waits for a connection.")
     statement_timeout: float = Field(5.0, gt=0, description="How long one statement may run.")
-    issuer: str = Field("simpul", description="`iss` and `aud` of access tokens.")
+    issuer: str = Field("simpul", description="`iss` and `aud` of access tokens; in production the https address.")
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._/-]*[A-Za-z0-9._-])?$",

@@ -30,13 +30,16 @@ class Turns(Generic[T]):
     """So many turns, and those who wait for one. Whoever has one may hand on, with the turn, what it worked with.
 
     No more than `busy` who have one are younger than `LONG`: more at once take caches from each other and finish later.
-    Where nobody waits, what a turn worked with rests a moment (`REST`) for who comes next. `put_back` puts away what
+    Where nobody waits, what a turn worked with `rests` a moment (`REST`) for who comes next. `put_back` puts away what
     nobody goes on with, and then gives the turn.
     """
 
-    def __init__(self, free: int, *, busy: int, patience: float, put_back: Callable[[Turn[T]], object]) -> None:
+    def __init__(
+        self, free: int, *, busy: int, patience: float, put_back: Callable[[Turn[T]], object], rests: bool = True
+    ) -> None:
         self._free = free
         self._busy = busy
+        self._rests = rests
         self._patience = patience
         self._put_back = put_back
         self._young: dict[Turn[T], None] = {}  # the oldest first
@@ -60,7 +63,7 @@ class Turns(Generic[T]):
         mine: asyncio.Future[Turn[T]] = asyncio.get_running_loop().create_future()
         self._waiting.append((mine, reads))
         if not self._free:
-            self._wake()
+            self._put_back_oldest()  # what rests has the turn that this one needs
         self._serve()
         try:
             async with asyncio.timeout(self._patience):
@@ -75,16 +78,16 @@ class Turns(Generic[T]):
             raise
 
     def hand_on(self, turn: Turn[T]) -> bool:
-        """Give one's turn to the next one together with what it worked with.
+        """Give one's turn to the next one together with what it worked with, or let both rest where nobody waits.
 
         False where the next one doesn't read, or may not begin yet: then both are to be put back.
         """
         self._young.pop(turn, None)
         following = self._next()
-        if following is None:
-            self._resting.append((turn, asyncio.get_running_loop().call_later(REST, self._wake)))
+        if following is None and self._rests:
+            self._resting.append((turn, asyncio.get_running_loop().call_later(REST, self._put_back_oldest)))
             return True
-        if not following[1] or not self._room():
+        if following is None or not following[1] or not self._room():
             self._serve()
             return False
         self._waiting.popleft()
@@ -100,7 +103,7 @@ class Turns(Generic[T]):
     def end(self) -> None:
         """Put back all that rests."""
         while self._resting:
-            self._wake()
+            self._put_back_oldest()
 
     def _begun(self, turn: Turn[T]) -> Turn[T]:
         turn.since = monotonic()
@@ -140,7 +143,7 @@ class Turns(Generic[T]):
         elif not self.hand_on(turn):
             self._put_back(turn)
 
-    def _wake(self) -> None:
+    def _put_back_oldest(self) -> None:
         """Put back what has rested longest, if anything rests."""
         if self._resting:
             turn, timer = self._resting.popleft()

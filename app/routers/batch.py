@@ -56,7 +56,8 @@ async def run_batch(request: Request, writer: Writer, caller: Caller, input: Bat
     With `atomic` true (the default) all are carried out (200), or none is: then the answer is the problem of the first
     that was refused, with its place as `operation`, and `refused` names every one that was. With `atomic` false (207)
     each stands for itself, with the answer it would have had alone. One Idempotency-Key stands for the whole request;
-    each operation carries its own `if_match`, and counts as a request for the quota.
+    each operation carries its own `if_match`, and counts as a request for the quota. The body may hold 1,048,576 bytes;
+    that of every other operation 65,536 (413, whose `limit` says which).
     """
     await request.app.state.quota.spend_more(request, caller, len(input.operations) - 1)
     results = await batch.run(writer, caller, input.operations, atomic=input.atomic)

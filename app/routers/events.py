@@ -39,15 +39,17 @@ async def list_events(
     keys: Keys,
     query: Annotated[EventQuery, Query()],
     last_event_id: Annotated[
-        int | None, Header(ge=0, le=10_000_000_000, description="Of a stream: where to go on; wins over `after`.")
+        int | None,
+        Header(ge=0, le=10_000_000_000, description="Of a stream: the place after which to go on; wins over `after`."),
     ] = None,
 ) -> Response:
     """What changed after a place in the log, of all that concerns you, in the one order of the log.
 
     Keep what a page brought together with its `after`, and ask on after that: nothing is lost and nothing comes twice.
     A page whose `after` is the one that you sent is the last for now. A place beyond the end of the log is refused: it
-    is of another log. Refused too is a place after which facts were retired with their year: `retired_until` then says
-    up to where an export of the log has them, and where to go on.
+    is of another log. Refused too is a place after which facts were retired with their year. Both are 400
+    `invalid-parameter`; the second has the code `retired` in `errors` and, as a number, `retired_until`: read up to
+    there in an export of the log, and send it as `after`.
 
     With `Accept: text/event-stream` the same as Server-Sent Events, as it comes: `id` is the place in the log, `event`
     the kind, `data` the envelope. Comments say that the stream lives, every 15 seconds unless the service is set

@@ -133,7 +133,9 @@ async def list_cosignatures(
     request: Request,
     reader: Reader,
     after: Annotated[After, Query(description="Go on after this size.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Cosignatures, and those of the last head whole.")] = 200,
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="Cosignatures at most, but those of the last head whole.")
+    ] = 200,
 ) -> Response:
     """What agencies have signed of our heads, each with its public key: ask the agency whether it is theirs."""
     return answers.read(request, await cosignatures.list_cosignatures(reader, after=after, limit=limit))

@@ -165,7 +165,8 @@ async def decide(
     input: DecisionInput,
 ) -> Response:
     """A decision may log tasks in the same call: all of them, or nothing happens."""
-    return answers.written(request, await meetings.decide(writer, caller, id, input), status=201)
+    decided = await meetings.decide(writer, caller, id, input)
+    return answers.written(request, decided, status=201, location=f"/v1/meetings/{id}/decisions")
 
 
 @router.get(

@@ -15,7 +15,15 @@ from starlette.exceptions import HTTPException
 
 from app.assertions import ALGORITHMS
 from app.db import encode
-from app.errors import Internal, QuotaExceeded, TemporarilyUnavailable
+from app.errors import (
+    BodyTooLarge,
+    Internal,
+    Overloaded,
+    QuotaExceeded,
+    TemporarilyUnavailable,
+    Timeout,
+    UriTooLong,
+)
 from app.problems import responses
 from app.rules.vocabulary import Role
 from app.schemas.clients import ActiveToken, InactiveToken, PublishedKeys, ServerMetadata, Token, TokenError
@@ -33,7 +41,7 @@ _UNAVAILABLE: Final = responses(Internal, TemporarilyUnavailable)
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": TokenError},
     401: {"model": TokenError},
-    **responses(QuotaExceeded),
+    **responses(BodyTooLarge, UriTooLong, QuotaExceeded, Internal, Overloaded, Timeout, TemporarilyUnavailable),
 }
 
 
@@ -125,7 +133,8 @@ async def grant_token(
 
     An assertion is a JWT (ES256, `kid` of a registered key) with `iss` and `sub` the client id, `aud` our
     `issuer` or the token endpoint, a fresh `jti`, and `exp` five minutes ahead at most. Errors come in the form of
-    RFC 6749 section 5.2, but for 429: too many failures from this address. One answer, `invalid_client`, for all that
+    RFC 6749 section 5.2, but for 413, 414, 429, 500 and 503, which are problem documents; 429: the quota of your client
+    or agency is spent, or there were too many failures from your address. One answer, `invalid_client`, for all that
     is wrong with a client: a wrong, ended or revoked credential, a suspended client or agency, a network not permitted.
     """
     if grant_type is None:

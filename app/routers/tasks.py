@@ -55,9 +55,13 @@ async def list_tasks(
 ) -> Response:
     """The tasks you may see: whole where your agency is a party, in summary where it coordinates.
 
+    What you see in summary is found by `status`, `accountable`, `category`, `function`, `priority`, `region`,
+    `due_before`, `due_after` and `as_of` alone, and by `q` only by its reference: any other filter leaves it out.
+
     With `Accept: text/csv`, `application/x-ndjson` or the type of XLSX the whole list comes as one file (the follow-up
-    matrix): without `limit` and `cursor`, by `effective_at`, newest first unless `sort` says otherwise. CSV and XLSX
-    have headings by Accept-Language, times in the zone of each region, and an apostrophe before whatever a spreadsheet
+    matrix). `limit`, `cursor` and any `sort` but `-effective_at` (the default) and `effective_at` are refused (400). A
+    client writes two files at once, an agency three, unless the service is set otherwise (429). CSV and XLSX have
+    headings by Accept-Language, times in the zone of each region, and an apostrophe before whatever a spreadsheet
     would run; in XLSX three lines stand above the headings. NDJSON has the items as they are. With `count`,
     `Total-Count` says how many come. A file that can't be finished ends with its connection, never as if it were whole.
     """
@@ -268,4 +272,5 @@ async def comment_on_task(
     input: CommentInput,
 ) -> Response:
     """Say something about the task; its version stays as it is."""
-    return answers.written(request, await comments.comment_on_task(writer, caller, id, input.body), status=201)
+    said = await comments.comment_on_task(writer, caller, id, input.body)
+    return answers.written(request, said, status=201, location=f"/v1/tasks/{id}/comments")

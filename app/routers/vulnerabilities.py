@@ -160,7 +160,8 @@ async def add_evidence(
     input: EvidenceInput,
 ) -> Response:
     """Several agencies may add to one vulnerability; each contribution carries its agency."""
-    return answers.written(request, await vulnerabilities.add_evidence(writer, caller, id, input), status=201)
+    brought = await vulnerabilities.add_evidence(writer, caller, id, input)
+    return answers.written(request, brought, status=201, location=f"/v1/vulnerabilities/{id}/evidence")
 
 
 @router.get(
@@ -188,4 +189,5 @@ async def assess(request: Request, writer: Writer, caller: Caller, id: UUID, inp
 
     It is no index of vulnerability (IKP): those are published by Bawaslu, shown beside and never computed here.
     """
-    return answers.written(request, await assessments.assess(writer, caller, id, input), status=201)
+    judged = await assessments.assess(writer, caller, id, input)
+    return answers.written(request, judged, status=201, location=f"/v1/vulnerabilities/{id}/assessments")

@@ -61,7 +61,8 @@ async def create_webhook(request: Request, writer: Writer, caller: Caller, keys:
     Each event is a POST of the CloudEvents envelope that `/v1/events` shows, in the order of the log and at least once,
     signed as Standard Webhooks says (`webhook-id`, `webhook-timestamp`, `webhook-signature`), with the newest signed
     head of the log in `Log-Head`. Of matters above `terbuka` it carries ids only. Anything but a 2xx within ten seconds
-    is tried again, with growing pauses, for 72 hours; then the webhook is parked (`webhook.parked`).
+    is tried again, with growing pauses, for 72 hours unless the service is set otherwise; then, or at once on 410, the
+    webhook is parked (`webhook.parked`).
 
     Its address is https, at a host and port that the service allows; redirects are not followed. An agency has 20
     webhooks at most.
@@ -105,7 +106,7 @@ async def update_webhook(
     dependencies=[needs(P.WEBHOOK_KEEP, *_CONDITIONAL)],
 )
 async def delete_webhook(writer: Writer, caller: Caller, id: UUID, version: IfMatch) -> Response:
-    """It ends, with its keys and the log of its deliveries."""
+    """Deletes it with its keys and the record of its deliveries; what it has not delivered is not sent."""
     await webhooks.delete_webhook(writer, caller, id, version)
     return Response(status_code=204)
 
@@ -153,7 +154,7 @@ async def rotate_webhook_key(
 async def ping_webhook(request: Request, writer: Writer, caller: Caller, id: UUID) -> Response:
     """Asks for a signed delivery that is no event (`ping`), also of a webhook that is paused or parked; tried once.
 
-    How it went stands among the deliveries.
+    How it went stands among the deliveries. Of one webhook 50 may be asked for and not yet tried; then 429.
     """
     asked = await deliveries.ping(writer, caller, id)
     return answers.written(request, asked, status=201, location=f"/v1/webhooks/{id}/deliveries")
@@ -190,5 +191,8 @@ async def list_deliveries(
     dependencies=[needs(P.WEBHOOK_KEEP, NotFound, TransitionNotAllowed)],
 )
 async def redeliver(request: Request, writer: Writer, caller: Caller, id: UUID, delivery: UUID) -> Response:
-    """Asks for a delivery that is over once more, with the same `webhook-id`, out of order; tried once."""
+    """Asks for a delivery that is over once more, with the same `webhook-id`, out of order; tried once.
+
+    Of one webhook 50 may be asked for and not yet tried; then 429.
+    """
     return answers.written(request, await deliveries.ask_again(writer, caller, id, delivery))

@@ -183,11 +183,13 @@ class DeadlineQuery(BaseModel):
     task: UUID | None = None
     accountable: Annotated[list[AgencyCode] | None, Several] = None
     region: RegionCode | None = Field(None, description="That region and all below it.")
-    due_before: QueryInstant | None = None
-    due_after: QueryInstant | None = None
+    due_before: QueryInstant | None = Field(None, description="Running out before.")
+    due_after: QueryInstant | None = Field(None, description="Running out at or after.")
     sort: Literal["due_at", "-due_at"] = "due_at"
-    limit: int = Field(50, ge=1, le=200)
-    cursor: Annotated[str, Field(max_length=500)] | None = None
+    limit: int = Field(50, ge=1, le=200, description="Items on a page.")
+    cursor: Annotated[str, Field(max_length=500)] | None = Field(
+        None, description="`next_cursor` of the page before; with the same filters and `sort`."
+    )
 
 
 class ComputationQuery(BaseModel):

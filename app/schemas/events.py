@@ -15,7 +15,7 @@ from app.schemas.types import Shown, split
 
 
 class EventData(Shown):
-    """What an event says. Where a webhook sends of a matter that is not `terbuka`, it sends the first four members."""
+    """What an event says. A webhook sends only the first four members of a matter that is not `terbuka`."""
 
     object_type: str = Field(description="What kind of record the fact is about.")
     object_id: str
@@ -25,11 +25,15 @@ class EventData(Shown):
     agency: str | None = Field(None, description="Whose client brought it about; null: the platform itself.")
     concerns: str | None = Field(None, description="The agency it is about where that is another one.")
     client: UUID | None = None
-    acting_user: str | None = Field(None, description="Null too where the person was erased.")
+    acting_user: str | None = Field(
+        None, description="Null also where the person was erased, and in registry events of another agency."
+    )
     version_before: int | None = None
     version_after: int | None = None
     facts: dict[str, Any] | None = Field(
-        None, description="By kind, see `/events`; what people wrote is null where it was erased."
+        None,
+        description="By kind: the `facts` in the body of the webhook of that name in this document; what people wrote"
+        " is null where it was erased.",
     )
 
 
@@ -96,7 +100,7 @@ class EventQuery(BaseModel):
         0,
         ge=0,
         le=10_000_000_000,
-        description="The place in the log after which to go on, not beyond its end; 0: its begin.",
+        description="The place in the log after which to go on, not beyond its end; 0 is the beginning.",
     )
     types: EventTypes | None = Field(None, description="Kinds, or families of kinds like `task.*`; comma is any of.")
     limit: int = Field(50, ge=1, le=200, description="Events on a page; a stream has no pages.")

@@ -141,7 +141,7 @@ class TaskStatistics(Shown):
 
 
 class DeadlineStatistics(Shown):
-    """How many clocks you may see, likewise."""
+    """How many clocks you may see: in all, by each dimension, and by several together where `group_by` asks for it."""
 
     at: datetime
     total: int

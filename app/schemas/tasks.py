@@ -196,7 +196,7 @@ class Count(Shown):
 
 
 class TaskPage(Shown):
-    """A page of tasks; with `fields` each item has those members only."""
+    """A page of tasks; with `fields` each item has those members only, so that members required here may be missing."""
 
     items: list[TaskListItem | TaskSummaryListItem]
     next_cursor: str | None
@@ -259,9 +259,11 @@ class TaskFilters(BaseModel):
     region: RegionCode | None = Field(None, description="That region and all below it.")
     created_after: QueryInstant | None = Field(None, description="Logged (effective_at) at or after.")
     created_before: QueryInstant | None = Field(None, description="Logged (effective_at) before.")
-    updated_after: QueryInstant | None = None
-    due_before: QueryInstant | None = None
-    due_after: QueryInstant | None = None
+    updated_after: QueryInstant | None = Field(None, description="Changed at or after.")
+    due_before: QueryInstant | None = Field(
+        None, description="Planned to be done (`due_at`) before; what has no such date is not found."
+    )
+    due_after: QueryInstant | None = Field(None, description="Planned to be done (`due_at`) at or after.")
     deadline_status: Annotated[list[ClockStatus] | None, Several] = Field(
         None, description="Tasks with a clock that stands so, of the law or agreed."
     )
@@ -273,10 +275,19 @@ class TaskQuery(TaskFilters):
     """What the task list is asked for: filters, order, page."""
 
     sort: SortKey | None = Field(None, description="Default `-updated_at`; with `as_of`, `-effective_at`.")
-    limit: int = Field(50, ge=1, le=200)
-    cursor: Annotated[str, Field(max_length=500)] | None = None
-    fields: Annotated[list[str] | None, Several, AfterValidator(_known_fields)] = None
-    count: Literal["none", "estimate", "exact"] = "none"
+    limit: int = Field(50, ge=1, le=200, description="Items on a page.")
+    cursor: Annotated[str, Field(max_length=500)] | None = Field(
+        None, description="`next_cursor` of the page before; with the same filters and `sort`."
+    )
+    fields: Annotated[list[str] | None, Several, AfterValidator(_known_fields)] = Field(
+        None,
+        description="Members to show, by comma: any of TaskListItem. Items then have these alone, a summary those of"
+        " them that it has; `access` and `id` too must be named.",
+    )
+    count: Literal["none", "estimate", "exact"] = Field(
+        "none",
+        description="`exact` counts all; `estimate` stops at 10,000 and then says `at_least`; `none`: `count` is null.",
+    )
 
     @property
     def order(self) -> str:

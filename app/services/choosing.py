@@ -59,10 +59,6 @@ class Listed:
     where: str
     given: Mapping[str, Any]
 
-    def page(self, keyset: Keyset, columns: str) -> tuple[str, dict[str, Any]]:
-        """The statement of a page by the order of all, and its parameters; raises CursorMismatch."""
-        return keyset.statement(columns, self.source, self.where, self.given)
-
     def number(self, most: int | None) -> str:
         """The statement of how many there are, at most so many."""
         limit = "" if most is None else f"limit {most}"
@@ -80,7 +76,8 @@ async def page(executor: Executor, choice: Choice | None, listed: Listed, keyset
     has just changed. Without a choice it is the order of all that is walked, and so it is in the end.
     """
     if choice is not None:
-        chosen, values = listed.among(keyset.id).page(keyset, columns)
+        among = listed.among(keyset.id)
+        chosen, values = keyset.statement(columns, among.source, among.where, among.given)
         statement = (
             f"with f as materialized ({_CHOSEN}) select n.candidates as _candidates, x.* from"
             f" (select count(*) as candidates from f) n left join ({chosen}) x on true"
@@ -92,7 +89,7 @@ async def page(executor: Executor, choice: Choice | None, listed: Listed, keyset
             kept = [one for one in found if one["_id"] is not None]
             if found[0]["_candidates"] < most or len(kept) > keyset.limit:
                 return kept
-    statement, values = listed.page(keyset, columns)
+    statement, values = keyset.statement(columns, listed.source, listed.where, listed.given)
     return await db.rows(executor, statement, **values)
 
 

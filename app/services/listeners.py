@@ -82,7 +82,7 @@ class Listeners:
         self._waiting: dict[str, set[Listener]] = {}
         chosen = self._settings
         self._seats = Seats(client=chosen.client_streams, agency=chosen.agency_streams, process=chosen.process_streams)
-        self._gate = asyncio.Semaphore(max(1, self._settings.pool_size // 4))
+        self._gate = asyncio.Semaphore(max(1, min(chosen.pool_size, chosen.pool_busy) // 2))
         self._reading: dict[tuple[Any, ...], asyncio.Task[tuple[feed.Heard, frozenset[str]]]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._ended = False

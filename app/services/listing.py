@@ -94,22 +94,28 @@ async def list_tasks(executor: Executor, caller: Caller, keys: Keys, query: Task
     return Page.of(found.items, found.following, count=count, matched=searching.MATCHED[found.nearly])
 
 
-async def find_tasks(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery) -> Found:
-    """The items of one page of that list; raises CursorMismatch, InvalidParameter."""
+async def find_tasks(
+    executor: Executor, caller: Caller, keys: Keys, query: TaskQuery, *, walked: bool = False
+) -> Found:
+    """The items of one page of that list, or of a list that is `walked` to its end.
+
+    Raises CursorMismatch, InvalidParameter.
+    """
     names = FULL_FIELDS if query.fields is None else tuple(dict.fromkeys(("access", *query.fields)))
     if query.as_of is not None:
         await past.require_askable(executor, query, query.as_of)
     await filters.require_known(executor, _given(query))
     keyset, (parts, where, values) = _keyset(caller, keys, query), _parts(caller, query)
     state = "" if query.as_of is None else ", p.state as _state"
-    select = f"{columns(names)}{state}"
+    shown = f"{columns(names)}{state}"
     if query.q is None:
         nearly, listed = None, choosing.Listed(f"from task t {parts}", where, values)
-        choice = await _choice(executor, caller, query, begun=query.cursor is not None)
-        found = await choosing.page(executor, choice, listed, keyset, select)
+        begun = query.cursor is not None and query.as_of is None and not walked
+        choice = await _choice(executor, caller, query, begun=begun)
+        found = await choosing.page(executor, choice, listed, keyset, shown)
     else:
         search = _search(query, parts, where, values)
-        found, nearly = await searching.page(executor, search, keyset, select)
+        found, nearly = await searching.page(executor, search, keyset, shown)
     if query.as_of is not None:
         found = await past.as_then(executor, keys, found)
     kept = () if nearly is None else (nearly,)
@@ -129,7 +135,7 @@ async def count_tasks(
     most = None if query.count == "exact" else _COUNT_LIMIT
     if nearly is None:
         source, where, values = _to_count(caller, query)
-        choice = await _choice(executor, caller, query, begun=False)
+        choice = await _choice(executor, caller, query)
         listed = choosing.Listed(source, where, values)
         number = await choosing.count(executor, choice, listed, id="t.id", most=most)
     else:
@@ -172,7 +178,9 @@ def _keyset(caller: Caller, keys: Keys, query: TaskQuery) -> Keyset:
     )
 
 
-async def _choice(executor: Executor, caller: Caller, query: TaskQuery, *, begun: bool) -> choosing.Choice | None:
+async def _choice(
+    executor: Executor, caller: Caller, query: TaskQuery, *, begun: bool = False
+) -> choosing.Choice | None:
     """How the tasks of a list are chosen.
 
     None where nothing is asked for and the caller sees much: the order of all is as good, but for a page after one that

@@ -88,7 +88,7 @@ async def first(executor: Executor, caller: Caller, keys: Keys, query: TaskQuery
     """The first step, in the transaction in which the caller has entered; `query` is that of `whole`."""
     if long:
         await value(executor, _WALK)
-    tasks, following, nearly = await listing.find_tasks(executor, caller, keys, query)
+    tasks, following, nearly = await listing.find_tasks(executor, caller, keys, query, walked=long)
     found = await rows(
         executor,
         "select code, name, time_zone from region where code = any(:codes)",

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.db import Executor, Row, Writer
+from app.db import Row, Writer
 from app.entries import insert
 from app.errors import Fault, ValidationFailed
 from app.models import Referral
@@ -50,17 +50,17 @@ class Placement:
 
 
 async def decide_placement(
-    executor: Executor, task: Placeable, answer: Resolution, *, vulnerabilities: Sequence[UUID], at: datetime
+    writer: Writer, task: Placeable, answer: Resolution, *, vulnerabilities: Sequence[UUID], at: datetime
 ) -> Placement:
     """A task goes to the competent agency: accepted at once when that is the logger, else by a referral.
 
-    Who is informed the mandate says, and how far its vulnerabilities reach. Raises ValidationFailed if chosen
+    Who is informed the mandate says, and how far the task's vulnerabilities reach. Raises ValidationFailed if chosen
     supporters are not the mandate's.
     """
     if answer.mandate is None or answer.accountable is None or answer.outcome is not Outcome.RESOLVED:
         raise AssertionError(answer)
     supporting = _supporting(task.chosen_supporting, answer)
-    informed = await escalated(executor, answer, vulnerabilities)
+    informed = await escalated(writer, answer, vulnerabilities)
     party = assignments.Party(answer.accountable, answer.mandate.id, supporting, informed)
     values: dict[str, Any] = {"supporting": list(supporting), "informed": list(informed)}
     referral: Row | None = None

@@ -10,6 +10,7 @@ from app.errors import CursorMismatch, NotFound
 from app.rules.caller import Caller
 from app.security import Keys, open_cursor, seal_cursor
 from app.services.paging import Page, binding, without_place
+from app.services.versions import digest
 from app.sql import limit_literal
 
 #: Names that begin so; a prefix of each kind, and no pattern before it, lets the index of names find them.
@@ -148,4 +149,4 @@ async def show_reference(executor: Executor, name: str) -> dict[str, Any]:
         if found is None:
             raise NotFound
         description, values = found["description_en"], found["entries"]
-    return {"list": name, "description_en": description, "version": db.digest(db.encode(values)), "values": values}
+    return {"list": name, "description_en": description, "version": digest(db.encode(values)), "values": values}

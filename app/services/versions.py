@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -23,6 +24,11 @@ def version_of(tag: str | None) -> int:
         raise PreconditionRequired
     match = _ETAG.fullmatch(tag.strip())
     return int(match[1]) if match else 0
+
+
+def digest(content: bytes) -> str:
+    """A short name of some bytes: the same bytes, the same name."""
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def check_version(current: int, expected: int) -> None:

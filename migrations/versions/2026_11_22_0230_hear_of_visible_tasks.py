@@ -1,8 +1,8 @@
 """Ask of a fact about a task first whether its task is seen at all: of nearly all facts of a nation it is not.
 
 `app.sees_past` asks three questions in functions, one after the other; none of them is answered yes for a task that is
-not seen. Whoever follows the log paid them for every fact of the nation. The step comes after those of the log and the
-clocks, which say the same policy, whatever order they are raised in.
+not seen. Whoever follows the log paid them for every fact of the nation. Steps are raised in the order of their names:
+this one must sort after `clock` and `log`, which say the same policy.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Past one machine, on one: a primary, two that follow it, several processes of the API; and the death of the primary.
 
-`make scale` runs it. Of each layout it prints how many requests a second it answers and where PostgreSQL was asked;
-then it kills the primary (-9) under writes, promotes a follower as an operator would, and counts what was acknowledged
-and is there. Figures are for people; nothing here is a test, but it fails if an acknowledged write is lost.
+`make scale` runs it. The layouts take turns, some rounds long; of each it prints how many requests a second it answers,
+what all processes spend (the load's own too), and where PostgreSQL was asked. Then it kills the primary (-9) under
+writes, promotes a follower as an operator would, and counts what was acknowledged and is there. Figures are for people;
+nothing here is a test, but it fails if an acknowledged write is lost.
 
-SIMPUL_SCALE_TASKS (20,000), SIMPUL_SCALE_PROCESSES (2), SIMPUL_SCALE_SECONDS (5) set how much and how long.
+SIMPUL_SCALE_TASKS (20,000), SIMPUL_SCALE_PROCESSES (2), SIMPUL_SCALE_ROUNDS (3), SIMPUL_SCALE_SECONDS (2) set how much
+and how long.
 """
 
 from __future__ import annotations
@@ -17,15 +19,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from itertools import count, pairwise
+from itertools import count, pairwise, product
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import httpx
+from benchmarks.contest.measure import spread
+from benchmarks.contest.processes import spent
 from fleet import FOLLOWERS, PRIMARY, Fleet, fleet
 from nation import settle
 from pooler import PROGRAM, pooled
@@ -39,7 +43,8 @@ from app.settings import Settings
 
 TASKS = int(os.environ.get("SIMPUL_SCALE_TASKS", "20000"))
 PROCESSES = int(os.environ.get("SIMPUL_SCALE_PROCESSES", "2"))
-SECONDS = float(os.environ.get("SIMPUL_SCALE_SECONDS", "5"))
+SECONDS = float(os.environ.get("SIMPUL_SCALE_SECONDS", "2"))
+ROUNDS = int(os.environ.get("SIMPUL_SCALE_ROUNDS", "3"))
 CONNECTIONS, WRITERS, WARM = 16, 8, 1.0
 #: How long a refused write is tried again, and how long after the kill an operator acts (seconds).
 PATIENCE, NOTICED_AFTER = 60.0, 1.0
@@ -64,10 +69,11 @@ class Line:
         if body is not None:
             head += f"Idempotency-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         try:
-            writer.write(f"{head}\r\n".encode() + (body or b""))
-            said = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
-            length = next(int(one.split(b":")[1]) for one in said if one.startswith(b"content-length:"))
-            return int(said[0].split()[1]), await reader.readexactly(length)
+            async with asyncio.timeout(PATIENCE):
+                writer.write(f"{head}\r\n".encode() + (body or b""))
+                said = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+                length = next(int(one.split(b":")[1]) for one in said if one.startswith(b"content-length:"))
+                return int(said[0].split()[1]), await reader.readexactly(length)
         except (OSError, EOFError):
             self.close()
             raise
@@ -92,6 +98,17 @@ class Writing:
         """The longest time in which nothing was acknowledged, from shortly before a moment on (seconds)."""
         after = [one for one in self.moments if one > since - 1]
         return max((later - one for one, later in pairwise(after)), default=0.0)
+
+
+class Found(NamedTuple):
+    """Requests a second, milliseconds of half and of 99 %, processor seconds of all, transactions here and there."""
+
+    rate: float
+    median: float
+    late: float
+    spent: float
+    primary: float
+    replicas: float
 
 
 async def measure(port: int, bearer: str, path: str, *, writes: bool) -> tuple[float, float, float]:
@@ -176,22 +193,41 @@ async def compare(servers: Fleet, settings: Settings, known: str, console: Conso
         "feed, 200": ("/v1/events?after=0&limit=200", False),
         "create": ("/v1/tasks", True),
     }
+    found: dict[tuple[str, str], list[Found]] = {}
     with ExitStack() as stack:
-        for name, more in layouts(servers, stack):
-            table = Table("layout", "request", "a second", "median, ms", "p99, ms", "at the primary", "at replicas")
-            with served(settings, more) as one:
-                bearer = await sign_in(one, settings)
-                after = await asked(servers)
-                for operation, (path, writes) in operations.items():
-                    before = after
-                    rate, median, late = await measure(one.port, bearer, path, writes=writes)
+        compared = list(layouts(servers, stack))
+        for round_ in range(ROUNDS):
+            for name, more in compared if round_ % 2 else reversed(compared):
+                with served(settings, more) as one:
+                    bearer = await sign_in(one, settings)
                     after = await asked(servers)
-                    spread = [f"{later - earlier:,}" for earlier, later in zip(before, after, strict=True)]
-                    table.add_row(name, operation, f"{rate:,.0f}", f"{median:.1f}", f"{late:.1f}", *spread)
-            console.print(table)
+                    for operation, (path, writes) in operations.items():
+                        before, spent_ = after, spent(os.getpid())
+                        measured = await measure(one.port, bearer, path, writes=writes)
+                        ours = spent(os.getpid()) - spent_
+                        after = await asked(servers)
+                        asked_ = [later - earlier for earlier, later in zip(before, after, strict=True)]
+                        found.setdefault((operation, name), []).append(Found(*measured, ours, *asked_))
+    console.print(_told(operations, [name for name, _ in compared], found))
     if PROGRAM is None:
         console.print("PgBouncer is not installed: that layout was left out.")
     console.print("Transactions: those of all requests, of the worker and of the looks at the replica's age.")
+
+
+def _told(operations: Iterable[str], names: Iterable[str], found: Mapping[tuple[str, str], Sequence[Found]]) -> Table:
+    """Medians of the rounds; of the rates their quartiles too."""
+    table = Table(
+        "request", "layout", "a second", "median, ms", "p99, ms", "cores", "at the primary", "at replicas"
+    )  # fmt: skip
+    for operation, name in product(operations, names):
+        rounds = found[operation, name]
+        low, rate, high = spread([one.rate for one in rounds])
+        middle = Found(*map(statistics.median, zip(*rounds, strict=True)))
+        table.add_row(
+            operation, name, f"{rate:,.0f} ({low:,.0f}..{high:,.0f})", f"{middle.median:.1f}", f"{middle.late:.1f}",
+            f"{middle.spent / (SECONDS + WARM):.1f}", f"{middle.primary:,.0f}", f"{middle.replicas:,.0f}",
+        )  # fmt: skip
+    return table
 
 
 async def sign_in(one: Running, settings: Settings) -> str:

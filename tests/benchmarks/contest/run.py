@@ -45,7 +45,8 @@ def sizes(on: Ground, tokens: Tokens, meter: Meter, size: Size) -> list[Goal]:
     url = asyncio.run(ground.another(on.url, "few"))
     few = ground.lay(url, on.postmaster, on.var.parent, "few", tasks=size.few)
     with ground.ours(few) as served:
-        ground.rest(served, on.postmaster)
+        with processes.stilled(meter.all):
+            ground.rest(served, on.postmaster)
         both = {"many": tokens, "few": Tokens(few, served)}
         return goals.sizes(meter.contestants["c"], served, both, meter, size)
 
