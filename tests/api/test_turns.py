@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from random import Random
 from time import monotonic, sleep
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
+import httpx
 import pytest
 from fastapi import FastAPI
-from support import Agency
+from support import JSON, Agency, task
 
 from app.db import Database, Reader, value
 from app.errors import Overloaded
+from app.main import create_app
 from app.services import callers, signing
 from app.settings import Settings
 from app.turns import LONG, Turn, Turns
@@ -166,6 +170,33 @@ async def test_who_waits_too_long_is_told_so_and_the_turn_goes_to_the_next(url: 
             await _sight(hasty)
     assert not await _sight(hasty)
     await hasty.close()
+
+
+async def test_nobody_waits_for_a_body_that_is_long_in_coming_nor_does_a_refusal(
+    url: str, settings: Settings, kpu: Agency, operator: Agency
+) -> None:
+    app = create_app(settings.model_copy(update={"pool_size": 1, "pool_timeout": 5.0}), url)
+    come = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        whole = json.dumps(task()).encode()
+        yield whole[:10]
+        await come.wait()
+        yield whole[10:]
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simpul") as http:
+
+        def log(agency: Agency) -> asyncio.Task[httpx.Response]:
+            headers = {**agency.headers, "Idempotency-Key": str(uuid4()), "Content-Type": JSON}
+            return asyncio.create_task(http.post("/v1/tasks", content=slowly(), headers=headers))
+
+        late, refused = log(kpu), log(operator)
+        assert (await refused).status_code == 403
+        assert (await http.get("/v1/me", headers=kpu.headers)).status_code == 200
+        assert not late.done()
+        come.set()
+        assert (await late).status_code == 201
+    await app.state.database.close()
 
 
 async def _working(turns: Turns[str], seconds: float, began: list[float], at_once: list[int]) -> None:
