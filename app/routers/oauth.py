@@ -13,17 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from app import errors
 from app.assertions import ALGORITHMS
 from app.db import encode
-from app.errors import (
-    BodyTooLarge,
-    Internal,
-    Overloaded,
-    QuotaExceeded,
-    TemporarilyUnavailable,
-    Timeout,
-    UriTooLong,
-)
 from app.problems import responses
 from app.rules.vocabulary import Role
 from app.schemas.clients import ActiveToken, InactiveToken, PublishedKeys, ServerMetadata, Token, TokenError
@@ -37,11 +29,14 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 20
 _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt")
-_UNAVAILABLE: Final = responses(Internal, TemporarilyUnavailable)
+_UNAVAILABLE: Final = responses(errors.Internal, errors.TemporarilyUnavailable)
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": TokenError},
     401: {"model": TokenError},
-    **responses(BodyTooLarge, UriTooLong, QuotaExceeded, Internal, Overloaded, Timeout, TemporarilyUnavailable),
+    **responses(
+        *(errors.BodyTooLarge, errors.UriTooLong, errors.QuotaExceeded, errors.Internal),
+        *(errors.Overloaded, errors.Timeout, errors.TemporarilyUnavailable),
+    ),
 }
 
 

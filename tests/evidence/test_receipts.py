@@ -93,12 +93,12 @@ async def ask(case: Case, key: str) -> httpx.Response:
 async def test_every_operation_that_changes_something_answers_with_a_receipt_for_its_facts(office: Office) -> None:
     changing = {name: case for name, case in office.cases.items() if case.method != "GET"}
     described = {
-        one["operationId"]: "Audit-Receipt" in response.get("headers", {})
-        for _, method, one in operations(office.app.openapi())
-        for status, response in one["responses"].items()
-        if status.startswith("2")
+        one["operationId"]
+        for _, _, one in operations(office.app.openapi())
+        for response in one["responses"].values()
+        if "Audit-Receipt" in response.get("headers", {})
     }
-    assert {name for name, has in described.items() if has} == {*changing, "revokeToken"}
+    assert described == {*changing, "revokeToken"}
     promised: set[str] = set()
     for name in sorted(changing, key=lambda name: name == LAST):
         case, key = changing[name], str(uuid4())
