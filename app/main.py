@@ -82,10 +82,10 @@ operation that lists `If-Match` requires it. A refusal is a problem document (RF
 English or, by `Accept-Language: id`, in Indonesian; `GET /problems` and `GET /events` explain them as pages for people.
 
 **Lists** are read page by page: send `next_cursor` as `cursor`, or follow `Link`, with the same filters, until it is
-null. A cursor is opaque, and good for the same filters, order, agency, role and clearance. Lists without `cursor` come
-whole. Several values of one filter go with commas (any of); different filters are all of. Unknown parameters and
-members are refused. Instants are RFC 3339 with an offset and at most six decimals, years 1945 to 2100. Changes (PATCH)
-are JSON merge patches, sent as `application/json`.
+null. A cursor is opaque, and good for the same filters, order, agency, role and clearance. Events and the log are read
+on by `after`; other lists without `cursor` come whole. Several values of one filter go with commas (any of); different
+filters are all of. Unknown parameters and members are refused. Instants are RFC 3339 with an offset and at most six
+decimals, years 1945 to 2100. Changes (PATCH) are JSON merge patches, sent as `application/json`.
 
 Region names contain information from idn-area-data (pkg:npm/idn-area-data@4.0.1), which is made available under the
 Open Database License (ODbL), https://opendatacommons.org/licenses/odbl/1-0/

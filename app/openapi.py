@@ -194,7 +194,8 @@ def _say_preference(operation: dict[str, Any], components: dict[str, Any]) -> No
         components.setdefault("responses", {}).setdefault(name, minimal)
         responses["204"] = {"$ref": f"#/components/responses/{name}"}
     else:
-        headers |= applied
+        for status in responses.keys() & {"200", "201", "207"}:
+            responses[status]["headers"] |= applied
 
 
 def _share_refusals(responses: dict[str, Any], components: dict[str, Any]) -> None:

@@ -27,8 +27,9 @@ _VISIBLE: Final = r"^[\x21-\x7e]+$"
 _IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "description": "Required on every POST under `/v1`: a fresh value for each intent, the same one for its retries. It"
     " belongs to your client, whatever the path. The first success is kept for 72 hours (unless the service is set"
-    " otherwise) and replayed with `Idempotent-Replayed: true`. Another path or another body (byte for byte) under the"
-    " same key is 422; while the first still runs, 409. A refusal is not kept: the same key tries anew.",
+    " otherwise) and replayed with `Idempotent-Replayed: true`. Another path, another body (byte for byte), another"
+    " role or clearance under the same key is 422; while the first still runs, 409. A refusal is not kept: the same key"
+    " tries anew.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": _VISIBLE},
 }
 

@@ -214,6 +214,7 @@ async def share_task(
     operation_id="unshareTask",
     summary="Take a share back",
     status_code=204,
+    responses={204: {"headers": {"ETag": {"$ref": "#/components/headers/ETag"}}}},
     response_class=Response,
     dependencies=[needs(P.TASK_SHARE, *CONDITIONAL)],
 )

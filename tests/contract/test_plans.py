@@ -64,8 +64,9 @@ HOT = [
     ("/v1/statistics/tasks?status=draft", (NATION,), {"ix_task_kind"}, 150),
     ("/v1/vulnerabilities?region=35.73", EVERYBODY, {"ix_vulnerability_region_code", "ix_vulnerability_words"}, 1_100),
     ("/v1/meetings?region=35.73", EVERYBODY, {"ix_meeting_region_code", "ix_meeting_words"}, 1_100),
-    ("/v1/events?after=0", EVERYBODY, {"pk_log_entry"}, 12_000),
-    ("/v1/events?after={newest}", EVERYBODY, {"pk_log_entry"}, 12_000),
+    # of each entry that it looks at (2,000), a few lookups
+    ("/v1/events?after=0", EVERYBODY, {"pk_log_entry"}, 60_000),
+    ("/v1/events?after={newest}", EVERYBODY, {"pk_log_entry"}, 200),
     ("/v1/me", EVERYBODY, {"pk_client"}, 30),
 ]
 #: Orders of the list that were sorted whole, where the planner has so many tasks before it that a walk is worth it.
@@ -108,7 +109,8 @@ async def agencies(nation: FastAPI, plans: Plans, settings: Settings) -> AsyncIt
     kept = json.loads((settings.var / start.CREDENTIALS).read_text())
 
     async def heard_out(_: httpx.Response) -> None:
-        await asyncio.sleep(0.01)  # what a connection says beside its answers is heard in the loop's next turns
+        # what a connection says beside its answers is heard in the loop's next turns, of its last at its rollback
+        await asyncio.sleep(0.03)
 
     hooks: Any = {"response": [heard_out]}
     transport = httpx.ASGITransport(nation)
@@ -197,19 +199,22 @@ async def test_every_order_of_the_list_has_an_index_that_is_walked(
 
 @pytest.mark.attack
 @pytest.mark.parametrize("code", [CITY, NATION])
-async def test_a_deep_page_looks_at_no_more_than_the_first(
+async def test_a_deep_page_looks_at_no_more_than_an_early_one(
     code: str, plans: Plans, agencies: dict[str, Agency]
 ) -> None:
-    plans.clear()
-    first = await agencies[code].get("/v1/tasks")
-    looked_at, cursor = plans.buffers, first.json()["next_cursor"]
+    """The third: what these tests have logged lies before it, closer together than anybody's tasks in a nation."""
+    cursor = None
+    for _ in range(3):
+        plans.clear()
+        early = await agencies[code].get("/v1/tasks", params={"cursor": cursor} if cursor else None)
+        looked_at, cursor = plans.buffers, early.json()["next_cursor"]
     for _ in range(5):
         page = await agencies[code].get("/v1/tasks", params={"limit": "100", "cursor": cursor, "fields": "id"})
         assert page.status_code == 200, page.text
         cursor = page.json()["next_cursor"]
     plans.clear()
     deep = await agencies[code].get("/v1/tasks", params={"cursor": cursor})
-    assert len(deep.json()["items"]) == len(first.json()["items"]) == 50
+    assert len(deep.json()["items"]) == len(early.json()["items"]) == 50
     assert "ix_task_updated_at" in plans.indexes, plans.told()
     assert plans.buffers <= 1.2 * looked_at + 100, (looked_at, plans.told())
 

@@ -56,7 +56,7 @@ def started(
     command: list[str], *, environment: Mapping[str, str], log: Path, keep: socket.socket | None = None
 ) -> Iterator[int]:
     """A process until the block ends, and no longer than some hours; what it says goes to a file."""
-    bounded = [shutil.which("timeout") or "timeout", "--foreground", str(LONGEST), *command]
+    bounded = [shutil.which("timeout") or "timeout", "--foreground", "--kill-after=10", str(LONGEST), *command]
     with log.open("ab") as said:
         process = subprocess.Popen(
             bounded,
@@ -82,7 +82,7 @@ def started(
 @contextmanager
 def stilled(served: Collection[Served]) -> Iterator[None]:
     """Let these do nothing until the block ends: no background process of one works in the time of another."""
-    pids = [pid for one in served for pid in (one.pid, *descendants(one.pid))]
+    pids = [pid for one in served for pid in descendants(one.pid)]  # not what bounds their time
     try:
         for pid in pids:
             _signal(pid, signal.SIGSTOP)
