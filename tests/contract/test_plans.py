@@ -64,8 +64,8 @@ HOT = [
     ("/v1/statistics/tasks?status=draft", (NATION,), {"ix_task_kind"}, 150),
     ("/v1/vulnerabilities?region=35.73", EVERYBODY, {"ix_vulnerability_region_code", "ix_vulnerability_words"}, 1_100),
     ("/v1/meetings?region=35.73", EVERYBODY, {"ix_meeting_region_code", "ix_meeting_words"}, 1_100),
-    # of each entry that it looks at (2,000), a few lookups
-    ("/v1/events?after=0", EVERYBODY, {"pk_log_entry"}, 60_000),
+    # of each entry that it looks at (2,000), some ten lookups of four pages
+    ("/v1/events?after=0", EVERYBODY, {"pk_log_entry"}, 100_000),
     ("/v1/events?after={newest}", EVERYBODY, {"pk_log_entry"}, 200),
     ("/v1/me", EVERYBODY, {"pk_client"}, 30),
 ]
