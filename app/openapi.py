@@ -20,7 +20,8 @@ EXAMPLES: Final = ROOT / "openapi" / "examples"
 #: The document as it was generated last, which is what callers get: a test holds it to the code.
 KEPT: Final = ROOT / "openapi" / "openapi.json"
 
-_SCHEME, _LOGIN = "client", "login"
+_SCHEME: Final = "client"
+_LOGIN: Final = "login"
 #: Shapes that are made anew for each asking: they bear no ETag, and are never 304.
 _OF_ONE_INSTANT: Final = tuple(
     f"/{name}'}}" for name in ("TaskStatistics", "DeadlineStatistics", "FollowUp", "BatchReport")
@@ -52,7 +53,7 @@ def _finished(document: dict[str, Any], examples: dict[str, dict[str, Any]]) -> 
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
     event_pages.describe(document)
     _drop_titles(document["paths"], components["schemas"])
-    components["securitySchemes"] = {_SCHEME: _security(), _LOGIN: _BASIC}
+    components["securitySchemes"] = _security()
     for path, method, operation in operations(document):
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _sent(parameter["schema"])
@@ -94,14 +95,17 @@ def _drop_titles(*parts: Any) -> None:
 def _security() -> dict[str, Any]:
     scopes = {role.value: f"Act as {role.value}, which the client must be or include." for role in Role}
     return {
-        "type": "oauth2",
-        "description": f"A token of ten minutes; {len(Permission)} permissions hang on the client's role.",
-        "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": scopes}},
+        _SCHEME: {
+            "type": "oauth2",
+            "description": f"A token of ten minutes; {len(Permission)} permissions hang on the client's role.",
+            "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": scopes}},
+        },
+        _LOGIN: {
+            "type": "http",
+            "scheme": "basic",
+            "description": "Client id and secret; or send them in the form.",
+        },
     }
-
-
-#: In the form instead, or by an assertion: then without it.
-_BASIC: Final = {"type": "http", "scheme": "basic", "description": "Client id and secret; or send them in the form."}
 
 
 def _say_login(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
@@ -166,16 +170,21 @@ def _say_response_headers(responses: dict[str, Any], path: str, method: str, sha
         response.setdefault("headers", {}).update(said)
 
 
+def _say_header(operation: dict[str, Any], components: dict[str, Any], header: dict[str, Any]) -> None:
+    """Say that an operation heeds a header that no handler asks for."""
+    components["parameters"].setdefault(header["name"], header)
+    operation["parameters"].append({"$ref": f"#/components/parameters/{header['name']}"})
+
+
 def _say_conditional(operation: dict[str, Any], method: str, components: dict[str, Any]) -> None:
     """Say that who holds a record reads it again only when it has changed."""
     if method != "get" or "ETag" not in operation["responses"].get("200", {}).get("headers", {}):
         return
-    components["parameters"].setdefault(openapi_headers.IF_NONE_MATCH["name"], openapi_headers.IF_NONE_MATCH)
+    _say_header(operation, components, openapi_headers.IF_NONE_MATCH)
     components.setdefault("responses", {}).setdefault(
         _NOT_MODIFIED,
         {"description": "You hold it already", "headers": {"ETag": {"$ref": "#/components/headers/ETag"}}},
     )
-    operation["parameters"].append({"$ref": f"#/components/parameters/{openapi_headers.IF_NONE_MATCH['name']}"})
     operation["responses"]["304"] = {"$ref": f"#/components/responses/{_NOT_MODIFIED}"}
 
 
@@ -185,8 +194,7 @@ def _say_preference(operation: dict[str, Any], components: dict[str, Any]) -> No
     headers = (responses.get("200") or responses.get("201") or {}).get("headers", {})
     if "Audit-Receipt" not in headers:
         return
-    components["parameters"].setdefault(openapi_headers.PREFER["name"], openapi_headers.PREFER)
-    operation["parameters"].append({"$ref": f"#/components/parameters/{openapi_headers.PREFER['name']}"})
+    _say_header(operation, components, openapi_headers.PREFER)
     applied = {"Preference-Applied": {"$ref": "#/components/headers/Preference-Applied"}}
     if "200" in responses and "ETag" in headers:
         name = f"204.{'-'.join(sorted(headers))}"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,14 @@ class Running:
             while chunk := line.recv(65_536):
                 answer += chunk
             return answer
+
+
+def eventually(holds: Callable[[], bool], *, step: float = 0.02) -> None:
+    """Wait up to ten seconds for something to hold."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, "it never held"
+        time.sleep(step)
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from app.schemas.types import (
     AgencyCode,
     Code,
     Command,
+    Cursor,
     Instant,
+    Limit,
     Prose,
     QueryInstant,
     RegionCode,
@@ -186,10 +188,8 @@ class DeadlineQuery(BaseModel):
     due_before: QueryInstant | None = Field(None, description="Running out before.")
     due_after: QueryInstant | None = Field(None, description="Running out at or after.")
     sort: Literal["due_at", "-due_at"] = "due_at"
-    limit: int = Field(50, ge=1, le=200, description="Items on a page.")
-    cursor: Annotated[str, Field(max_length=500)] | None = Field(
-        None, description="`next_cursor` of the page before; with the same filters and `sort`."
-    )
+    limit: Limit = 50
+    cursor: Cursor = None
 
 
 class ComputationQuery(BaseModel):

@@ -28,8 +28,10 @@ from app.schemas.types import (
     AgencyCode,
     Code,
     Command,
+    Cursor,
     ExternalReference,
     Instant,
+    Limit,
     Line,
     Matched,
     Prose,
@@ -275,10 +277,8 @@ class TaskQuery(TaskFilters):
     """What the task list is asked for: filters, order, page."""
 
     sort: SortKey | None = Field(None, description="Default `-updated_at`; with `as_of`, `-effective_at`.")
-    limit: int = Field(50, ge=1, le=200, description="Items on a page.")
-    cursor: Annotated[str, Field(max_length=500)] | None = Field(
-        None, description="`next_cursor` of the page before; with the same filters and `sort`."
-    )
+    limit: Limit = 50
+    cursor: Cursor = None
     fields: Annotated[list[str] | None, Several, AfterValidator(_known_fields)] = Field(
         None,
         description="Members to show, by comma: any of TaskListItem. Items then have these alone, a summary those of"

@@ -110,6 +110,11 @@ Instant = Annotated[
     BeforeValidator(_instant),
     Field(examples=["2024-08-23T14:00:00+07:00"], json_schema_extra={"format": "date-time"}),
 ]
+Limit = Annotated[int, Field(ge=1, le=200, description="Items on a page.")]
+Cursor = Annotated[
+    str | None,
+    Field(max_length=500, description="`next_cursor` of the page before; with the same filters and `sort`."),
+]
 QueryInstant = Annotated[
     AwareDatetime,
     AfterValidator(_sane),

@@ -16,7 +16,7 @@ import pytest
 from bodies import Case, cases
 from fastapi import FastAPI
 from inputs import CANARY, Schemas
-from running import PATIENCE, Running, running
+from running import Running, eventually, running
 from snapshot import rested, snapshot
 from statements import heard
 from support import JSON, PROBLEM, Agency, scaled, task
@@ -165,18 +165,10 @@ def test_who_hangs_up_amid_a_body_has_sent_none(served: Running, lawful: dict[st
     with socket.create_connection(("127.0.0.1", served.port), timeout=5) as line:
         line.sendall(f"POST {case.path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: 99\r\n\r\n{{".encode())
         time.sleep(0.2)  # until it waits for the rest
-    (access,) = (json.loads(one) for one in awaited(served, request_id))
+    eventually(lambda: any(request_id in one for one in served.said))
+    (access,) = (json.loads(one) for one in served.said if request_id in one)
     assert (access["event"], access["status"], access["problem"]) == ("request", 400, "malformed-json")
     quiet(served)
-
-
-def awaited(served: Running, word: str) -> list[str]:
-    """The lines with this word in what the process says, once there is one and a moment has passed."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and not any(word in one for one in served.said):
-        time.sleep(0.05)
-    time.sleep(0.2)
-    return [one for one in served.said if word in one]
 
 
 def test_another_content_type_is_415(line: httpx.Client, lawful: dict[str, Case]) -> None:

@@ -65,7 +65,7 @@ HOT = [
     ("/v1/vulnerabilities?region=35.73", EVERYBODY, {"ix_vulnerability_region_code", "ix_vulnerability_words"}, 1_100),
     ("/v1/meetings?region=35.73", EVERYBODY, {"ix_meeting_region_code", "ix_meeting_words"}, 1_100),
     # of each entry that it looks at (2,000), some ten lookups of four pages
-    ("/v1/events?after=0", EVERYBODY, {"pk_log_entry"}, 100_000),
+    ("/v1/events?after=0", EVERYBODY, {"pk_log_entry"}, scaled(12_000, 100_000)),
     ("/v1/events?after={newest}", EVERYBODY, {"pk_log_entry"}, 200),
     ("/v1/me", EVERYBODY, {"pk_client"}, 30),
 ]

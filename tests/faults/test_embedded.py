@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy
+from running import eventually
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.embedded import AlreadyRunning, Cluster, EmbeddedError, attach, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc; parent-death signals are Linux's")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -495,11 +496,3 @@ def begun(folder: Path, sign_of_progress: str) -> bool:
 
 def gone(pids: list[int]) -> bool:
     return not any(Path(f"/proc/{pid}").exists() for pid in pids)
-
-
-def eventually(holds: Callable[[], bool], *, step: float = 0.02) -> None:
-    """Wait up to ten seconds for something to hold."""
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline, "it never held"
-        time.sleep(step)

@@ -7,8 +7,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import httpx
 from benchmarks.contest import processes
 from benchmarks.contest.processes import Served
 from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from app import embedded, start
 
@@ -77,12 +77,21 @@ def _postmaster(home: Path) -> int:
     return int(next(home.glob("**/postmaster.pid")).read_text().split()[0])
 
 
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection on which each statement stands for itself."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
 async def another(url: str, name: str) -> str:
     """The address of a further database in the same cluster."""
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
+    async with _connected(url) as connection:
         await connection.execute(text(f"create database {name}"))
-    await engine.dispose()
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
@@ -110,10 +119,8 @@ def simulate(url: str, var: Path, *, tasks: int) -> None:
 
 async def _tidy(url: str) -> None:
     """Do now what autovacuum would do amid the measuring."""
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
+    async with _connected(url) as connection:
         await connection.execute(text("vacuum analyze"))
-    await engine.dispose()
 
 
 @contextmanager
@@ -180,11 +187,9 @@ async def put_to_work(url: str, *, mark: str, count: int) -> None:
 
 async def in_work(url: str, *, mark: str) -> list[tuple[str, int, str]]:
     """Id, version and status of each of them."""
-    engine = create_async_engine(url)
-    async with engine.connect() as connection:
+    async with _connected(url) as connection:
         asked = "select cast(id as text), version, status from task where reference like :mark || '-%' order by id"
         found = (await connection.execute(text(asked), {"mark": mark})).all()
-    await engine.dispose()
     return [(task, version, status) for task, version, status in found]
 
 
@@ -206,24 +211,18 @@ async def idle(url: str) -> None:
 
 
 async def _until(url: str, asked: str, *, patience: float) -> None:
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            until = time.monotonic() + patience
-            while not (await connection.execute(text(asked))).scalar_one():
-                if time.monotonic() > until:
-                    raise RuntimeError(f"not within {patience:g} s: {asked}")
-                await asyncio.sleep(0.02)
-    finally:
-        await engine.dispose()
+    async with _connected(url) as connection:
+        until = time.monotonic() + patience
+        while not (await connection.execute(text(asked))).scalar_one():
+            if time.monotonic() > until:
+                raise RuntimeError(f"not within {patience:g} s: {asked}")
+            await asyncio.sleep(0.02)
 
 
 async def checkpoint(url: str) -> None:
     """Write now what PostgreSQL would write amid the measuring."""
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
+    async with _connected(url) as connection:
         await connection.execute(text("checkpoint"))
-    await engine.dispose()
 
 
 def rest(served: Served, postmaster: int, *, patience: float = 1800.0) -> None:
